@@ -1,0 +1,60 @@
+"""The error tree. The class tells the caller how to react, and the process how to exit.
+
+```
+ForewalkError            exit 1   something failed; the message says what and what to do
+├── UsageError           exit 2   the command line makes no sense: correct it
+├── ConfigError          exit 3   a setting is wrong: correct it
+├── ConnectionFailed     exit 4   a service could not be reached: try again later or go offline
+├── DataError            exit 5   the data cannot be used: mend it or choose other data
+├── LookaheadError       exit 1   a model was asked about a bar it already knew: a bug, never caught
+└── LeakError            exit 1   a fold, label or scaler touches the future: a bug, never caught
+```
+
+Exit code 0 is success and 130 an interruption by Ctrl-C.
+"""
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_CONFIG = 3
+EXIT_CONNECTION = 4
+EXIT_DATA = 5
+EXIT_INTERRUPTED = 130
+
+
+class ForewalkError(Exception):
+    """Base of every error this project raises on purpose."""
+
+    exit_code = EXIT_FAILURE
+
+
+class UsageError(ForewalkError):
+    """The command line cannot be understood."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(ForewalkError):
+    """A setting is unknown, misspelt or out of range."""
+
+    exit_code = EXIT_CONFIG
+
+
+class ConnectionFailed(ForewalkError):
+    """A remote service did not answer; the same call may succeed later."""
+
+    exit_code = EXIT_CONNECTION
+
+
+class DataError(ForewalkError):
+    """Market data is missing or unusable."""
+
+    exit_code = EXIT_DATA
+
+
+class LookaheadError(ForewalkError):
+    """A model was asked for a forecast of a bar at or before the end of its own training."""
+
+
+class LeakError(ForewalkError):
+    """A fold lets training see what it is later tested on."""
