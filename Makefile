@@ -1,0 +1,54 @@
+# Every target sets itself up: `make backtest` on a machine with Python 3.11 and make is enough.
+
+# python3.11 where it runs (a version manager's stub may be there and not run), else python3.
+PYTHON ?= $(shell python3.11 -c 'print("python3.11")' 2>/dev/null || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install backtest test lint types bench docs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@echo '  ARGS passes flags on: make backtest ARGS="--symbols AAPL,MSFT"'
+
+install: $(STAMP)  ## create .venv with the pinned dependencies
+
+backtest: $(STAMP)  ## run the backtest; without flags on bundled sample data, offline
+	$(BIN)/python -m engine.backtest $(ARGS)
+
+# One thread per process: torch's own threads make these small networks many times slower.
+# One file stays on one worker, so that what a file shares is built once.
+test: $(STAMP)  ## run the tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
+
+lint: $(STAMP)  ## check style and formatting
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(STAMP)  ## check types
+	$(BIN)/python -m mypy
+
+bench: $(STAMP)  ## measure speed
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(STAMP)  ## write docs/settings.md from the settings
+	$(BIN)/python docs/make_settings.py
+
+clean:  ## remove build products and caches; never runs/ or .venv
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name $(VENV) -prune -o -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch comes first and alone: pip then takes a CPU build where one is at hand, and the second step
+# finds torch already there. In one step with a range it could pull gigabytes of CUDA packages.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Forewalk needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || true)"; \
+	  echo "Install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; } >&2
+	@echo "Installing into $(VENV); the first time takes a few minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet torch==2.13.0 -c constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@

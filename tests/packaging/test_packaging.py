@@ -1,0 +1,100 @@
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from engine.config import load_settings, settings_from
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PACKAGES = {"engine", "strategies", "models", "broker"}
+SLOW_TO_IMPORT = {"torch", "backtrader", "pandas", "numpy", "quantstats", "yfinance", "alpaca"}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def wheel_files():
+    return {Path(file.distribution_path) for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def imported_by(*command):
+    """Return the top-level packages that a Python process imports, which must succeed."""
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", *command], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 0, process.stderr[-500:]
+    return {
+        name.split(".")[0]
+        for name in re.findall(r"^import time:.*\|\s+([\w.]+)$", process.stderr, re.MULTILINE)
+    }
+
+
+def test_the_wheel_holds_the_four_packages_and_nothing_else():
+    assert {file.parts[0] for file in wheel_files()} == PACKAGES
+
+
+def test_the_wheel_holds_every_module_of_the_four_packages():
+    modules = {file.relative_to(ROOT) for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
+    assert modules <= wheel_files()
+
+
+def test_help_imports_nothing_slow():
+    assert imported_by("-m", "engine.backtest", "--help") & SLOW_TO_IMPORT == set()
+
+
+def test_the_import_probe_sees_what_is_imported():
+    assert {"json", "numpy"} <= imported_by("-c", "import json, numpy.linalg")
+
+
+def test_every_constraint_is_an_exact_version_that_installs_anywhere():
+    assert [line for line in constraints() if not re.fullmatch(r"[\w.-]+==[\w.!]+", line)] == []
+
+
+def test_the_constraints_pin_everything_the_project_asks_for_and_agree_with_it():
+    pinned = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in constraints()}
+    asked = map(Requirement, PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    wrong = [
+        str(need)
+        for need in asked
+        if not need.specifier.contains(pinned.get(canonicalize_name(need.name), "0"))
+    ]
+    assert wrong == []
+
+
+def test_the_makefile_installs_the_torch_of_the_constraints():
+    wanted = next(line for line in constraints() if line.startswith("torch=="))
+    assert f"install --quiet {wanted} " in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_example_is_made_of_known_settings(example):
+    load_settings(example, environment={})
+
+
+def test_the_readme_names_real_files_settings_and_targets():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    files = links + re.findall(r"--config (\S+)", README)
+    assert [file for file in files if not (ROOT / file.strip("`.")).exists()] == []
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= set(targets)
+
+
+@pytest.mark.parametrize("override", sorted(set(re.findall(r"--set (\S+=\w+)", README))))
+def test_the_readme_overrides_are_accepted(override):
+    assert load_settings(overrides=[override], environment={}) != settings_from({})
+
+
+def test_no_file_of_the_set_up_names_a_machine_or_an_index():
+    files = ["Makefile", ".ci/run", "constraints.txt", "pyproject.toml", ".pre-commit-config.yaml"]
+    text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    assert re.findall(r"index-url|find-links|file://|/home/|/root/|/opt/", text) == []
