@@ -1,0 +1,1 @@
+"""Judging forecasts and strategies; pure functions of arrays and tables."""

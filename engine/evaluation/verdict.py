@@ -1,0 +1,52 @@
+"""The first sentence of every report: plain words, bad news first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.config import Settings
+
+
+def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
+    """Say whether the forecasts beat naive and whether the strategy beat buying and holding.
+
+    Args:
+        metrics: key `forecast` as from `forecast_metrics`; keys `strategy` and `benchmark` as from
+            `strategy_metrics`, either of which may be missing when nothing was traded.
+        settings: names the horizon and the costs.
+    """
+    sentences = [_forecast_sentence(metrics["forecast"]["overall"], settings)]
+    if metrics.get("strategy") and metrics.get("benchmark"):
+        sentences.append(_strategy_sentence(metrics["strategy"], metrics["benchmark"], settings))
+    return " ".join(sentences)
+
+
+def _forecast_sentence(overall: Mapping[str, Any], settings: Settings) -> str:
+    skill, test = overall["returns"]["skill_mse"], overall["diebold_mariano"]
+    if skill is None:
+        return (
+            "There is no out-of-sample forecast whose outcome is known, so nothing can be said about skill."
+        )
+    horizon = settings.label.horizon_bars
+    naive = f"the naive forecast of no change over {horizon} bar{'s' if horizon > 1 else ''}"
+    p = test["p_less"]
+    evidence = "no test is possible" if p is None else f"one-sided Diebold-Mariano p = {p:.3f}"
+    size = f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}"
+    bars = f"{overall['bars']:,} bars out of sample"
+    if overall["beats_naive"]:
+        return f"The forecasts beat {naive}: {size} ({evidence}, {bars})."
+    tail = "; that is within luck" if skill > 0 else ""
+    return f"The forecasts do not beat {naive}: {size} ({evidence}, {bars}){tail}."
+
+
+def _strategy_sentence(strategy: Mapping[str, Any], benchmark: Mapping[str, Any], settings: Settings) -> str:
+    costs = settings.execution.fee_bps + settings.execution.slippage_bps
+    held = f"buying and holding the same symbols returned {benchmark['total_return']:.1%}"
+    if not strategy["trades"] and not strategy["exposure"]:
+        return f"The strategy never traded; {held}."
+    verb = "beat" if strategy["total_return"] > benchmark["total_return"] else "did not beat"
+    return (
+        f"The strategy {verb} buy-and-hold: it returned {strategy['total_return']:.1%} after costs of "
+        f"{costs:g} basis points per fill, while {held}."
+    )
