@@ -1,0 +1,129 @@
+"""What every forecaster promises: learn from the past, then only be asked about what came after.
+
+`Forecaster.fit` sees a `TrainingData`, which physically ends where training ends. The fitted model answers
+through `predict_rows`, which refuses any bar at or before `trained_until`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from engine.errors import LookaheadError
+from engine.features.pipeline import FeaturePanel
+from engine.types import FloatArray, IntArray, TrainingCurve
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Everything a forecaster may learn from; nothing in it was unknown at `trained_until`.
+
+    Attributes:
+        panel: features up to the last training row, N rows. Its `eligible` says at the last row which
+            symbols have their minimum history; the others are not trained on.
+        target: scaled labels, float64 [N, S]; NaN outside `train` and `valid` rows and where unknown.
+        train: sorted row numbers that fit weights and scaler.
+        valid: sorted row numbers that decide when to stop, all later than `train`, purged from it.
+        model_id: name of the model to be.
+        trained_until: end of the last label in `target`, UTC.
+        valid_from: first bar the model will be asked about, UTC.
+        data_fingerprint: sha256 of the bars behind the panel.
+    """
+
+    panel: FeaturePanel
+    target: FloatArray
+    train: IntArray
+    valid: IntArray
+    model_id: str
+    trained_until: pd.Timestamp
+    valid_from: pd.Timestamp
+    data_fingerprint: str = ""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols with the minimum history at the end of training."""
+        return tuple(s for s, there in zip(self.panel.symbols, self.panel.eligible[-1], strict=True) if there)
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledForecast:
+    """Mean and std in multiples of the panel's `scale`, float64 [n, S]; NaN where there is no forecast."""
+
+    mean: FloatArray
+    std: FloatArray
+
+
+@runtime_checkable
+class FittedForecaster(Protocol):
+    """A trained model with the dates that bound its use."""
+
+    @property
+    def model_id(self) -> str:
+        """Name, unique within a run."""
+        ...
+
+    @property
+    def trained_until(self) -> pd.Timestamp:
+        """End of the last label it saw, UTC."""
+        ...
+
+    @property
+    def valid_from(self) -> pd.Timestamp:
+        """First bar it may be asked about, UTC."""
+        ...
+
+    def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
+        """Forecast rows `first` to `stop - 1`; earlier rows of the panel may warm the state."""
+        ...
+
+
+class Forecaster(Protocol):
+    """Something that can be trained. Its members are independent pieces of work, so they can run anywhere."""
+
+    def members(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Name the independent parts (seeds, symbols) of one fit."""
+        ...
+
+    def fit_member(self, data: TrainingData, member: str) -> tuple[bytes, TrainingCurve]:
+        """Train one part; the result is its serialised weights (no pickle) and its loss curve."""
+        ...
+
+    def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedForecaster:
+        """Put the parts, in the order of `members`, together into a model."""
+        ...
+
+
+def fit(forecaster: Forecaster, data: TrainingData) -> FittedForecaster:
+    """Train every member in this process and return the fitted model."""
+    parts = [forecaster.fit_member(data, member)[0] for member in forecaster.members(data.symbols)]
+    return forecaster.assemble(data, parts)
+
+
+def predict_rows(
+    model: FittedForecaster, panel: FeaturePanel, first: int, stop: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean, std (log return over the horizon) and p_up of rows `first` to `stop - 1`, each [n, S].
+
+    NaN where the symbol has no complete features or not yet its minimum history.
+
+    Raises:
+        LookaheadError: row `first` is at or before the model's `trained_until`.
+    """
+    if not 0 <= first < stop <= len(panel):
+        raise ValueError(f"rows {first}..{stop} are not within the panel's {len(panel)}")
+    if panel.timestamps[first] <= model.trained_until:
+        raise LookaheadError(
+            f"{model.model_id} was trained until {model.trained_until} and is asked for a forecast of "
+            f"{panel.timestamps[first]}; only later bars may be forecast, earlier ones may warm its state"
+        )
+    scaled = model.predict_scaled(panel, first, stop)
+    rows = slice(first, stop)
+    usable = panel.eligible[rows] & np.isfinite(panel.values[rows, :, 0]) & np.isfinite(panel.scale[rows])
+    mean = np.where(usable, scaled.mean * panel.scale[rows], np.nan)
+    std = np.where(usable, scaled.std * panel.scale[rows], np.nan)
+    return mean, std, np.asarray(ndtr(mean / std), dtype=np.float64)

@@ -1,0 +1,93 @@
+"""The timeline: every model of a run, in the order in which it became known.
+
+The backtest reads the timeline that walk-forward built; live, the timeline grows. A bar is always forecast
+by the newest model whose `valid_from` it has reached, never by one that already knew it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import LookaheadError
+from engine.features.pipeline import FeaturePanel
+from engine.types import Forecasts
+from models.base import FittedForecaster, predict_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Fitted models by `valid_from`, and the age at which one falls silent.
+
+    Attributes:
+        models: strictly increasing in `valid_from`, each valid only after its own `trained_until`.
+        max_age_bars: bars after `valid_from` from which a model gives no forecast any more.
+
+    Raises:
+        LookaheadError: a model claims to be valid at or before the end of its own training.
+        ValueError: two models start at the same bar or are out of order.
+    """
+
+    models: tuple[FittedForecaster, ...]
+    max_age_bars: int
+
+    def __post_init__(self) -> None:
+        for model in self.models:
+            if model.valid_from <= model.trained_until:
+                raise LookaheadError(
+                    f"{model.model_id} was trained until {model.trained_until}, so it cannot be valid "
+                    f"from {model.valid_from}"
+                )
+        starts = [model.valid_from for model in self.models]
+        if any(later <= earlier for earlier, later in zip(starts, starts[1:], strict=False)):
+            raise ValueError("the models of a timeline must start one after the other")
+
+    def extended(self, model: FittedForecaster) -> Timeline:
+        """Return a timeline that goes on with `model`; the past answers stay as they were."""
+        return Timeline((*self.models, model), self.max_age_bars)
+
+    def at(self, asof: pd.Timestamp) -> FittedForecaster | None:
+        """Return the model that forecasts the bar closing at `asof`, whatever its age; None before the first."""
+        known = [model for model in self.models if model.valid_from <= asof]
+        return known[-1] if known else None
+
+    def forecasts(self, panel: FeaturePanel, horizon_bars: int, first: int | None = None) -> Forecasts:
+        """Forecast every row of the panel from row `first` on (default: the first model's first bar).
+
+        Rows before the first model, and rows for which the model is too old, hold NaN and no model id.
+        """
+        if first is None:
+            first = int(panel.timestamps.searchsorted(self.models[0].valid_from)) if self.models else len(panel)
+        rows = len(panel) - first
+        mean, std, p_up = (np.full((rows, len(panel.symbols)), np.nan) for _ in range(3))
+        ids = [""] * rows
+        trained = [pd.NaT] * rows
+        for model, start, stop in self._spans(panel.timestamps, first):
+            part = slice(start - first, stop - first)
+            mean[part], std[part], p_up[part] = predict_rows(model, panel, start, stop)
+            ids[part] = [model.model_id] * (stop - start)
+            trained[part] = [model.trained_until] * (stop - start)
+        return Forecasts(
+            timestamps=panel.timestamps[first:],
+            symbols=panel.symbols,
+            mean=mean,
+            std=std,
+            p_up=p_up,
+            horizon_bars=horizon_bars,
+            model_ids=tuple(ids),
+            trained_until=pd.DatetimeIndex(pd.to_datetime(trained, utc=True)).as_unit("us"),
+        )
+
+    def _spans(
+        self, timestamps: pd.DatetimeIndex, first: int
+    ) -> Iterable[tuple[FittedForecaster, int, int]]:
+        """Yield (model, first row, stop row) for the rows from `first` on that each model answers for."""
+        starts = [int(timestamps.searchsorted(model.valid_from)) for model in self.models]
+        ends = [*starts[1:], len(timestamps)]
+        for model, start, end in zip(self.models, starts, ends, strict=True):
+            begin, stop = max(start, first), min(end, start + self.max_age_bars)
+            if begin < stop:
+                yield model, begin, stop
