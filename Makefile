@@ -49,6 +49,6 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; } >&2
 	@echo "Installing into $(VENV); the first time takes a few minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet torch==2.13.0 -c constraints.txt
-	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	$(PIP) install -qq torch==2.13.0 -c constraints.txt
+	$(PIP) install -qq -c constraints.txt -e '.[dev]'
 	@touch $@

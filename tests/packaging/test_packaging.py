@@ -73,7 +73,7 @@ def test_the_constraints_pin_everything_the_project_asks_for_and_agree_with_it()
 
 def test_the_makefile_installs_the_torch_of_the_constraints():
     wanted = next(line for line in constraints() if line.startswith("torch=="))
-    assert f"install --quiet {wanted} " in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"install -qq {wanted} " in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.stem)
