@@ -1,0 +1,43 @@
+"""Bars from a source, cleaned, with a written report of everything that was wrong with them."""
+
+from __future__ import annotations
+
+from engine.config import DataSettings
+from engine.data.cleaning import clean
+from engine.data.quality import Finding, QualityReport
+from engine.data.table import Table
+from engine.errors import DataError
+from engine.types import Bars
+
+__all__ = ["Finding", "QualityReport", "load_bars"]
+
+
+def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
+    """Load and clean the bars that `settings` describe.
+
+    Returns:
+        bars: [T, S] in the order of `settings.symbols` (source order when empty); timestamps are UTC closes.
+        report: what was found, what was done about it, and which symbols are refused.
+
+    Raises:
+        DataError: the data is missing or cannot be used.
+        ConfigError: the calendar or a date in the settings is wrong.
+        ConnectionFailed: the network source did not answer.
+    """
+    return clean(_read(settings), settings)
+
+
+def _read(settings: DataSettings) -> Table:
+    if settings.source == "sample":
+        from engine.data.sample import read_sample
+
+        return read_sample(settings.symbols)
+    if settings.source == "yahoo":
+        from engine.data.yahoo import read_yahoo
+
+        return read_yahoo(settings)
+    if settings.path is None:
+        raise DataError(f"source {settings.source!r} needs data.path")
+    from engine.data.files import read_files
+
+    return read_files(settings.path, settings.source, settings.symbols)
