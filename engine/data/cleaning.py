@@ -50,7 +50,9 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
     rows = _level_rules(rows, settings)
     refused = _too_short(rows, settings.min_history_bars)
     if len(refused) == len(rows.symbols):
-        raise DataError("no symbol can be used: " + "; ".join(list(refused.values())[:10]))
+        found = ", ".join(sorted({f"{f.kind} {f.action}" for f in rows.findings if f.action != "noted"}))
+        reasons = "; ".join(list(refused.values())[:6])
+        raise DataError(f"no symbol can be used: {reasons}" + (f"; cleaning found {found}" if found else ""))
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",
         rows_read=len(table),

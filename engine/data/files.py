@@ -20,7 +20,7 @@ import pandas as pd
 
 from engine.data.quality import Finding
 from engine.data.schema import Columns, adjust, implausible, parse_stamps, recognise
-from engine.data.table import NO_TIME, Table, check_symbol, concatenate, missing_symbol
+from engine.data.table import NO_TIME, Table, check_symbol, concatenate, is_symbol, missing_symbol
 from engine.errors import DataError
 from engine.sessions import microseconds
 from engine.types import FloatArray, IntArray
@@ -51,7 +51,7 @@ def read_files(path: Path, kind: str, symbols: Sequence[str] = ()) -> Table:
         check_symbol(symbol, "data.symbols")
     if path.is_dir():
         return _read_folder(path, kind, symbols)
-    table = _read_file(path, kind)
+    table = _read_file(path, kind, symbols[0] if len(symbols) == 1 else None)
     return table.select(symbols or table.symbols)
 
 
@@ -65,7 +65,7 @@ def _read_folder(folder: Path, kind: str, symbols: Sequence[str]) -> Table:
             raise missing_symbol(symbol, tuple(files), str(folder))
     tables = []
     for symbol in symbols or tuple(files):
-        table = _read_file(files[symbol], kind)
+        table = _read_file(files[symbol], kind, symbol)
         if table.symbols != (symbol,):
             raise DataError(
                 f"{files[symbol]} holds {', '.join(table.symbols[:5])}; in a folder each file holds the one "
@@ -75,7 +75,7 @@ def _read_folder(folder: Path, kind: str, symbols: Sequence[str]) -> Table:
     return concatenate(tables)
 
 
-def _read_file(path: Path, kind: str) -> Table:
+def _read_file(path: Path, kind: str, wanted: str | None) -> Table:
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -84,14 +84,14 @@ def _read_file(path: Path, kind: str) -> Table:
             raise DataError(f"{path}: the file is empty")
         if size > MAX_BYTES:
             raise DataError(f"{path}: {size} bytes, at most {MAX_BYTES} are read; split the file")
-        return _read_csv(path) if kind == "csv" else _read_parquet(path)
+        return _read_csv(path, wanted) if kind == "csv" else _read_parquet(path, wanted)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file or folder (data.path)") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, wanted: str | None) -> Table:
     _check_text(path)
     header, separator = _header(path)
     columns = recognise(header, f"{path} line 1")
@@ -106,7 +106,8 @@ def _read_csv(path: Path) -> Table:
             f"YYYY-MM-DD HH:MM:SS+00:00 for intraday bars"
         )
     numbers = {name: _numbers(frame[name], line, f"{path} line") for name in _NUMBERS if name in frame}
-    return _table(path, frame.get("symbol"), wall, instant, line, numbers, "line")
+    symbol = frame["symbol"] if "symbol" in frame else _own_symbol(path, wanted)
+    return _table(path, symbol, wall, instant, line, numbers, "line")
 
 
 def _check_text(path: Path) -> None:
@@ -186,7 +187,7 @@ def _numbers(values: pd.Series, line: IntArray, where: str) -> FloatArray:
     return read
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path, wanted: str | None) -> Table:
     import pyarrow
     from pyarrow import parquet
 
@@ -212,7 +213,10 @@ def _read_parquet(path: Path) -> Table:
         for name in _NUMBERS
         if name in parts
     }
-    symbol = parts["symbol"].to_pandas().astype("str") if "symbol" in parts else None
+    if "symbol" in parts:
+        symbol: pd.Series | str = parts["symbol"].to_pandas().astype("str")
+    else:
+        symbol = _own_symbol(path, wanted)
     return _table(path, symbol, wall, instant, line, numbers, "row")
 
 
@@ -234,9 +238,18 @@ def _arrow_stamps(column: Any, path: Path) -> tuple[IntArray, IntArray]:
     return wall, instant
 
 
+def _own_symbol(path: Path, wanted: str | None) -> str:
+    """Return the symbol of a file without a symbol column: its name, or the one asked for if that is none."""
+    if is_symbol(path.stem):
+        return path.stem
+    if wanted is not None:
+        return wanted
+    raise DataError(f"{path} has no symbol column and its name is no symbol; ask for one symbol or rename it")
+
+
 def _table(
     path: Path,
-    symbol: pd.Series | None,
+    symbol: pd.Series | str,
     wall: IntArray,
     instant: IntArray,
     line: IntArray,

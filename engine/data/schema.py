@@ -38,7 +38,8 @@ _ALIASES = {
     "volume": ("volume", "vol"),
 }
 _REQUIRED = ("stamp", "open", "high", "low", "close")
-_ZONE = re.compile(r"(:\d{2}(?:\.\d+)?)\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
+_ZONE = r"(?::\d{2}(?:\.\d+)?)\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)$"  # only after a time of day
+_ZONE_ALONE = r"\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)$"
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ def parse_stamps(texts: pd.Series) -> tuple[IntArray, IntArray, BoolArray]:
     """
     codes, uniques = pd.factorize(texts)
     distinct = pd.Series(uniques, dtype="str").str.strip()
-    zoned = distinct.str.contains(_ZONE).to_numpy(dtype=bool)
-    bare = distinct.str.replace(_ZONE, r"\1", regex=True)
+    zoned = distinct.str.contains(_ZONE, case=False, regex=True).to_numpy(dtype=bool)
+    bare = distinct.where(~zoned, distinct.str.replace(_ZONE_ALONE, "", case=False, regex=True))
     wall = microseconds(pd.to_datetime(bare, format="ISO8601", errors="coerce"))
     moments = distinct.where(zoned).str.replace(r"\s*UTC$", "Z", regex=True, case=False)
     instant = microseconds(pd.to_datetime(moments, format="ISO8601", errors="coerce", utc=True))

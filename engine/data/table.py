@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 import numpy as np
 
@@ -144,9 +143,14 @@ def concatenate(tables: Sequence[Table]) -> Table:
     return Table(symbols=symbols, origins=origins, findings=findings, line_word=word, **arrays)
 
 
+def is_symbol(text: str) -> bool:
+    """Tell whether `text` is a safe symbol: up to 21 letters, digits and . - ^ = _, no piece of a path."""
+    return bool(_SYMBOL.fullmatch(text)) and ".." not in text
+
+
 def check_symbol(symbol: str, where: str) -> str:
     """Return `symbol` if it is a safe name, else raise DataError."""
-    if not _SYMBOL.fullmatch(symbol) or ".." in symbol or PurePath(symbol).name != symbol:
+    if not is_symbol(symbol):
         raise DataError(
             f"{where}: {symbol[:40]!r} is no symbol; it may have up to 21 letters, digits and . - ^ = _"
         )
