@@ -95,6 +95,10 @@ class Bars:
         """Return the bars that were known at `asof`: those whose close is at or before it."""
         return self._rows(slice(0, int(self.timestamps.searchsorted(asof, side="right"))))
 
+    def since(self, first: pd.Timestamp) -> Bars:
+        """Return the bars whose close is at or after `first`."""
+        return self._rows(slice(int(self.timestamps.searchsorted(first, side="left")), None))
+
     def select(self, symbols: Sequence[str]) -> Bars:
         """Return the columns of `symbols`, in that order; an unknown symbol raises DataError."""
         missing = [symbol for symbol in symbols if symbol not in self.symbols]

@@ -1,0 +1,77 @@
+"""A walk-forward forecast as a backtrader indicator."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from engine.types import FloatArray, Forecasts
+
+
+def backtrader_times(timestamps: pd.DatetimeIndex) -> FloatArray:
+    """Return UTC timestamps as backtrader's day numbers (naive UTC), length T."""
+    naive = timestamps.tz_convert("UTC").tz_localize(None)
+    return np.array([bt.date2num(moment) for moment in naive.to_pydatetime()], dtype=np.float64)
+
+
+class ForecastTable:
+    """Forecasts looked up by symbol and backtrader time; built once and shared by all indicators of a run."""
+
+    def __init__(self, forecasts: Forecasts) -> None:
+        self.forecasts = forecasts
+
+    @cached_property
+    def rows(self) -> dict[float, int]:
+        """Row number of each backtrader time."""
+        return {time: row for row, time in enumerate(backtrader_times(self.forecasts.timestamps).tolist())}
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[list[float], list[float], list[float]]]:
+        """Mean, std and p_up of each symbol as lists."""
+        f = self.forecasts
+        return {
+            symbol: (f.mean[:, s].tolist(), f.std[:, s].tolist(), f.p_up[:, s].tolist())
+            for s, symbol in enumerate(f.symbols)
+        }
+
+    def __repr__(self) -> str:  # backtrader prints parameters into chart labels
+        return "forecasts"
+
+
+class ForecastIndicator(bt.Indicator):  # type: ignore[misc]
+    """Forecast of the data's own symbol as known at the close of the bar.
+
+    Lines: `mean` and `std` of the log return over the horizon, `p_up` the probability that it is positive;
+    NaN where there is no forecast. Parameters: `table`, a `ForecastTable`; `symbol`, by default the name of
+    the data feed. Values are the same whether backtrader calculates bar by bar (`next`) or in bulk (`once`).
+    """
+
+    lines = ("mean", "std", "p_up")
+    params = (("table", None), ("symbol", ""))
+    plotinfo = {"subplot": True}
+
+    def __init__(self) -> None:
+        symbol = self.p.symbol or self.data._name
+        if self.p.table is None:
+            raise ValueError("ForecastIndicator needs table=ForecastTable(forecasts)")
+        if symbol not in self.p.table.columns:
+            raise ValueError(f"no forecasts for {symbol!r}; there are: {', '.join(self.p.table.columns)}")
+        self.values = self.p.table.columns[symbol]
+
+    def next(self) -> None:
+        """Set the lines at the current bar."""
+        row = self.p.table.rows.get(self.data.datetime[0])
+        for line, values in zip(self.lines, self.values, strict=True):
+            line[0] = values[row] if row is not None else float("nan")
+
+    def once(self, start: int, end: int) -> None:
+        """Set the lines of all bars."""
+        times = self.data.datetime.array
+        rows = [self.p.table.rows.get(times[i]) for i in range(start, end)]
+        for line, values in zip(self.lines, self.values, strict=True):
+            array = line.array
+            for i, row in enumerate(rows, start):
+                array[i] = values[row] if row is not None else float("nan")

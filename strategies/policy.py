@@ -1,0 +1,217 @@
+"""The decision: from forecasts and positions to target weights. Pure, over all symbols at once.
+
+The backtest, the daemon, the sweep and the tests all call `decide`. It keeps no memory: whatever it needs to
+know about the past of a position comes in as `Positions`. Arrays have one entry per symbol, length S.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.config import StrategySettings
+from engine.types import BoolArray, FloatArray, IntArray
+
+HOLD = np.nan  # as a target: leave the position as it is
+LIMIT_TOLERANCE = 1.1  # drift a position may make beyond a limit before it is trimmed
+
+REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limit", "turnover")
+(NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER) = range(len(REASONS))
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What is known at the close of the bar: forecast mean and std (log return over the horizon) and close.
+
+    NaN mean or std: no forecast. `horizon_years` is the horizon as a fraction of a year.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    close: FloatArray
+    horizon_years: float
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """What is held at the close of the bar: signed weight (of equity), bars held, entry price (NaN if flat)."""
+
+    weight: FloatArray
+    bars_held: IntArray
+    entry_price: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """Target weights (NaN: leave it) and, for each, the index into REASONS."""
+
+    target: FloatArray
+    reason: IntArray
+
+    def reasons(self) -> Sequence[str]:
+        """Return the reason of each symbol in words."""
+        return [REASONS[code] for code in self.reason]
+
+
+def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -> Decision:
+    """Return the target weight of every symbol at this close.
+
+    A position is never turned from long to short at once: it is closed first, since brokers refuse the flip.
+    Stops and missing forecasts close a position whatever its age; signals only after `min_hold_bars`.
+    New positions never raise the sum of |weights| above `max_gross`; positions that have drifted more than
+    10 % beyond `max_weight` or `max_gross` are trimmed back.
+    """
+    score = outlook.mean / outlook.std
+    target = np.full(len(score), HOLD)
+    reason = np.zeros(len(score), dtype=np.int64)
+    _close(_stops(outlook, positions, settings), target, reason)
+    side = np.sign(positions.weight)
+    no_forecast = (side != 0) & ~np.isfinite(score)
+    _close(((no_forecast, NO_FORECAST),), target, reason)
+    if settings.kind == "per_symbol":
+        wanted = _wanted_by_threshold(score, side, settings)
+    else:
+        wanted = _wanted_by_rank(score, side, positions.bars_held, settings)
+    mature = positions.bars_held >= settings.min_hold_bars
+    _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
+    _trim(positions.weight, target, reason, settings)
+    entering = (side == 0) & (wanted != 0) & np.isfinite(outlook.close)
+    _enter(entering, wanted, score, outlook, positions, target, reason, settings)
+    if settings.kind == "cross_section" and settings.turnover_cap is not None:
+        _cap_turnover(score, positions.weight, target, reason, settings.turnover_cap)
+    return Decision(target, reason)
+
+
+def _stops(
+    outlook: Outlook, positions: Positions, settings: StrategySettings
+) -> tuple[tuple[BoolArray, int], ...]:
+    gain = np.sign(positions.weight) * (outlook.close / positions.entry_price - 1.0)
+    held = positions.weight != 0
+    never = np.zeros(len(gain), dtype=bool)
+    lost = held & (gain <= -settings.stop_loss) if settings.stop_loss is not None else never
+    won = held & (gain >= settings.take_profit) if settings.take_profit is not None else never
+    return (lost, STOP_LOSS), (won, TAKE_PROFIT)
+
+
+def _wanted_by_threshold(score: FloatArray, side: FloatArray, settings: StrategySettings) -> FloatArray:
+    """Side each symbol should be on, -1, 0 or 1: enter at `entry`, stay until below `exit`."""
+    known = np.isfinite(score)
+    value = np.where(known, score, 0.0)
+    long = known & ((value >= settings.entry) & (value > 0) | (side > 0) & (value >= settings.exit))
+    short = known & ((-value >= settings.entry) & (value < 0) | (side < 0) & (-value >= settings.exit))
+    if settings.direction == "long_flat":
+        short[:] = False
+    return np.where(long & ~short, 1.0, np.where(short & ~long, -1.0, np.where(long & short, side, 0.0)))
+
+
+def _wanted_by_rank(
+    score: FloatArray, side: FloatArray, bars_held: IntArray, settings: StrategySettings
+) -> FloatArray:
+    """Side each symbol should be on: the best `top` long, the worst `top` short, held ones with hysteresis."""
+    known = np.flatnonzero(np.isfinite(score))
+    order = known[np.argsort(-score[known], kind="stable")]
+    both = settings.direction == "long_short"
+    places = min(settings.top, len(order) // 2 if both else len(order))
+    wanted = np.zeros(len(score))
+    young = bars_held < settings.min_hold_bars
+    _fill_places(order, side == 1, young, places, 1.0, wanted, settings.hysteresis)
+    if both:
+        _fill_places(order[::-1], side == -1, young, places, -1.0, wanted, settings.hysteresis)
+    return wanted
+
+
+def _fill_places(
+    order: IntArray,
+    held: BoolArray,
+    young: BoolArray,
+    places: int,
+    sign: float,
+    wanted: FloatArray,
+    hysteresis: int,
+) -> None:
+    """Give the places to held symbols still good enough or too young to leave, then to the best of the rest."""
+    in_order_held = order[held[order]]
+    rank = np.empty(len(wanted), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    stays = in_order_held[(rank[in_order_held] < places + hysteresis) | young[in_order_held]]
+    wanted[stays[:places]] = sign
+    free = places - min(places, len(stays))
+    best = order[:places]
+    candidates = best[(wanted[best] == 0.0) & ~held[best]]
+    wanted[candidates[:free]] = sign
+
+
+def _close(rules: Sequence[tuple[BoolArray, int]], target: FloatArray, reason: IntArray) -> None:
+    for closing, code in rules:
+        fresh = closing & np.isnan(target)
+        target[fresh] = 0.0
+        reason[fresh] = code
+
+
+def _trim(weight: FloatArray, target: FloatArray, reason: IntArray, settings: StrategySettings) -> None:
+    """Cut back what has drifted beyond the limits."""
+    kept = np.isnan(target) & (weight != 0)
+    wide = kept & (np.abs(weight) > settings.max_weight * LIMIT_TOLERANCE)
+    target[wide] = np.sign(weight[wide]) * settings.max_weight
+    reason[wide] = LIMIT
+    after = np.where(wide, target, weight)
+    gross = float(np.abs(after[kept]).sum())
+    if gross > settings.max_gross * LIMIT_TOLERANCE:
+        target[kept] = after[kept] * (settings.max_gross / gross)
+        reason[kept] = LIMIT
+
+
+def _enter(
+    entering: BoolArray,
+    wanted: FloatArray,
+    score: FloatArray,
+    outlook: Outlook,
+    positions: Positions,
+    target: FloatArray,
+    reason: IntArray,
+    settings: StrategySettings,
+) -> None:
+    if not entering.any():
+        return
+    if settings.kind == "per_symbol":
+        places = int(np.isfinite(score).sum())
+    else:
+        places = settings.top * (2 if settings.direction == "long_short" else 1)
+    size = _position_size(outlook, places, settings)
+    kept = np.where(np.isnan(target), positions.weight, target)
+    room = max(0.0, settings.max_gross - float(np.abs(kept).sum()))
+    asked = float(size[entering].sum())
+    scale = min(1.0, room / asked) if asked > 0 else 0.0
+    chosen = entering & (size * scale > 0)
+    target[chosen] = (wanted * size * scale)[chosen]
+    reason[chosen] = ENTRY
+
+
+def _position_size(outlook: Outlook, places: int, settings: StrategySettings) -> FloatArray:
+    """|weight| of one position: an equal share, or a share scaled to the target volatility."""
+    share = settings.fraction if settings.fraction is not None else settings.max_gross / max(places, 1)
+    if settings.sizing == "fixed_fraction":
+        size = np.full(len(outlook.std), share)
+    else:
+        annual = outlook.std / np.sqrt(outlook.horizon_years)
+        size = share * settings.target_volatility / np.where(annual > 0, annual, np.inf)
+    return np.minimum(np.nan_to_num(size, nan=0.0), settings.max_weight)
+
+
+def _cap_turnover(
+    score: FloatArray, weight: FloatArray, target: FloatArray, reason: IntArray, cap: float
+) -> None:
+    """Drop the changes that do not fit: forced ones always fit, then exits, then entries, strongest first."""
+    change = np.abs(np.where(np.isnan(target), 0.0, target - weight))
+    forced = np.isin(reason, (STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT))
+    optional = np.flatnonzero((change > 0) & ~forced)
+    strength = np.abs(np.nan_to_num(score[optional], nan=0.0))
+    order = optional[np.lexsort((-strength, reason[optional] == ENTRY))]
+    room = cap - float(change[forced].sum())
+    for symbol in order:
+        if change[symbol] <= room + 1e-12:
+            room -= change[symbol]
+        else:
+            target[symbol], reason[symbol] = HOLD, TURNOVER

@@ -1,0 +1,114 @@
+"""The strategy that turns forecasts into orders. It decides nothing itself: `policy.decide` does."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from engine.config import StrategySettings
+from strategies.indicator import ForecastIndicator, ForecastTable
+from strategies.policy import Decision, Outlook, Positions, decide
+
+SHARE_DECIMALS = 6
+
+
+class SignalStrategy(bt.Strategy):  # type: ignore[misc]
+    """Hold the weights that `decide` asks for; market orders at the close, filled at the next open.
+
+    Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
+    `bars_per_year` (float). An order that a bar has not filled wholly is cancelled before the next decision.
+    Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason).
+    """
+
+    params = (
+        ("table", None),
+        ("settings", StrategySettings()),
+        ("fractional", False),
+        ("bars_per_year", 252.0),
+    )
+
+    def __init__(self) -> None:
+        table: ForecastTable = self.p.table
+        self.forecasts = [ForecastIndicator(data, table=table) for data in self.datas]
+        self.columns = {data._name: column for column, data in enumerate(self.datas)}
+        self.entered_bar = np.zeros(len(self.datas), dtype=np.int64)
+        self.open_orders: dict[int, Any] = {}
+        self.decisions: list[tuple[float, str, float, float, float, str]] = []
+        self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
+
+    def next(self) -> None:
+        """Decide at the close of the bar and send the orders: reductions first, they free the cash."""
+        for order in list(self.open_orders.values()):
+            self.cancel(order)
+        outlook = self.outlook()
+        positions = self.held_positions(outlook.close)
+        decision = decide(outlook, positions, self.p.settings)
+        self.send(decision, outlook)
+
+    def outlook(self) -> Outlook:
+        """Read the forecasts and closes of the current bar."""
+        return Outlook(
+            mean=np.array([forecast.mean[0] for forecast in self.forecasts]),
+            std=np.array([forecast.std[0] for forecast in self.forecasts]),
+            close=np.array([data.close[0] for data in self.datas]),
+            horizon_years=self.horizon_years,
+        )
+
+    def held_positions(self, close: np.ndarray[Any, np.dtype[np.float64]]) -> Positions:
+        """Read the account: signed weights, bars held since the fill, entry prices."""
+        held = [self.broker.getposition(data) for data in self.datas]
+        size = np.array([position.size for position in held], dtype=np.float64)
+        price = np.array([position.price for position in held], dtype=np.float64)
+        equity = self.broker.getvalue()
+        return Positions(
+            weight=np.where(size != 0, size * close / equity, 0.0),
+            bars_held=np.where(size != 0, len(self) - self.entered_bar, 0),
+            entry_price=np.where(size != 0, price, np.nan),
+        )
+
+    def send(self, decision: Decision, outlook: Outlook) -> None:
+        """Turn target weights into orders: |position| reductions first, then the rest by symbol order."""
+        equity = self.broker.getvalue()
+        orders = []
+        reasons = decision.reasons()
+        for index in np.flatnonzero(~np.isnan(decision.target)):
+            data, weight, price = self.datas[index], float(decision.target[index]), outlook.close[index]
+            now = self.broker.getposition(data).size
+            wanted = self.shares(weight, equity, price)
+            self.note(data, weight, outlook, index, reasons[index])
+            if wanted != now:
+                orders.append((abs(wanted) >= abs(now), int(index), wanted - now, reasons[index]))
+        for _, index, size, reason in sorted(orders):
+            trade = self.buy if size > 0 else self.sell
+            order = trade(data=self.datas[index], size=abs(size), reason=reason)
+            self.open_orders[order.ref] = order
+
+    def shares(self, weight: float, equity: float, price: float) -> float:
+        """Return the signed number of shares worth `weight` of the equity, cut to whole ones unless fractional."""
+        if weight == 0.0:
+            return 0
+        exact = weight * equity / price
+        return round(exact, SHARE_DECIMALS) if self.p.fractional else math.trunc(exact)
+
+    def note(self, data: Any, weight: float, outlook: Outlook, index: int, reason: str) -> None:
+        """Remember a decision for the run's tables."""
+        row = (
+            data.datetime[0],
+            data._name,
+            weight,
+            float(outlook.mean[index]),
+            float(outlook.std[index]),
+            reason,
+        )
+        self.decisions.append(row)
+
+    def notify_order(self, order: Any) -> None:
+        """Forget finished orders and keep the bar at which each position was opened."""
+        if not order.alive():
+            self.open_orders.pop(order.ref, None)
+        opened_it = self.broker.getposition(order.data).size == order.executed.size != 0
+        if opened_it and order.status in (order.Completed, order.Partial):
+            self.entered_bar[self.columns[order.data._name]] = len(self)
