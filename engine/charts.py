@@ -29,7 +29,7 @@ from engine.folds import Fold
 from engine.types import FloatArray, TrainingCurve
 
 BLUE, ORANGE, GREEN, GREY, RED, INK = "#0072B2", "#E69F00", "#009E73", "#9AA0A6", "#D55E00", "#222222"
-WIDTH_INCHES = 5.6
+WIDTH_INCHES = 5.0
 MAX_POINTS = 700
 MAX_PANELS = 12
 MAX_NETWORKS_PER_PANEL = 10
@@ -37,7 +37,7 @@ MAX_SCATTER_POINTS = 1500
 MAX_FOLDS = 40
 
 _STYLE: dict[Any, Any] = {
-    "font.size": 9.0,
+    "font.size": 9.5,
     "axes.titlesize": 9.5,
     "axes.edgecolor": "#666666",
     "axes.spines.top": False,
@@ -46,6 +46,7 @@ _STYLE: dict[Any, Any] = {
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.7,
     "axes.axisbelow": True,
+    "axes.xmargin": 0.01,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.3,
@@ -96,7 +97,7 @@ def forecast_chart(path: ForecastPath, zoom_bars: int = 250, band_z: float = 1.2
             return _empty(figure, axes, "no forecast")
         zoom = path.last(zoom_bars)
         _draw_prices(axes[0], zoom, band_z, f"Price, last {len(zoom.times)} bars")
-        axes[0].legend(loc="upper left", ncols=3, borderaxespad=0.2)
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1)
         _draw_returns(axes[1], zoom, band_z)
         whole = path.at(_thin(len(path.times)))
         _draw_prices(axes[2], whole, band_z, "Price, all out-of-sample bars")
@@ -223,7 +224,7 @@ def equity_chart(
         axes[0].plot(at, equity[rows], color=BLUE, label="strategy")
         axes[0].set_title("Account value", loc="left")
         axes[0].yaxis.set_major_formatter(FuncFormatter(_thousands))
-        axes[0].legend(loc="upper left")
+        axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
         axes[1].plot(at, held[rows], color=GREY)
         axes[1].fill_between(at, drawdown[rows], 0, color=BLUE, alpha=0.35, linewidth=0)
         axes[1].set_title("Fall from the last peak", loc="left")

@@ -86,18 +86,17 @@ def write_forecast_page(report: ReportInput, path: Path) -> None:
     skill = report.metrics["forecast"]
     symbols = _symbols_to_draw(report)
     left = len(report.forecasts.symbols) - len(symbols)
-    horizon = report.settings.label.horizon_bars
     context = {
         **_header(report, "Forecast report"),
         "errors": tables.error_table(skill["overall"]),
         "tests": tables.evidence_lines(skill["overall"]),
-        "horizon": f"{horizon} bar{'s' if horizon > 1 else ''}",
+        "horizon": tables.bars_of(report.settings.label.horizon_bars),
         "relative": report.settings.label.kind == "market_relative",
         "paths": [
             {"symbol": symbol, "svg": Markup(charts.forecast_chart(_forecast_path(report, symbol)))}
             for symbol in symbols
         ],
-        "paths_more": f"{left:,} more symbols are not drawn." if left > 0 else "",
+        "paths_more": f"Not drawn: {left:,} more." if left > 0 else "",
         "scatter": Markup(charts.scatter_chart(report.forecasts.mean.ravel(), report.actual.ravel())),
         "folds": Markup(charts.fold_chart(report.folds, report.timestamps)),
         "gaps": _gap_sentence(report),
@@ -298,10 +297,13 @@ def _run_table(report: ReportInput) -> tables.Table:
     rows = (
         ("Data", f"{settings.data.source}, {len(bars.symbols):,} symbols, {len(bars):,} bars, {span}"),
         ("Data fingerprint", bars.fingerprint[:16]),
-        ("Label", f"{settings.label.kind.replace('_', ' ')} return over {settings.label.horizon_bars} bars"),
+        (
+            "Label",
+            f"{settings.label.kind.replace('_', ' ')} return over {tables.bars_of(settings.label.horizon_bars)}",
+        ),
         (
             "Folds",
-            f"{len(report.folds)}, {settings.folds.scheme}, embargo {settings.folds.embargo_bars} bars",
+            f"{len(report.folds)}, {settings.folds.scheme}, embargo {tables.bars_of(settings.folds.embargo_bars)}",
         ),
         (
             "Costs per fill",

@@ -51,6 +51,11 @@ def p_value(value: float | None) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
+def bars_of(count: int) -> str:
+    """Return "1 bar" or "n bars"."""
+    return f"{count:,} bar" if count == 1 else f"{count:,} bars"
+
+
 def capped(columns: Row, rows: Sequence[Row], what: str, text: tuple[int, ...] = ()) -> Table:
     """Return a table of at most 30 rows that says how many more there are and where to find them."""
     left = len(rows) - MAX_ROWS
@@ -183,9 +188,9 @@ def account_table(strategy: Metrics, benchmark: Metrics) -> Table:
         "sortino": ("Sortino ratio", number),
         "calmar": ("Calmar ratio", number),
         "max_drawdown": ("Deepest drawdown", percent),
-        "drawdown_start": ("  from", _day),
-        "drawdown_trough": ("  lowest on", _day),
-        "drawdown_recovery": ("  recovered on", _day),
+        "drawdown_start": ("Drawdown from", _day),
+        "drawdown_trough": ("Drawdown lowest on", _day),
+        "drawdown_recovery": ("Drawdown recovered on", _day),
     }
     rows = tuple((label, show(strategy[key]), show(benchmark[key])) for key, (label, show) in formats.items())
     return Table(("", "Strategy", "Buy and hold"), rows)

@@ -31,8 +31,10 @@ def _forecast_sentence(overall: Mapping[str, Any], settings: Settings) -> str:
     horizon = settings.label.horizon_bars
     naive = f"the naive forecast of no change over {horizon} bar{'s' if horizon > 1 else ''}"
     p = test["p_less"]
-    evidence = "no test is possible" if p is None else f"one-sided Diebold-Mariano p = {p:.3f}"
-    size = f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}"
+    evidence = f"one-sided Diebold-Mariano {_p_value(p)}" if p is not None else "no test is possible"
+    size = (
+        f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}" if skill else "the same error"
+    )
     bars = f"{overall['bars']:,} bars out of sample"
     if overall["beats_naive"]:
         return f"The forecasts beat {naive}: {size} ({evidence}, {bars})."
@@ -50,3 +52,7 @@ def _strategy_sentence(strategy: Mapping[str, Any], benchmark: Mapping[str, Any]
         f"The strategy {verb} buy-and-hold: it returned {strategy['total_return']:.1%} after costs of "
         f"{costs:g} basis points per fill, while {held}."
     )
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -1,0 +1,199 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.report import write_forecast_page, write_index, write_tearsheet
+
+WRITERS = {"forecast.html": write_forecast_page, "index.html": write_index}
+VOID = {"meta", "link", "br", "hr", "img", "input", "use", "path", "rect", "image"}
+
+
+class Balanced(HTMLParser):
+    """Collects tags and fails on a tag closed that was not the last one opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.text = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def parse(page):
+    parser = Balanced()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def fetches(page):
+    """Addresses that a browser would load or follow to another host."""
+    addresses = re.findall(r'(?:src|href|action|data)\s*=\s*["\']?\s*((?:https?:)?//[^"\'\s>]+)', page)
+    return addresses + re.findall(r"(?:@import|url\()\s*[\"']?((?:https?:)?//[^\"')]+)", page)
+
+
+@pytest.fixture(scope="module")
+def pages(report_input, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    for name, write in WRITERS.items():
+        write(report_input, folder / name)
+    account = report_input.simulation.equity
+    write_tearsheet(
+        account, folder / "tearsheet.html", "<b>X</b>", {"k<i>": "v<script>alert(1)</script>"}, 252
+    )
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "tearsheet.html"])
+def test_a_page_opens_without_a_network_and_runs_no_script(pages, name):
+    assert fetches(pages[name]) == []
+    tags = {tag for tag, _ in parse(pages[name]).seen} if name in WRITERS else set()
+    assert not tags & {"script", "link", "iframe", "object", "embed"}
+    assert "<script" not in pages[name]
+    assert "onload" not in pages[name]
+
+
+@pytest.mark.parametrize("name", [*WRITERS, "tearsheet.html"])
+def test_text_that_a_user_chose_is_escaped(pages, name):
+    assert "<b>X" not in pages[name]
+    assert name == "index.html" or "&lt;b&gt;X&lt;/b&gt;" in pages[name]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_verdict_is_the_first_paragraph_after_the_heading(pages, name, report_input):
+    text = " ".join("".join(parse(pages[name]).text).split())
+    assert text.index(report_input.verdict) < text.index(
+        "Strategy" if name == "index.html" else "Errors beside"
+    )
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_ids_on_a_page_are_unique(pages, name):
+    ids = [attributes["id"] for _, attributes in parse(pages[name]).seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_the_same_run_gives_the_same_bytes(pages, name, report_input, tmp_path):
+    WRITERS[name](report_input, tmp_path / name)
+    assert (tmp_path / name).read_text(encoding="utf-8") == pages[name]
+
+
+def test_the_tearsheet_is_the_same_bytes_every_time(report_input, tmp_path):
+    for name in ("a.html", "b.html"):
+        write_tearsheet(report_input.simulation.equity, tmp_path / name, "run", {}, 252)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_the_forecast_page_shows_every_part(pages):
+    page = pages["forecast.html"]
+    wanted = ("MAE, return", "MSE, price", "Direction right", "Diebold-Mariano", "fold-03", "training loss")
+    assert [part for part in (*wanted, "rsi_14", "only 10 bars, 252 needed") if part not in page] == []
+    assert page.count("<svg") == 6 + 3
+
+
+def test_tables_stop_at_thirty_rows_and_say_how_many_are_left(report_maker, tmp_path):
+    report = report_maker(symbols=[f"S{i:03d}" for i in range(37)], bars=520, seeds=1)
+    write_forecast_page(report, tmp_path / "f.html")
+    page = (tmp_path / "f.html").read_text(encoding="utf-8")
+    assert "S029" in page
+    assert "S030" not in page
+    assert "and 7 more symbols" in page
+
+
+def test_a_wide_and_long_run_still_gives_a_page_of_moderate_size(report_maker, tmp_path):
+    symbols = [f"S{i:03d}" for i in range(218)]
+    write_forecast_page(report_maker(symbols, bars=2600, train_bars=1250), tmp_path / "f.html")
+    assert (tmp_path / "f.html").stat().st_size < 3_000_000
+
+
+def test_the_index_links_its_neighbours_by_relative_address(pages, report_input, tmp_path):
+    assert 'href="tearsheet.html"' in pages["index.html"]
+    write_index(report_input, tmp_path / "i.html", {"my notes#1.txt": "<i>mine</i>"})
+    page = (tmp_path / "i.html").read_text(encoding="utf-8")
+    assert 'href="my%20notes%231.txt"' in page
+    assert "&lt;i&gt;mine" in page
+
+
+def test_a_run_without_forecasts_trades_or_epochs_gives_valid_pages(report_maker, tmp_path):
+    report = report_maker(exposed=0.0)
+    nothing = np.full_like(report.actual, np.nan)
+    quality = {"refused": {}, "findings": []}
+    report = replace(report, actual=nothing, curves=(), folds=(), feature_names=(), quality=quality)
+    for name, write in WRITERS.items():
+        write(report, tmp_path / name)
+        parse((tmp_path / name).read_text(encoding="utf-8"))
+
+
+def test_the_tearsheet_agrees_with_our_headline_metrics(pages, report_input):
+    strategy, page = report_input.metrics["strategy"], pages["tearsheet.html"]
+    cells = dict(
+        re.findall(r"<tr><td>([^<]+)</td><td>[^<]*</td><td>([^<]*)</td></tr>", page.replace("\n", ""))
+    )
+    rows = {re.sub(r"[^A-Za-z ]", "", key).strip(): value for key, value in cells.items()}
+    assert float(rows["Sharpe"]) == pytest.approx(strategy["sharpe"], abs=0.006)
+    assert percent(rows["CAGR"]) == pytest.approx(strategy["cagr"], abs=6e-5)
+    assert percent(rows["Max Drawdown"]) == pytest.approx(strategy["max_drawdown"], abs=6e-5)
+
+
+def test_a_strategy_flat_at_first_is_reported_from_its_first_bar(tmp_path):
+    write_tearsheet(account(300, flat=200), tmp_path / "t.html", "run", {}, 252)
+    page = (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert " 2 Jan, 2020" in page
+
+
+@pytest.mark.parametrize("bars", [1, 2, 9, 300])
+def test_a_strategy_that_never_trades_gets_a_short_page(tmp_path, bars):
+    write_tearsheet(account(bars, flat=bars), tmp_path / "t.html", "<b>X</b>", {"<i>": "&"}, 252)
+    page = (tmp_path / "t.html").read_text(encoding="utf-8")
+    text = "".join(parse(page).text)
+    assert "The account never moved" in text
+    assert "<b>X</b>" in text
+    assert fetches(page) == []
+
+
+def test_a_handful_of_bars_gets_a_short_page(tmp_path):
+    write_tearsheet(account(5), tmp_path / "t.html", "run", {}, 252)
+    assert "Only 5 bars" in (tmp_path / "t.html").read_text(encoding="utf-8")
+
+
+def test_a_benchmark_that_never_moves_is_left_out(tmp_path):
+    frame = account(120).assign(benchmark=1e5)
+    write_tearsheet(frame, tmp_path / "t.html", "run", {}, 252)
+    assert "Buy and hold" not in (tmp_path / "t.html").read_text(encoding="utf-8")
+
+
+def test_hourly_bars_keep_their_hours(tmp_path):
+    frame = account(200).assign(time=pd.date_range("2020-01-02 15:00", periods=200, freq="h", tz="UTC"))
+    write_tearsheet(frame, tmp_path / "t.html", "run", {}, 1764.5)
+    assert "Periods/Year: 1764" in (tmp_path / "t.html").read_text(encoding="utf-8")
+
+
+def account(bars, flat=0):
+    random = np.random.default_rng(bars)
+    own, held = random.normal(0.0005, 0.01, (2, bars))
+    own[: max(flat, 1)] = held[0] = 0
+    times = pd.bdate_range("2020-01-02", periods=bars, tz="UTC") + pd.Timedelta(hours=21)
+    curves = {"equity": 1e5 * np.cumprod(1 + own), "benchmark": 1e5 * np.cumprod(1 + held)}
+    return pd.DataFrame({"time": times, "gross_exposure": 1.0, **curves})
+
+
+def percent(text):
+    return float(text.strip("%")) / 100
