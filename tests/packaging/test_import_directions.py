@@ -1,6 +1,7 @@
 """Imports go one way, in no circle, and heavy libraries stay in the files made for them.
 
-An import counts wherever it stands: one inside a function is a dependency too.
+An import counts wherever it stands: one inside a function, or only for the type checker, is a dependency too.
+What stands under `if __name__ == "__main__"` is not: it is a command that happens to be in the same file.
 """
 
 import ast
@@ -19,7 +20,7 @@ LAYERS = (
     ("models",),
     ("strategies", "broker"),
     ("engine",),  # walkforward, simulate, evaluation and whatever else is not a command
-    ("engine.backtest", "engine.live", "engine.web", "engine.cli", "engine.reproduce"),
+    ("engine.backtest", "engine.live", "engine.web", "engine.cli", "engine.console", "engine.reproduce"),
 )
 
 HOMES = {
@@ -47,7 +48,8 @@ FILES = {module_name(path): path for package in PACKAGES for path in sorted((ROO
 def imports(name, tree, known):
     """Yield the dotted names that a module imports; `from a import b` is `a.b` where that is a module."""
     package = name if FILES.get(name, Path()).name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(tree):
+    statements = [node for node in tree.body if not is_main_block(node)]
+    for node in (inner for statement in statements for inner in ast.walk(statement)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,6 +58,10 @@ def imports(name, tree, known):
                 base = ".".join(filter(None, [*package.split(".")[: 1 - node.level or None], base]))
             for alias in node.names:
                 yield f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base
+
+
+def is_main_block(node):
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
 def imports_of(name):
@@ -109,6 +115,11 @@ def test_a_heavy_library_stays_in_the_files_made_for_it(library):
 )
 def test_the_reader_of_imports_sees_every_form(line, found):
     assert list(imports("engine.types", ast.parse(line), {"engine.config", "engine.errors"})) == [found]
+
+
+def test_the_start_of_a_command_is_no_dependency_of_its_module():
+    command = "import json\nif __name__ == '__main__':\n    from engine.cli import run"
+    assert list(imports("engine.backtest", ast.parse(command), {"engine.cli"})) == ["json"]
 
 
 def test_the_layers_are_in_the_order_of_the_design():
