@@ -106,8 +106,12 @@ def _read_csv(path: Path, wanted: str | None) -> Table:
             f"YYYY-MM-DD HH:MM:SS+00:00 for intraday bars"
         )
     numbers = {name: _numbers(frame[name], line, f"{path} line") for name in _NUMBERS if name in frame}
-    symbol = frame["symbol"] if "symbol" in frame else _own_symbol(path, wanted)
-    return _table(path, symbol, wall, instant, line, numbers, "line")
+    names, code = (
+        _symbols(frame["symbol"], line, f"{path} line")
+        if "symbol" in frame
+        else _own_symbol(path, wanted, len(line))
+    )
+    return _table(path, names, code, wall, instant, line, numbers, "line")
 
 
 def _check_text(path: Path) -> None:
@@ -213,11 +217,12 @@ def _read_parquet(path: Path, wanted: str | None) -> Table:
         for name in _NUMBERS
         if name in parts
     }
-    if "symbol" in parts:
-        symbol: pd.Series | str = parts["symbol"].to_pandas().astype("str")
-    else:
-        symbol = _own_symbol(path, wanted)
-    return _table(path, symbol, wall, instant, line, numbers, "row")
+    names, code = (
+        _symbols(parts["symbol"].to_pandas().astype("str"), line, f"{path} row")
+        if "symbol" in parts
+        else _own_symbol(path, wanted, len(line))
+    )
+    return _table(path, names, code, wall, instant, line, numbers, "row")
 
 
 def _arrow_stamps(column: Any, path: Path) -> tuple[IntArray, IntArray]:
@@ -238,35 +243,36 @@ def _arrow_stamps(column: Any, path: Path) -> tuple[IntArray, IntArray]:
     return wall, instant
 
 
-def _own_symbol(path: Path, wanted: str | None) -> str:
-    """Return the symbol of a file without a symbol column: its name, or the one asked for if that is none."""
-    if is_symbol(path.stem):
-        return path.stem
-    if wanted is not None:
-        return wanted
-    raise DataError(f"{path} has no symbol column and its name is no symbol; ask for one symbol or rename it")
+def _own_symbol(path: Path, wanted: str | None, count: int) -> tuple[tuple[str, ...], IntArray]:
+    """Name a file without a symbol column: its file name, or the symbol asked for if that is none."""
+    if not is_symbol(path.stem) and wanted is None:
+        raise DataError(
+            f"{path} has no symbol column and its name is no symbol; ask for one symbol or rename it"
+        )
+    name = path.stem if is_symbol(path.stem) else str(wanted)
+    return (name,), np.zeros(count, np.int64)
+
+
+def _symbols(column: pd.Series, line: IntArray, where: str) -> tuple[tuple[str, ...], IntArray]:
+    """Number the symbols in order of appearance; a name that is no symbol raises DataError with its line."""
+    code, uniques = pd.factorize(column.str.strip(), use_na_sentinel=False)
+    names = tuple(str(unique) for unique in uniques)
+    for position, name in enumerate(names):
+        if not is_symbol(name):
+            check_symbol(name, f"{where} {line[int(np.argmax(code == position))]}")
+    return names, code.astype(np.int64)
 
 
 def _table(
     path: Path,
-    symbol: pd.Series | str,
+    symbols: tuple[str, ...],
+    code: IntArray,
     wall: IntArray,
     instant: IntArray,
     line: IntArray,
     numbers: dict[str, FloatArray],
     line_word: str,
 ) -> Table:
-    if symbol is None:
-        symbols: tuple[str, ...] = (
-            check_symbol(path.stem, f"{path} (no symbol column, so its name counts)"),
-        )
-        code = np.zeros(len(line), np.int64)
-    else:
-        code, uniques = pd.factorize(symbol, use_na_sentinel=False)
-        symbols = tuple(str(unique).strip() for unique in uniques)
-        for position, name in enumerate(symbols):
-            row = int(np.argmax(code == position)) if not name.isalnum() else 0
-            check_symbol(name, f"{path} {line_word} {line[row]}")
     prices = np.column_stack([numbers[name] for name in ("open", "high", "low", "close")])
     findings: list[Finding] = []
     if "adj_close" in numbers:
@@ -288,7 +294,7 @@ def _table(
     return Table(
         symbols=symbols,
         origins=(str(path),) * len(symbols),
-        code=code.astype(np.int64),
+        code=code,
         wall=wall,
         instant=instant,
         line=line,

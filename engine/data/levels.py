@@ -60,12 +60,12 @@ def find_outliers(rows: Rows) -> tuple[BoolArray, FloatArray]:
 def _suspicious(close: FloatArray, code: IntArray) -> BoolArray:
     """True on a superset of the first outliers: far from at least one of the five closes before."""
     limit = np.log(min(OUTLIER_FACTORS) / OUTLIER_TOLERANCE)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.log(np.where(close > 0, close, np.nan))
+    usable = np.flatnonzero(np.isfinite(close) & (close > 0))
+    level, code = np.log(close[usable]), code[usable]
     far = np.zeros(len(close), bool)
-    for lag in range(1, min(MEDIAN_BARS, len(close) - 1) + 1):
+    for lag in range(1, min(MEDIAN_BARS, len(level) - 1) + 1):
         distance = np.abs(level[lag:] - level[:-lag])
-        far[lag:] |= (distance >= limit * 0.999) & (code[lag:] == code[:-lag])
+        far[usable[lag:]] |= (distance >= limit * 0.999) & (code[lag:] == code[:-lag])
     return far
 
 
@@ -176,9 +176,10 @@ def missing_sessions(rows: Rows, settings: DataSettings) -> Rows:
     if not len(rows):
         return rows
     policy = settings.cleaning.missing_sessions
-    moments = pd.DatetimeIndex(rows.time.astype("datetime64[us]"), tz="UTC")
+    times = np.append(rows.time, rows.last_time).astype("datetime64[us]")
+    moments = pd.DatetimeIndex(times, tz="UTC")
     number, dates = session_numbers(settings.calendar, moments)
-    gap = np.where(rows.first_of_symbol, 0, np.diff(number, prepend=number[0]) - 1)
+    gap = np.where(rows.first_of_symbol, 0, np.diff(number[:-1], prepend=number[0]) - 1)
     after_gap = gap > 0
     findings = findings_by_symbol(
         rows.symbols, rows.code, rows.time, after_gap, "missing_sessions", policy,
@@ -188,20 +189,19 @@ def missing_sessions(rows: Rows, settings: DataSettings) -> Rows:
     rows = rows.note(replace(f, count=int(missed[rows.symbols.index(f.symbol)])) for f in findings)
     if policy == "refuse":
         return rows.keep(~since_first(after_gap, rows.code))
-    return _carry(rows, number, dates, settings) if policy == "repair" else rows
+    return _carry(rows, number[:-1], int(number[-1]), dates, settings) if policy == "repair" else rows
 
 
-def _carry(rows: Rows, number: IntArray, dates: pd.DatetimeIndex, settings: DataSettings) -> Rows:
+def _carry(rows: Rows, number: IntArray, last: int, dates: pd.DatetimeIndex, settings: DataSettings) -> Rows:
     """Add bars at the last close, with zero volume, on sessions without one."""
-    end = int(number.max())
     last_of_symbol = np.append(rows.first_of_symbol[1:], True)
-    following = np.where(last_of_symbol, end + 1, np.append(number[1:], 0))
+    following = np.where(last_of_symbol, last + 1, np.append(number[1:], 0))
     missing = np.minimum(following - number - 1, CARRY_SESSIONS)
     sources, times = [np.arange(len(rows))], [rows.time]
     for row in np.flatnonzero(missing > 0):
         for step in range(1, int(missing[row]) + 1):
             closes = _grid(settings, dates[int(number[row]) + step])
-            closes = closes[closes <= rows.time.max()]
+            closes = closes[closes <= rows.last_time]
             sources.append(np.full(len(closes), row))
             times.append(closes)
     source, time = np.concatenate(sources), np.concatenate(times)

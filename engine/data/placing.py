@@ -76,6 +76,7 @@ def place(table: Table, settings: DataSettings) -> Rows:
         time=time,
         prices=table.prices[order],
         volume=table.volume[order],
+        last_time=int(time.max(initial=NO_TIME)),
         findings=tuple(found),
     )
     return _between(rows.keep(keep), settings)
@@ -151,7 +152,7 @@ def _between(rows: Rows, settings: DataSettings) -> Rows:
     if not len(rows):
         return rows
     first, last = _date(settings.start, "data.start"), _date(settings.end, "data.end")
-    low, high = rows.time.min() - 1, rows.time.max()
+    low, high = rows.time.min() - 1, np.int64(rows.last_time)
     begin = _moment(low) - pd.Timedelta(days=15)
     if first is not None:
         past = sessions_between(settings.calendar, begin, first - pd.Timedelta(days=1))
@@ -165,12 +166,14 @@ def _between(rows: Rows, settings: DataSettings) -> Rows:
             f"no bar from {settings.start or 'the beginning'} to {settings.end or 'the end'}; "
             f"the data goes from {_moment(rows.time.min()):%Y-%m-%d} to {_moment(rows.time.max()):%Y-%m-%d}"
         )
-    cut = rows.keep(inside)
+    cut = replace(rows.keep(inside), last_time=min(rows.last_time, int(high)))
     low_time, high_time = _moment(low), _moment(high)
     kept = tuple(
         finding
         for finding in rows.findings
-        if finding.last is None or (finding.last > low_time and (finding.first or low_time) <= high_time)
+        if not finding.policy
+        or finding.last is None
+        or (finding.last > low_time and (finding.first or low_time) <= high_time)
     )
     return replace(cut, findings=kept)
 

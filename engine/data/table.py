@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,6 +88,7 @@ class Rows:
         time: UTC close, microseconds, ascending within a symbol [N].
         prices: open, high, low, close, float64 [N, 4].
         volume: float64 [N].
+        last_time: largest time of any row the source had in the span, kept or not, microseconds.
         findings: everything reported so far.
     """
 
@@ -96,7 +97,8 @@ class Rows:
     time: IntArray
     prices: FloatArray
     volume: FloatArray
-    findings: tuple[Finding, ...] = field(default=())
+    last_time: int
+    findings: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return len(self.code)

@@ -1,0 +1,108 @@
+"""What cleaning does to a bar depends on that bar and earlier ones only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from data_tables import daily, make_table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.data.cleaning import clean
+from engine.data.table import Table, concatenate
+from engine.errors import DataError
+from engine.sessions import microseconds
+from engine.types import BAR_FIELDS, Bars
+
+BAR_POLICIES = ("refuse", "drop", "repair", "flag")
+FILE_KINDS = ("duplicate_timestamps", "unordered_timestamps")  # refuse is an error for the whole file there
+BAR_KINDS = (
+    "off_session", "non_finite", "impossible_range", "non_positive_price", "negative_volume",
+    "missing_sessions", "zero_volume_runs", "split_like_jumps", "outliers",
+)  # fmt: skip
+LEVELS = (1.0, 1.0, 1.0, 1.02, 0.97, 2.0, 0.5, 3.0, 10.0, 0.1, 100.0, 0.01, 1.7)
+BAD_PRICES = (np.nan, np.inf, -np.inf, 0.0, -5.0)
+
+policies = st.fixed_dictionaries(
+    {kind: st.sampled_from(BAR_POLICIES) for kind in BAR_KINDS}
+    | {kind: st.sampled_from(BAR_POLICIES[1:]) for kind in FILE_KINDS}
+)
+
+
+@st.composite
+def damaged_series(draw, symbol: str) -> Table:
+    """A daily series with gaps, weekends, repeats, rows out of order and every kind of bad value."""
+    days = draw(st.lists(st.integers(0, 45), min_size=1, max_size=40))
+    days = days if draw(st.booleans()) else sorted(days)
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    count = len(days)
+    level = 50 * np.cumprod(random.choice(LEVELS, count)) if draw(st.booleans()) else np.full(count, 50.0)
+    spikes = np.where(random.random(count) < 0.15, random.choice(LEVELS, count), 1.0)
+    close = level * spikes * np.exp(random.normal(0, 0.01, count))
+    prices = close[:, None] * np.exp(random.normal(0, 0.01, (count, 4)))
+    prices = np.where(random.random(prices.shape) < 0.04, random.choice(BAD_PRICES, prices.shape), prices)
+    volume = random.choice([1000.0, 10.0, 0.0, 0.0, -1.0, np.nan], count)
+    dates = pd.Timestamp("2020-02-03") + pd.to_timedelta(days, unit="D")
+    table = make_table(prices[:, 3], symbol, dates, volume=volume)
+    return replace(table, prices=prices)
+
+
+@st.composite
+def damaged_tables(draw) -> Table:
+    return concatenate([draw(damaged_series(symbol)) for symbol in ("AAA", "BBB")[: draw(st.integers(1, 2))]])
+
+
+def cleaned(table: Table, chosen: dict[str, str]) -> dict[tuple[int, str], tuple[bytes, ...]]:
+    """Return every cleaned bar as bytes; nothing when no bar is left."""
+    try:
+        bars, _ = clean(table, daily(**chosen))
+    except DataError:
+        return {}
+    return _bars_as_bytes(bars)
+
+
+def _bars_as_bytes(bars: Bars) -> dict[tuple[int, str], tuple[bytes, ...]]:
+    stamps = microseconds(bars.timestamps)
+    return {
+        (int(stamps[row]), bars.symbols[column]): tuple(
+            getattr(bars, f)[row, column].tobytes() for f in BAR_FIELDS
+        )
+        for row, column in np.argwhere(~np.isnan(bars.volume) | bars.present)
+    }
+
+
+def _until(bars: dict, day: int) -> dict:
+    # The close of a New York session falls on the same UTC day as its date, winter and summer.
+    return {key: value for key, value in bars.items() if key[0] // (86_400 * 10**6) <= day}
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged_tables(), policies, st.data())
+def test_cutting_off_later_rows_leaves_earlier_bars_bit_for_bit(table, chosen, data):
+    days = table.wall // (86_400 * 10**6)
+    day = data.draw(st.sampled_from(sorted(set(days.tolist()))))
+    whole = _until(cleaned(table, chosen), day)
+    assert cleaned(table.keep(days <= day), chosen) == whole
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged_tables(), policies, st.data())
+def test_altering_later_rows_leaves_earlier_bars_bit_for_bit(table, chosen, data):
+    days = table.wall // (86_400 * 10**6)
+    day = data.draw(st.sampled_from(sorted(set(days.tolist()))))
+    later = days > day
+    factor = data.draw(st.sampled_from((0.01, 0.5, 3.0, 10.0, np.nan, -1.0)))
+    altered = replace(
+        table,
+        prices=np.where(later[:, None], table.prices * factor, table.prices),
+        volume=np.where(later, 0.0, table.volume),
+    )
+    assert _until(cleaned(altered, chosen), day) == _until(cleaned(table, chosen), day)
+
+
+@settings(max_examples=100, deadline=None)
+@given(damaged_tables(), policies)
+def test_cleaning_twice_gives_the_same_bars_and_report(table, chosen):
+    assert cleaned(table, chosen) == cleaned(table, chosen)
