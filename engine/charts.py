@@ -49,6 +49,8 @@ _STYLE: dict[Any, Any] = {
     "axes.xmargin": 0.01,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
+    "legend.columnspacing": 1.2,
+    "legend.handlelength": 1.4,
     "lines.linewidth": 1.3,
     "svg.fonttype": "none",
     "svg.hashsalt": "forewalk",
@@ -132,7 +134,7 @@ def scatter_chart(predicted: FloatArray, actual: FloatArray) -> str:
         axis.xaxis.set_major_locator(MaxNLocator(5))
         _percent(axis.xaxis)
         _percent(axis.yaxis)
-        axis.legend(loc="upper left")
+        axis.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
         return _svg(figure, "Predicted return against actual return")
 
 
@@ -267,7 +269,8 @@ def _draw_losses(axis: Axes, title: str, curves: Sequence[TrainingCurve]) -> Non
         axis.plot(range(1, len(curve.train_loss) + 1), curve.train_loss, color=BLUE, linewidth=0.9)
         axis.plot(range(1, len(curve.valid_loss) + 1), curve.valid_loss, color=ORANGE, linewidth=1.1)
         if curve.best_epoch < len(curve.valid_loss):
-            axis.plot(curve.best_epoch + 1, curve.valid_loss[curve.best_epoch], "o", color=INK, markersize=3)
+            kept = curve.best_epoch + 1, curve.valid_loss[curve.best_epoch]
+            axis.plot(*kept, "o", color=INK, markersize=3, clip_on=False)
     axis.set_title(title, loc="left", fontsize=8.5)
     axis.tick_params(labelsize=7.5)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -196,8 +196,9 @@ def _offline(page: str) -> str:
     page = re.sub(r'\s*<link rel="shortcut icon"[^>]*>', "", page)
     page = re.sub(r'<a href="http[^"]*"[^>]*>(.*?)</a>', r"\1", page)
     page = re.sub(r"<metadata>.*?</metadata>", "", page, flags=re.DOTALL)
-    phone = "@media(max-width:60rem){body{margin:12px}#left,#right{float:none;width:auto;margin:0}}"
-    return page.replace(' onload="save()"', "").replace("</head>", f"<style>{phone}</style></head>", 1)
+    phone = "body{margin:12px}#left,#right{float:none;width:auto;margin:0}svg{height:auto}"
+    page = page.replace(' onload="save()"', "").replace("\ufe6a", " %")  # a sign that few fonts have
+    return page.replace("</head>", f"<style>@media(max-width:60rem){{{phone}}}</style></head>", 1)
 
 
 def _short_tearsheet(
@@ -263,7 +264,10 @@ def _symbols_to_draw(report: ReportInput) -> list[str]:
 def _forecast_path(report: ReportInput, symbol: str) -> charts.ForecastPath:
     """Forecasts of one symbol moved to the bar they speak about; those beyond the last bar are left out."""
     column = report.forecasts.symbols.index(symbol)
-    target = report.timestamps.get_indexer(report.forecasts.timestamps) + report.settings.label.horizon_bars
+    made_at = report.timestamps.get_indexer(report.forecasts.timestamps)
+    if (made_at < 0).any():
+        raise ValueError("a forecast was made at a time that is no bar of the panel")
+    target = made_at + report.settings.label.horizon_bars
     arrays = (report.close, report.forecasts.mean, report.forecasts.std, report.actual)
     series = [values[:, column] for values in arrays]
     rows = np.flatnonzero((target < len(report.timestamps)) & np.isfinite(series[1]) & np.isfinite(series[3]))
@@ -293,23 +297,16 @@ def _curves_left_out(curves: tuple[TrainingCurve, ...]) -> str:
 
 def _run_table(report: ReportInput) -> tables.Table:
     settings, bars = report.settings, report.bars
-    span = f"{bars.timestamps[0]:%Y-%m-%d} to {bars.timestamps[-1]:%Y-%m-%d}" if len(bars) else tables.NOTHING
+    label, folds, execution = settings.label, settings.folds, settings.execution
+    span = f"{bars.timestamps[0]:%Y-%m-%d} to {bars.timestamps[-1]:%Y-%m-%d}" if len(bars) else "no bars"
+    horizon, embargo = tables.bars_of(label.horizon_bars), tables.bars_of(folds.embargo_bars)
     rows = (
         ("Data", f"{settings.data.source}, {len(bars.symbols):,} symbols, {len(bars):,} bars, {span}"),
         ("Data fingerprint", bars.fingerprint[:16]),
-        (
-            "Label",
-            f"{settings.label.kind.replace('_', ' ')} return over {tables.bars_of(settings.label.horizon_bars)}",
-        ),
-        (
-            "Folds",
-            f"{len(report.folds)}, {settings.folds.scheme}, embargo {tables.bars_of(settings.folds.embargo_bars)}",
-        ),
-        (
-            "Costs per fill",
-            f"{settings.execution.fee_bps:g} bp fee, {settings.execution.slippage_bps:g} bp slippage",
-        ),
-        ("Starting cash", tables.number(settings.execution.cash)),
+        ("Label", f"{label.kind.replace('_', ' ')} return over {horizon}"),
+        ("Folds", f"{len(report.folds)}, {folds.scheme}, embargo {embargo}"),
+        ("Costs per fill", f"{execution.fee_bps:g} bp fee, {execution.slippage_bps:g} bp slippage"),
+        ("Starting cash", tables.number(execution.cash)),
         ("Seed", str(settings.seed)),
     )
     return tables.Table(("", ""), rows, (1,))
