@@ -196,7 +196,10 @@ def _offline(page: str) -> str:
     page = re.sub(r'\s*<link rel="shortcut icon"[^>]*>', "", page)
     page = re.sub(r'<a href="http[^"]*"[^>]*>(.*?)</a>', r"\1", page)
     page = re.sub(r"<metadata>.*?</metadata>", "", page, flags=re.DOTALL)
-    phone = "body{margin:12px}#left,#right{float:none;width:auto;margin:0}svg{height:auto}"
+    phone = (
+        "body{margin:12px}#left,#right{float:none;width:auto;margin:0}"
+        "svg{height:auto;margin:0 0 8px!important}"
+    )
     page = page.replace(' onload="save()"', "").replace("\ufe6a", " %")  # a sign that few fonts have
     return page.replace("</head>", f"<style>@media(max-width:60rem){{{phone}}}</style></head>", 1)
 
