@@ -1,0 +1,1 @@
+"""Everything between a captured order and the broker."""

@@ -1,0 +1,1 @@
+"""The application: data, features, folds, simulation, evaluation, reports and the commands."""

@@ -323,7 +323,7 @@ def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return _nones(tomllib.loads(path.read_text(encoding="utf-8")))
+        return dict(_nones(tomllib.loads(path.read_text(encoding="utf-8"))))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -40,7 +40,7 @@ class ConfigError(ForewalkError):
     exit_code = EXIT_CONFIG
 
 
-class ConnectionFailed(ForewalkError):
+class ConnectionFailed(ForewalkError):  # noqa: N818 - ConnectionError is a builtin
     """A remote service did not answer; the same call may succeed later."""
 
     exit_code = EXIT_CONNECTION

@@ -93,11 +93,17 @@ def check_fold(
     fold: Fold, timestamps: pd.DatetimeIndex, label_end: pd.DatetimeIndex, embargo_bars: int = 0
 ) -> None:
     """Raise LeakError unless training, validation and test of `fold` are disjoint in labels and in time."""
-    check_purged(fold.train, fold.valid, timestamps, label_end, what=f"fold {fold.index}: training and validation")
+    check_purged(
+        fold.train, fold.valid, timestamps, label_end, what=f"fold {fold.index}: training and validation"
+    )
     known = np.concatenate([fold.train, fold.valid])
-    check_purged(known, fold.test, timestamps, label_end, embargo_bars, f"fold {fold.index}: training and test")
+    check_purged(
+        known, fold.test, timestamps, label_end, embargo_bars, f"fold {fold.index}: training and test"
+    )
     if not fold.trained_until < fold.valid_from:
-        raise LeakError(f"fold {fold.index}: trained until {fold.trained_until}, but valid from {fold.valid_from}")
+        raise LeakError(
+            f"fold {fold.index}: trained until {fold.trained_until}, but valid from {fold.valid_from}"
+        )
     if label_end[known].max() > fold.trained_until:
         raise LeakError(f"fold {fold.index}: a label ends after trained_until {fold.trained_until}")
 
@@ -130,4 +136,4 @@ def _ended_before(
     if first < 0:
         return rows[:0]
     ends = label_end[rows]
-    return rows[np.asarray(~ends.isna() & (ends < timestamps[first]))]
+    return rows[np.asarray(ends < timestamps[first])]  # NaT compares false

@@ -25,17 +25,37 @@ from strategies.signal import SignalStrategy
 STALE = -1.0  # capacity of a bar so long without a price that a position may be closed at the last one
 BPS = 1e-4
 
-ORDER_COLUMNS = (
-    "decided_at symbol side quantity type status reason filled_at filled_quantity fill_price fee".split()
-)
-TRADE_COLUMNS = (
-    "symbol side quantity opened_at closed_at entry_price exit_price bars_held fees pnl return".split()
-)
-DECISION_COLUMNS = "asof symbol target_weight forecast_mean forecast_std reason".split()
-POSITION_COLUMNS = "symbol quantity entry_price last_price value unrealised".split()
+ORDER_COLUMNS = [
+    "decided_at",
+    "symbol",
+    "side",
+    "quantity",
+    "type",
+    "status",
+    "reason",
+    "filled_at",
+    "filled_quantity",
+    "fill_price",
+    "fee",
+]
+TRADE_COLUMNS = [
+    "symbol",
+    "side",
+    "quantity",
+    "opened_at",
+    "closed_at",
+    "entry_price",
+    "exit_price",
+    "bars_held",
+    "fees",
+    "pnl",
+    "return",
+]
+DECISION_COLUMNS = ["asof", "symbol", "target_weight", "forecast_mean", "forecast_std", "reason"]
+POSITION_COLUMNS = ["symbol", "quantity", "entry_price", "last_price", "value", "unrealised"]
 
 
-class PanelFeed(bt.feed.DataBase):  # type: ignore[misc]
+class PanelFeed(bt.feed.DataBase):
     """One symbol's columns as a feed, aligned to the panel's bars and filled in bulk.
 
     A bar the symbol does not have carries its last close (0 before the first) and capacity 0: nothing fills.
@@ -63,7 +83,7 @@ class PanelFeed(bt.feed.DataBase):  # type: ignore[misc]
         """Fill every line at once instead of bar by bar."""
         for name, values in self.p.columns.items():
             getattr(self.lines, name).array = array.array("d", values.tobytes())
-        self.lines.openinterest.array = array.array("d", bytes(8 * len(self.p.columns["close"])))
+        self.openinterest.array = array.array("d", bytes(8 * len(self.p.columns["close"])))
         self._row = len(self.p.columns["close"])
         self.home()
 
@@ -72,15 +92,15 @@ class PanelFeed(bt.feed.DataBase):  # type: ignore[misc]
             return False
         for name, values in self.p.columns.items():
             getattr(self.lines, name)[0] = values[self._row]
-        self.lines.openinterest[0] = 0.0
+        self.openinterest[0] = 0.0
         self._row += 1
         return True
 
 
 def capacity_filler(order: Any, price: float, ago: int) -> float:
     """Fill what the bar's capacity allows; a stale position may only be reduced."""
-    remaining = abs(order.executed.remsize)
-    capacity = order.data.capacity[ago]
+    remaining = float(abs(order.executed.remsize))
+    capacity = float(order.data.capacity[ago])
     if capacity == STALE:
         position = order.data._broker_position_size()
         return remaining if position * order.executed.remsize < 0 else 0.0
@@ -96,7 +116,8 @@ def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, Flo
         last_close = _carried(bars.close[:, s])
         missing = ~bars.present[:, s]
         prices = {
-            name: np.where(missing, last_close, getattr(bars, name)[:, s]) for name in ("open", "high", "low", "close")
+            name: np.where(missing, last_close, getattr(bars, name)[:, s])
+            for name in ("open", "high", "low", "close")
         }
         volume = np.where(missing, 0.0, np.nan_to_num(bars.volume[:, s]))
         lines = {"datetime": times, **prices, "volume": volume, "capacity": capacity[:, s]}
@@ -163,7 +184,7 @@ def simulated_broker(execution: ExecutionSettings) -> bt.brokers.BackBroker:
     return broker
 
 
-class SimulatedBroker(bt.brokers.BackBroker):  # type: ignore[misc]
+class SimulatedBroker(bt.brokers.BackBroker):
     """BackBroker whose feeds can tell the filler what is held."""
 
     def start(self) -> None:
@@ -204,7 +225,7 @@ class _Log:
     slippage: float = 0.0
 
 
-class Recorder(bt.Analyzer):  # type: ignore[misc]
+class Recorder(bt.Analyzer):
     """Writes down equity, orders, fills and round trips of any strategy."""
 
     def start(self) -> None:

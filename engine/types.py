@@ -7,7 +7,7 @@ Array convention: rows are bars (T), columns are symbols (S), float64, NaN where
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,9 +32,9 @@ def frozen(values: npt.ArrayLike) -> FloatArray:
     return array
 
 
-def utc_index(timestamps: Iterable[pd.Timestamp] | pd.DatetimeIndex) -> pd.DatetimeIndex:
+def utc_index(timestamps: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Return `timestamps` as a microsecond UTC index; a zone-less timestamp raises DataError."""
-    index = pd.DatetimeIndex(timestamps)
+    index = timestamps if isinstance(timestamps, pd.DatetimeIndex) else pd.DatetimeIndex(list(timestamps))
     if index.tz is None:
         raise DataError("timestamps have no time zone; localise them to the exchange's zone first")
     return index.tz_convert("UTC").as_unit("us")
@@ -76,7 +76,9 @@ class Bars:
         for field in BAR_FIELDS:
             values = frozen(getattr(self, field))
             if values.shape != shape:
-                raise DataError(f"{field} has shape {values.shape}, but the bars are {shape} (bars x symbols)")
+                raise DataError(
+                    f"{field} has shape {values.shape}, but the bars are {shape} (bars x symbols)"
+                )
             object.__setattr__(self, field, values)
 
     def __len__(self) -> int:
@@ -120,7 +122,7 @@ class Bars:
         """sha256 over calendar, interval, symbols, timestamps and every value, as hex."""
         digest = hashlib.sha256()
         digest.update(repr((self.calendar, self.interval, self.symbols)).encode())
-        digest.update(np.asarray(self.timestamps.asi8, dtype="<i8").tobytes())
+        digest.update(self.timestamps.tz_localize(None).to_numpy("M8[us]").astype("<i8").tobytes())
         for field in BAR_FIELDS:
             canonical = np.where(np.isnan(getattr(self, field)), np.nan, getattr(self, field))
             digest.update(canonical.astype("<f8").tobytes())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from engine.config import Settings
@@ -34,7 +36,9 @@ class _MemberTask:
         return f"{self.fold.model_id} {self.member}"
 
 
-def training_data(panel: FeaturePanel, labels: Labels, fold: Fold, data_fingerprint: str = "") -> TrainingData:
+def training_data(
+    panel: FeaturePanel, labels: Labels, fold: Fold, data_fingerprint: str = ""
+) -> TrainingData:
     """Cut out what the fold's model may see: features up to its last training row and labels known by then."""
     rows = int(fold.valid[-1]) + 1
     known = np.concatenate([fold.train, fold.valid])
@@ -66,7 +70,9 @@ def walk_forward(
     """
     forecaster = LSTMForecaster(settings.model, settings.seed)
     training = [training_data(panel, labels, fold, data_fingerprint) for fold in folds]
-    work = [(fold, member) for fold, data in enumerate(training) for member in forecaster.members(data.symbols)]
+    work = [
+        (fold, member) for fold, data in enumerate(training) for member in forecaster.members(data.symbols)
+    ]
     longest_first = sorted(work, key=lambda item: -item[0])
     tasks = [
         _MemberTask(
@@ -74,13 +80,13 @@ def walk_forward(
         )
         for fold, member in longest_first
     ]
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "values": panel.values,
         "scale": panel.scale,
         "eligible": panel.eligible,
         "scaled": labels.scaled,
         "returns": labels.returns,
-        "end": labels.end.asi8,
+        "end": labels.end.tz_localize(None).to_numpy("M8[us]"),
         "horizon": np.array(labels.horizon_bars),
     }
     done = iter(range(1, len(tasks) + 1))
@@ -105,7 +111,7 @@ def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve
     labels = Labels(
         returns=arrays["returns"],
         scaled=arrays["scaled"],
-        end=pd.DatetimeIndex(arrays["end"].astype("M8[us]"), tz="UTC"),
+        end=pd.DatetimeIndex(arrays["end"], tz="UTC"),
         horizon_bars=int(arrays["horizon"]),
     )
     data = training_data(panel, labels, task.fold, task.data_fingerprint)

@@ -1,0 +1,1 @@
+"""Forecasters. torch is imported here and nowhere else."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -79,6 +80,10 @@ class FittedForecaster(Protocol):
 
     def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
         """Forecast rows `first` to `stop - 1`; earlier rows of the panel may warm the state."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the model to one self-describing file."""
         ...
 
 

@@ -134,7 +134,9 @@ class FittedLSTM:
     def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
         """Forecast rows `first` to `stop - 1` of the panel in multiples of its scale; see `predict_rows`."""
         if panel.names != self.feature_names:
-            raise DataError(f"{self.model_id} was trained on {self.feature_names}, the panel has {panel.names}")
+            raise DataError(
+                f"{self.model_id} was trained on {self.feature_names}, the panel has {panel.names}"
+            )
         start = int(panel.timestamps.searchsorted(self.valid_from))
         if start > first or (start == 0 and panel.timestamps[0] > self.valid_from):
             raise DataError(
@@ -203,7 +205,9 @@ def load_lstm(path: Path) -> FittedLSTM:
     """Read what `FittedLSTM.save` wrote; DataError where the file is damaged or of another format."""
     tensors, header = read_file(path)
     if header.get("format") != FORMAT:
-        raise DataError(f"{path}: format {header.get('format')!r}, this version reads {FORMAT}; train it again")
+        raise DataError(
+            f"{path}: format {header.get('format')!r}, this version reads {FORMAT}; train it again"
+        )
     settings = ModelSettings.model_validate(header["settings"])
     features = tuple(header["feature_names"])
     members = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ class Timeline:
                     f"from {model.valid_from}"
                 )
         starts = [model.valid_from for model in self.models]
-        if any(later <= earlier for earlier, later in zip(starts, starts[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(starts)):
             raise ValueError("the models of a timeline must start one after the other")
 
     def extended(self, model: FittedForecaster) -> Timeline:
@@ -60,16 +61,18 @@ class Timeline:
         Rows before the first model, and rows for which the model is too old, hold NaN and no model id.
         """
         if first is None:
-            first = int(panel.timestamps.searchsorted(self.models[0].valid_from)) if self.models else len(panel)
+            first = (
+                int(panel.timestamps.searchsorted(self.models[0].valid_from)) if self.models else len(panel)
+            )
         rows = len(panel) - first
         mean, std, p_up = (np.full((rows, len(panel.symbols)), np.nan) for _ in range(3))
         ids = [""] * rows
-        trained = [pd.NaT] * rows
+        trained = np.full(rows, np.datetime64("NaT", "us"))
         for model, start, stop in self._spans(panel.timestamps, first):
             part = slice(start - first, stop - first)
             mean[part], std[part], p_up[part] = predict_rows(model, panel, start, stop)
             ids[part] = [model.model_id] * (stop - start)
-            trained[part] = [model.trained_until] * (stop - start)
+            trained[part] = model.trained_until.tz_convert("UTC").tz_localize(None).to_datetime64()
         return Forecasts(
             timestamps=panel.timestamps[first:],
             symbols=panel.symbols,
@@ -78,12 +81,10 @@ class Timeline:
             p_up=p_up,
             horizon_bars=horizon_bars,
             model_ids=tuple(ids),
-            trained_until=pd.DatetimeIndex(pd.to_datetime(trained, utc=True)).as_unit("us"),
+            trained_until=pd.DatetimeIndex(trained, tz="UTC").as_unit("us"),
         )
 
-    def _spans(
-        self, timestamps: pd.DatetimeIndex, first: int
-    ) -> Iterable[tuple[FittedForecaster, int, int]]:
+    def _spans(self, timestamps: pd.DatetimeIndex, first: int) -> Iterable[tuple[FittedForecaster, int, int]]:
         """Yield (model, first row, stop row) for the rows from `first` on that each model answers for."""
         starts = [int(timestamps.searchsorted(model.valid_from)) for model in self.models]
         ends = [*starts[1:], len(timestamps)]

@@ -1,0 +1,1 @@
+"""From forecasts to orders: the pure policy, the indicator and the strategy around them."""

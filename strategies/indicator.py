@@ -41,7 +41,7 @@ class ForecastTable:
         return "forecasts"
 
 
-class ForecastIndicator(bt.Indicator):  # type: ignore[misc]
+class ForecastIndicator(bt.Indicator):
     """Forecast of the data's own symbol as known at the close of the bar.
 
     Lines: `mean` and `std` of the log return over the horizon, `p_up` the probability that it is positive;
@@ -51,7 +51,7 @@ class ForecastIndicator(bt.Indicator):  # type: ignore[misc]
 
     lines = ("mean", "std", "p_up")
     params = (("table", None), ("symbol", ""))
-    plotinfo = {"subplot": True}
+    plotinfo = (("subplot", True),)
 
     def __init__(self) -> None:
         symbol = self.p.symbol or self.data._name

@@ -36,7 +36,7 @@ class Outlook:
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """What is held at the close of the bar: signed weight (of equity), bars held, entry price (NaN if flat)."""
+    """What is held at the close: signed weight (of equity), bars held, entry price (NaN if flat)."""
 
     weight: FloatArray
     bars_held: IntArray
@@ -109,7 +109,7 @@ def _wanted_by_threshold(score: FloatArray, side: FloatArray, settings: Strategy
 def _wanted_by_rank(
     score: FloatArray, side: FloatArray, bars_held: IntArray, settings: StrategySettings
 ) -> FloatArray:
-    """Side each symbol should be on: the best `top` long, the worst `top` short, held ones with hysteresis."""
+    """Side each symbol should be on: the best `top` long, the worst short, held ones with hysteresis."""
     known = np.flatnonzero(np.isfinite(score))
     order = known[np.argsort(-score[known], kind="stable")]
     both = settings.direction == "long_short"
@@ -131,7 +131,7 @@ def _fill_places(
     wanted: FloatArray,
     hysteresis: int,
 ) -> None:
-    """Give the places to held symbols still good enough or too young to leave, then to the best of the rest."""
+    """Give the places to held symbols still good enough or too young to leave, then to the best."""
     in_order_held = order[held[order]]
     rank = np.empty(len(wanted), dtype=np.int64)
     rank[order] = np.arange(len(order))
@@ -197,7 +197,7 @@ def _position_size(outlook: Outlook, places: int, settings: StrategySettings) ->
     else:
         annual = outlook.std / np.sqrt(outlook.horizon_years)
         size = share * settings.target_volatility / np.where(annual > 0, annual, np.inf)
-    return np.minimum(np.nan_to_num(size, nan=0.0), settings.max_weight)
+    return np.asarray(np.minimum(np.nan_to_num(size, nan=0.0), settings.max_weight))
 
 
 def _cap_turnover(

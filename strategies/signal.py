@@ -15,7 +15,7 @@ from strategies.policy import Decision, Outlook, Positions, decide
 SHARE_DECIMALS = 6
 
 
-class SignalStrategy(bt.Strategy):  # type: ignore[misc]
+class SignalStrategy(bt.Strategy):
     """Hold the weights that `decide` asks for; market orders at the close, filled at the next open.
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
@@ -72,35 +72,35 @@ class SignalStrategy(bt.Strategy):  # type: ignore[misc]
     def send(self, decision: Decision, outlook: Outlook) -> None:
         """Turn target weights into orders: |position| reductions first, then the rest by symbol order."""
         equity = self.broker.getvalue()
-        orders = []
         reasons = decision.reasons()
-        for index in np.flatnonzero(~np.isnan(decision.target)):
-            data, weight, price = self.datas[index], float(decision.target[index]), outlook.close[index]
+        orders: list[tuple[bool, int, float]] = []
+        for column in np.flatnonzero(~np.isnan(decision.target)).tolist():
+            data, weight = self.datas[column], float(decision.target[column])
             now = self.broker.getposition(data).size
-            wanted = self.shares(weight, equity, price)
-            self.note(data, weight, outlook, index, reasons[index])
+            wanted = self.shares(weight, equity, outlook.close[column])
+            self.note(data, weight, outlook, column, reasons[column])
             if wanted != now:
-                orders.append((abs(wanted) >= abs(now), int(index), wanted - now, reasons[index]))
-        for _, index, size, reason in sorted(orders):
+                orders.append((abs(wanted) >= abs(now), column, wanted - now))
+        for _, column, size in sorted(orders):
             trade = self.buy if size > 0 else self.sell
-            order = trade(data=self.datas[index], size=abs(size), reason=reason)
+            order = trade(data=self.datas[column], size=abs(size), reason=reasons[column])
             self.open_orders[order.ref] = order
 
     def shares(self, weight: float, equity: float, price: float) -> float:
-        """Return the signed number of shares worth `weight` of the equity, cut to whole ones unless fractional."""
+        """Return the signed number of shares worth `weight` of the equity; whole ones unless fractional."""
         if weight == 0.0:
             return 0
         exact = weight * equity / price
         return round(exact, SHARE_DECIMALS) if self.p.fractional else math.trunc(exact)
 
-    def note(self, data: Any, weight: float, outlook: Outlook, index: int, reason: str) -> None:
+    def note(self, data: Any, weight: float, outlook: Outlook, column: int, reason: str) -> None:
         """Remember a decision for the run's tables."""
         row = (
             data.datetime[0],
             data._name,
             weight,
-            float(outlook.mean[index]),
-            float(outlook.std[index]),
+            float(outlook.mean[column]),
+            float(outlook.std[column]),
             reason,
         )
         self.decisions.append(row)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine.config import FeatureSettings, LabelSettings
-from engine.features.technical import log_returns, technical_features, usable_volatility
+from engine.features.technical import LIMIT, log_returns, technical_features, usable_volatility
 from engine.types import Bars, BoolArray, FloatArray, frozen
 
 Float32Array = npt.NDArray[np.float32]
@@ -126,18 +126,28 @@ def symbol_volatility(bars: Bars, span: int) -> FloatArray:
     return result
 
 
+def one_bar_returns(bars: Bars, relative: bool = False) -> FloatArray:
+    """Return the log return from the symbol's previous bar, [T, S]; minus the market's mean when `relative`."""
+    result = np.full(bars.close.shape, np.nan)
+    for column in range(len(bars.symbols)):
+        present = bars.present[:, column]
+        result[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
+    return result - _mean_over_symbols(result)[:, None] if relative else result
+
+
 def _symbol_features(bars: Bars, column: int, settings: FeatureSettings) -> dict[str, FloatArray]:
     present = bars.present[:, column]
-    fields = (bars.open, bars.high, bars.low, bars.close, bars.volume)
-    return technical_features(*(np.ascontiguousarray(field[present, column]) for field in fields), settings)
+
+    def own(values: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(values[present, column])
+
+    return technical_features(
+        own(bars.open), own(bars.high), own(bars.low), own(bars.close), own(bars.volume), settings
+    )
 
 
 def _market_return(bars: Bars, volatility: FloatArray) -> FloatArray:
-    scaled = np.full(bars.close.shape, np.nan)
-    for column in range(len(bars.symbols)):
-        present = bars.present[:, column]
-        scaled[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
-    return np.clip(_mean_over_symbols(scaled / volatility), -10.0, 10.0)
+    return np.clip(_mean_over_symbols(one_bar_returns(bars) / volatility), -LIMIT, LIMIT)
 
 
 def _mean_over_symbols(values: FloatArray) -> FloatArray:

@@ -86,7 +86,10 @@ def _bar_shape(
     if settings.range:
         spread = np.log(high / low)
         mean = talib.SMA(spread, RANGE_MEAN_BARS)
-        yield "range", np.where(mean > SMALLEST_VOLATILITY, spread / np.maximum(mean, SMALLEST_VOLATILITY), 1.0) - 1.0
+        yield (
+            "range",
+            np.where(mean > SMALLEST_VOLATILITY, spread / np.maximum(mean, SMALLEST_VOLATILITY), 1.0) - 1.0,
+        )
 
 
 def _oscillators(
@@ -100,7 +103,7 @@ def _oscillators(
     if settings.bollinger_bars:
         middle = talib.SMA(close, settings.bollinger_bars)
         width = 2.0 * close * volatility * np.sqrt(settings.bollinger_bars / 3.0)
-        upper, _, lower = talib.BBANDS(close, settings.bollinger_bars, 2.0, 2.0, 0)
+        upper, _, lower = talib.BBANDS(close, settings.bollinger_bars, 2.0, 2.0)
         half = (upper - lower) / 2.0
         yield "bollinger", (close - middle) / np.where(half > 1e-3 * width, half, width)
     if settings.atr_bars:

@@ -1,0 +1,185 @@
+"""The `forewalk` command. `python -m engine.backtest` is `forewalk backtest`, and so on.
+
+Only light modules are imported here: `--help` must answer at once. Every error that is meant for the user
+becomes one line on stderr and a documented exit code (see `engine.errors`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.errors import ForewalkError
+
+if TYPE_CHECKING:
+    from engine.config import Settings
+
+EXIT_CODES = "Exit codes: 0 done, 1 failure, 2 usage, 3 configuration, 4 connection, 5 data, 130 interrupted."
+
+app = typer.Typer(
+    name="forewalk",
+    help="Walk-forward LSTM forecasts, backtested without a look at the future.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings as a TOML file.", metavar="FILE")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Override one setting, e.g. model.hidden_size=64; repeatable.", metavar="KEY=VALUE"
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; 0 is one per core.", min=0)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every finding of the data check.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"forewalk {version('forewalk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+BACKTEST_EPILOG = f"""\b
+Examples:
+  python -m engine.backtest
+  python -m engine.backtest --symbols AAPL,MSFT --source yahoo --start 2015-01-01
+  python -m engine.backtest --source csv --path prices.csv --symbols AAPL
+  python -m engine.backtest --config examples/quickstart.toml --set model.hidden_size=64
+  python -m engine.backtest --json --seed 11 --jobs 2 --out results/run-1
+
+{EXIT_CODES}"""
+
+
+@app.command(epilog=BACKTEST_EPILOG)
+def backtest(
+    config: Config = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Symbols, separated by commas.", metavar="A,B,...")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where bars come from.", metavar="sample|csv|parquet|yahoo")
+    ] = None,
+    path: Annotated[Path | None, typer.Option(help="File or folder of a csv or parquet source.")] = None,
+    start: Annotated[str | None, typer.Option(help="First session.", metavar="YYYY-MM-DD")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session, included.", metavar="YYYY-MM-DD")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use the download cache only.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness.", min=0)] = None,
+    jobs: Jobs = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder to create; default runs/<UTC>-<name>.", metavar="DIR")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    set_: Set = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train walk-forward, backtest, and write a run folder with tearsheet and forecast report.
+
+    Without any option it runs on bundled daily bars of AAPL, GOOG, IBM and MSFT, 2000-2013, offline.
+    """
+    flags = {
+        "data.symbols": symbols,
+        "data.source": source,
+        "data.path": None if path is None else str(path.resolve()),
+        "data.start": start,
+        "data.end": end,
+        "data.offline": "true" if offline else None,
+        "seed": seed,
+        "jobs": jobs,
+        "name": name,
+    }
+    settings = _settings(config, set_, flags)
+
+    from engine.backtest import backtest as run_backtest
+    from engine.backtest import write_backtest
+    from engine.console import print_backtest, progress_display
+    from engine.runs import check_destination
+
+    if out is not None:
+        check_destination(out)
+    with progress_display(enabled=not as_json) as progress:
+        result = run_backtest(settings, progress)
+        progress("report", 0, 1)
+        folder = write_backtest(result, out)
+    if as_json:
+        summary = {"run": str(folder), "verdict": result.verdict, "refused": result.quality.refused}
+        typer.echo(json.dumps({**summary, "metrics": result.metrics}, allow_nan=False))
+    else:
+        print_backtest(result, folder, verbose)
+
+
+@app.command()
+def reproduce(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Rerun a stored run and compare forecasts, orders, equity and metrics; exit 1 if anything differs."""
+    from engine.console import print_comparison, progress_display
+    from engine.reproduce import reproduce as rerun
+
+    with progress_display(enabled=not as_json) as progress:
+        comparison = rerun(run, jobs, progress)
+    if as_json:
+        typer.echo(json.dumps(comparison.to_dict(), allow_nan=False))
+    else:
+        print_comparison(comparison)
+    if not comparison.same:
+        raise typer.Exit(1)
+
+
+def _settings(config: Path | None, overrides: list[str] | None, flags: dict[str, Any]) -> Settings:
+    from engine.config import load_settings
+
+    given = [f"{key}={json.dumps(value)}" for key, value in flags.items() if value is not None]
+    given = [text.replace('="true"', "=true") for text in given]
+    return load_settings(config, [*(overrides or []), *given])
+
+
+def main() -> None:
+    """Entry point of the `forewalk` command."""
+    _guarded(app, "forewalk")
+
+
+def run(command: str) -> None:
+    """Entry point of `python -m engine.<command>`."""
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    single.registered_commands.extend(
+        entry for entry in app.registered_commands if entry.callback and entry.callback.__name__ == command
+    )
+    _guarded(single, f"python -m engine.{command}")
+
+
+def _guarded(application: typer.Typer, name: str) -> None:
+    """Run; typer itself answers usage errors with 2 and Ctrl-C with 130."""
+    try:
+        application(prog_name=name)
+    except ForewalkError as problem:
+        typer.echo(f"error: {problem}", err=True)
+        sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main()
