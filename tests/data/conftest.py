@@ -38,7 +38,8 @@ class RecordedYahoo(HTTPAdapter):
         response = requests.Response()
         response.status_code = self.fault or (200 if symbol in self.bodies else 404)
         missing = {"chart": {"result": None, "error": {"code": "Not Found", "description": "No data found"}}}
-        response._content = self.bodies.get(symbol, json.dumps(missing)).encode()
+        body = "internal error" if self.fault else self.bodies.get(symbol, json.dumps(missing))
+        response._content = body.encode()
         response.url, response.request, response.encoding = request.url, request, "utf-8"
         return response
 
