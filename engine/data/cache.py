@@ -17,9 +17,11 @@ import pandas as pd
 from engine.data.quality import Finding
 from engine.data.table import check_symbol
 from engine.errors import DataError
+from engine.types import FloatArray
 
 _PRICES = ("open", "high", "low", "close", "adj_close")
 PRICE_TOLERANCE = 1e-5  # relative; vendors' float32 noise stays below it
+VOLUME_TOLERANCE = 0.01  # vendors touch up the volume of finished bars by less than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,8 @@ class VintageComparison:
         restated: common bars whose prices or volume changed, without a partial last bar.
         largest_change: largest relative change of a price among them, e.g. 0.01 for 1 %; 0 when none.
         first, last: index labels of the first and last restated bar, None when none.
-        partial_last_bar: the last common bar changed while all before it are equal: the earlier download
-            caught a session that was still running.
+        partial_last_bar: only the last common bar's volume changed by over 1 % (without volumes: only its
+            prices changed): the earlier download caught a session that was still running.
     """
 
     common: int
@@ -97,16 +99,15 @@ def compare_vintages(old: pd.DataFrame, new: pd.DataFrame) -> VintageComparison:
     if not columns:
         raise DataError("vintages cannot be compared: they share no column")
     index = old.index.intersection(new.index).sort_values()
-    before = old.loc[index, columns].to_numpy(np.float64)
-    after = new.loc[index, columns].to_numpy(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        change = np.abs(after - before) / np.abs(before)
-    change = np.where((before == after) | (np.isnan(before) & np.isnan(after)), 0.0, change)
-    change = np.where(np.isnan(change), np.inf, change)
+    change = _relative_change(old.loc[index, columns], new.loc[index, columns])
     changed = np.asarray((change > PRICE_TOLERANCE).any(axis=1))
-    partial = bool(len(changed) > 1 and changed[-1] and not changed[:-1].any())
-    restated = np.flatnonzero(changed) if not partial else np.array([], dtype=np.int64)
-    span = np.flatnonzero(changed)
+    if len(columns) > len(prices):
+        late = change[:, -1] > VOLUME_TOLERANCE
+    else:
+        late = changed
+    partial = bool(len(index) > 1 and late[-1] and not late[:-1].any())
+    restated = np.flatnonzero(changed[:-1] if partial else changed)
+    span = np.append(restated, len(index) - 1) if partial else restated
     return VintageComparison(
         common=len(index),
         restated=len(restated),
@@ -115,6 +116,15 @@ def compare_vintages(old: pd.DataFrame, new: pd.DataFrame) -> VintageComparison:
         last=index[span[-1]] if len(span) else None,
         partial_last_bar=partial,
     )
+
+
+def _relative_change(old: pd.DataFrame, new: pd.DataFrame) -> FloatArray:
+    """Return |new / old - 1| [N, columns]; 0 where both are equal or NaN, infinite where one is NaN."""
+    before, after = old.to_numpy(np.float64), new.to_numpy(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.abs(after - before) / np.abs(before)
+    change = np.where((before == after) | (np.isnan(before) & np.isnan(after)), 0.0, change)
+    return np.where(np.isnan(change), np.inf, change)
 
 
 def cache_file(folder: Path, symbol: str, interval: str) -> Path:

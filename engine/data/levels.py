@@ -14,17 +14,18 @@ import pandas as pd
 
 from engine.config import DataSettings
 from engine.data.quality import findings_by_symbol
-from engine.data.table import CLOSE, OPEN, Rows, since_first
+from engine.data.table import CLOSE, HIGH, LOW, OPEN, Rows, since_first
 from engine.sessions import microseconds, session_grid, session_numbers
 from engine.types import BoolArray, FloatArray, IntArray
 
 OUTLIER_FACTORS = (10.0, 100.0)
-OUTLIER_TOLERANCE = 1.25  # a close within 10 / 1.25 .. 10 * 1.25 of the median is "off by 10"
+OUTLIER_TOLERANCE = 1.2  # a close within 10 / 1.2 .. 10 * 1.2 times the median is "off by 10"
 MEDIAN_BARS = 5
 LASTING_BARS = 5  # a level seen this often in a row is accepted from the next bar on
 JUMP = 1.4
 SPLITS = (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 20.0, 1.5)
-SPLIT_TOLERANCE = 0.03
+SPLIT_TOLERANCE = 0.03  # of log(open / previous close) from the ratio: the overnight move on top of it
+SPLIT_DAY_RANGE = 1.12  # high / low: a split day trades like any other, a crash does not
 CARRY_SESSIONS = 5
 
 
@@ -77,7 +78,10 @@ def _outliers_of_symbol(close: FloatArray) -> FloatArray:
     for row, price in enumerate(close.tolist()):
         if not 0 < price < np.inf:
             continue
-        factor = _off_by(price / median(accepted)) if accepted else 1.0
+        ratio = price / median(accepted) if accepted else 1.0
+        factor = _off_by(ratio)
+        if pending and not 1 / 3 < ratio < 3 and 0.5 < price / median(pending) < 2:
+            factor = pending_factor  # the level goes on, though it left the narrow band
         if factor == 1.0:
             accepted.append(price)
             pending = []
@@ -142,7 +146,8 @@ def find_jumps(rows: Rows) -> Jumps:
     at = np.flatnonzero(big & np.isfinite(gap))
     distance = np.abs(gap[at][:, None] - candidates)
     nearest = distance.argmin(axis=1)
-    matched = distance[np.arange(len(at)), nearest] <= SPLIT_TOLERANCE
+    calm = rows.prices[at, HIGH] <= SPLIT_DAY_RANGE * rows.prices[at, LOW]
+    matched = (distance[np.arange(len(at)), nearest] <= SPLIT_TOLERANCE) & calm
     ratio[at[matched]] = np.exp(candidates[nearest[matched]])
     split = ratio != 1.0
     return Jumps(split=split, other=big & ~split, ratio=ratio)
