@@ -56,6 +56,7 @@ def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
     from engine.folds import walk_forward_folds
     from engine.simulate import simulate
     from engine.walkforward import walk_forward
+    from models.lstm import LSTMForecaster
 
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data)
@@ -68,9 +69,11 @@ def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
         panel,
         labels,
         folds,
-        settings,
-        bars.fingerprint,
-        lambda done, total: progress("training", done, total),
+        LSTMForecaster(settings.model, settings.seed),
+        max_age_bars=settings.model.max_age_bars,
+        jobs=settings.jobs,
+        data_fingerprint=bars.fingerprint,
+        on_done=lambda done, total: progress("training", done, total),
     )
     forecasts = timeline.forecasts(panel, horizon)
     progress("simulation", 0, 1)
@@ -114,7 +117,7 @@ def evaluate(
         bars_per_year(bars.calendar, bars.interval),
     )
     return {
-        "forecast": forecast_metrics(forecasts, actual, close, returns[-len(forecasts) :]),
+        "forecast": forecast_metrics(forecasts, actual, close, returns),
         **account,
         "orders": simulation.counts,
         "universe": universe_metrics(bars, forecasts, settings),
@@ -126,15 +129,16 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> di
     import numpy as np
 
     traded = np.isfinite(forecasts.mean).any(axis=0)
-    last = bars.present[-1] & traded
+    lasting = int((bars.present[-1] & traded).sum())
     return {
         "symbols": len(bars.symbols),
         "forecast_symbols": int(traded.sum()),
-        "still_there_at_the_end": int(last.sum()),
+        "still_there_at_the_end": lasting,
         "first_bar": bars.timestamps[0].isoformat(),
         "first_test_bar": forecasts.timestamps[0].isoformat(),
         "last_bar": bars.timestamps[-1].isoformat(),
         "source": settings.data.source,
+        "survivorship_bias": bool(traded.any()) and lasting == int(traded.sum()),
     }
 
 

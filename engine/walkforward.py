@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.config import Settings
 from engine.features.pipeline import FeaturePanel, Labels
 from engine.folds import Fold
 from engine.parallel import Arrays, run_tasks
 from engine.types import TrainingCurve
 from models.base import Forecaster, TrainingData
-from models.lstm import LSTMForecaster
 from models.timeline import Timeline
 
 
@@ -60,15 +58,16 @@ def walk_forward(
     panel: FeaturePanel,
     labels: Labels,
     folds: Sequence[Fold],
-    settings: Settings,
+    forecaster: Forecaster,
+    max_age_bars: int,
+    jobs: int = 1,
     data_fingerprint: str = "",
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Timeline, tuple[TrainingCurve, ...]]:
-    """Train one model per fold and return them as a timeline, with the training curve of every network.
+    """Train one model per fold and return them as a timeline, with the training curve of every member.
 
-    The result is the same for any number of `settings.jobs`. `on_done(done, total)` reports progress.
+    The result is the same for any number of `jobs`. `on_done(done, total)` reports progress.
     """
-    forecaster = LSTMForecaster(settings.model, settings.seed)
     training = [training_data(panel, labels, fold, data_fingerprint) for fold in folds]
     work = [
         (fold, member) for fold, data in enumerate(training) for member in forecaster.members(data.symbols)
@@ -90,13 +89,13 @@ def walk_forward(
         "horizon": np.array(labels.horizon_bars),
     }
     done = iter(range(1, len(tasks) + 1))
-    results = run_tasks(_fit_member, tasks, arrays, settings.jobs, lambda _: on_done(next(done), len(tasks)))
+    results = run_tasks(_fit_member, tasks, arrays, jobs, lambda _: on_done(next(done), len(tasks)))
     by_work = dict(zip(longest_first, results, strict=True))
     models = tuple(
         forecaster.assemble(data, [by_work[fold, member][0] for member in forecaster.members(data.symbols)])
         for fold, data in enumerate(training)
     )
-    return Timeline(models, settings.model.max_age_bars), tuple(by_work[item][1] for item in work)
+    return Timeline(models, max_age_bars), tuple(by_work[item][1] for item in work)
 
 
 def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve]:

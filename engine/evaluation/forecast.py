@@ -44,8 +44,9 @@ def forecast_metrics(
             mean for a market-relative label); NaN where it is not known (yet).
         close: close at which the forecast was made, [T, S]. With a market-relative label the "price"
             errors are of the close moved by the relative return, not of the quoted price.
-        trailing_returns: one-bar log return ending at each bar, [T, S], in the label's units. Its sign is
-            the persistence forecast; its EWMA variance, started at the first row, is the naive variance.
+        trailing_returns: one-bar log return ending at each bar, [H + T, S], in the label's units; its last
+            T rows belong to the forecasts, the H before them are history. Its sign is the persistence
+            forecast; its EWMA variance over all rows so far is the naive variance.
 
     Returns:
         A nested dict that JSON can hold: `overall`, `per_symbol` and `per_model` (by model id), each with
@@ -57,7 +58,9 @@ def forecast_metrics(
         ValueError: the arrays are not all [T, S].
     """
     shape = forecasts.mean.shape
-    for name, values in (("actual", actual), ("close", close), ("trailing_returns", trailing_returns)):
+    history = max(len(trailing_returns) - len(forecasts), 0)
+    own_rows = trailing_returns[history:]
+    for name, values in (("actual", actual), ("close", close), ("trailing_returns", own_rows)):
         if np.shape(values) != shape:
             raise ValueError(
                 f"{name} has shape {np.shape(values)}, but the forecasts are {shape} (bars x symbols)"
@@ -114,8 +117,8 @@ class _Cells:
             forecasts.p_up,
             actual,
             close,
-            trailing,
-            h * ewma_variance(trailing),
+            trailing[-len(forecasts) :],
+            h * ewma_variance(trailing)[-len(forecasts) :],
         )
         return cls(h, *(np.where(counted, values, np.nan) for values in arrays))
 

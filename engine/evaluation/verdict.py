@@ -7,6 +7,12 @@ from typing import Any
 
 from engine.config import Settings
 
+SIGNIFICANT_T = 2.0
+SURVIVORSHIP = (
+    "Every symbol still trades at the end of the data: symbols that failed on the way are missing, "
+    "so all returns here are flattered (survivorship bias)."
+)
+
 
 def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
     """Say whether the forecasts beat naive and whether the strategy beat buying and holding.
@@ -16,10 +22,32 @@ def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
             `strategy_metrics`, either of which may be missing when nothing was traded.
         settings: names the horizon and the costs.
     """
-    sentences = [_forecast_sentence(metrics["forecast"]["overall"], settings)]
+    overall = metrics["forecast"]["overall"]
+    sentences = [_forecast_sentence(overall, settings), _rank_sentence(overall), _volatility_sentence(overall)]
     if metrics.get("strategy") and metrics.get("benchmark"):
         sentences.append(_strategy_sentence(metrics["strategy"], metrics["benchmark"], settings))
-    return " ".join(sentences)
+    if metrics.get("universe", {}).get("survivorship_bias"):
+        sentences.append(SURVIVORSHIP)
+    return " ".join(filter(None, sentences))
+
+
+def _rank_sentence(overall: Mapping[str, Any]) -> str:
+    ranks = overall.get("rank_ic")
+    if not ranks or ranks["t"] is None:
+        return ""
+    size = f"rank IC {ranks['mean']:.4f} per bar, t = {ranks['t']:.1f}"
+    if abs(ranks["t"]) < SIGNIFICANT_T:
+        return f"They do not rank the symbols better than chance ({size})."
+    return f"They rank the symbols {'slightly right' if ranks['mean'] > 0 else 'the wrong way round'} ({size})."
+
+
+def _volatility_sentence(overall: Mapping[str, Any]) -> str:
+    variance = overall.get("variance")
+    if not variance:
+        return ""
+    verb = "beat" if variance["beats_ewma"] else "do not beat"
+    pair = f"QLIKE {variance['qlike']:.3f} against {variance['ewma_qlike']:.3f}"
+    return f"As volatility forecasts they {verb} a RiskMetrics EWMA ({pair})."
 
 
 def _forecast_sentence(overall: Mapping[str, Any], settings: Settings) -> str:
