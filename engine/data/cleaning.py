@@ -118,8 +118,10 @@ def apply_policy(rows: Rows, damaged: BoolArray, kind: str, policy: Policy, mess
 
 def _outside_range(rows: Rows) -> BoolArray:
     opened, high, low, close = rows.prices[:, [OPEN, HIGH, LOW, CLOSE]].T
-    too_low = high < np.maximum(opened, close) * (1 - RANGE_TOLERANCE)
-    too_high = low > np.minimum(opened, close) * (1 + RANGE_TOLERANCE)
+    upper, lower = np.maximum(opened, close), np.minimum(opened, close)
+    with np.errstate(invalid="ignore"):
+        too_low = high < upper - RANGE_TOLERANCE * np.abs(upper)
+        too_high = low > lower + RANGE_TOLERANCE * np.abs(lower)
     return np.asarray(too_low | too_high)
 
 

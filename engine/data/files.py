@@ -25,7 +25,8 @@ from engine.errors import DataError
 from engine.sessions import microseconds
 from engine.types import FloatArray, IntArray
 
-MAX_BYTES = 2 * 2**30  # of a file, and of a Parquet file's columns once unpacked
+MAX_BYTES = 2 * 2**30  # of a file
+MAX_UNPACKED_BYTES = 4 * 2**30  # of a Parquet file's columns: few bytes can stand for many rows
 MAX_HEADER_BYTES = 2**20
 _CHUNK_BYTES = 2**24
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
@@ -158,7 +159,7 @@ def _parse_csv(path: Path, header: list[str], separator: str, columns: Columns) 
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path, sep=separator, encoding="utf-8-sig", header=None, skiprows=1, names=labels,
-                usecols=list(names.values()), dtype=texts, index_col=False, skip_blank_lines=False,
+                dtype=texts, index_col=False, skip_blank_lines=False,
                 keep_default_na=False, na_values=dict.fromkeys(_NUMBERS, _MISSING),
                 low_memory=False, float_precision="round_trip",
             )  # fmt: skip
@@ -200,10 +201,10 @@ def _read_parquet(path: Path, wanted: str | None) -> Table:
         header = [str(name) for name in file.schema_arrow.names]
         columns = recognise(header, str(path))
         unpacked = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-        if unpacked > MAX_BYTES:
-            raise DataError(
-                f"{path}: {unpacked} bytes unpacked, at most {MAX_BYTES} are read; split the file"
-            )
+        unpacked = max(unpacked, 8 * file.metadata.num_rows * len(columns.fields))
+        if unpacked > MAX_UNPACKED_BYTES:
+            limit = f"at most {MAX_UNPACKED_BYTES} are read"
+            raise DataError(f"{path}: {unpacked} bytes unpacked, {limit}; split the file")
         data = file.read(columns=[header[position] for position in columns.fields.values()])
     except pyarrow.ArrowException as error:
         raise DataError(f"{path}: no readable Parquet file: {str(error).splitlines()[0]}") from None

@@ -97,11 +97,9 @@ def _outliers_of_symbol(close: FloatArray) -> FloatArray:
 
 
 def _off_by(ratio: float) -> float:
-    for factor in OUTLIER_FACTORS:
-        if factor / OUTLIER_TOLERANCE <= ratio <= factor * OUTLIER_TOLERANCE:
+    for factor in (*OUTLIER_FACTORS, *(1 / factor for factor in OUTLIER_FACTORS)):
+        if 1 / OUTLIER_TOLERANCE <= ratio / factor <= OUTLIER_TOLERANCE:
             return factor
-        if factor / OUTLIER_TOLERANCE <= 1 / ratio <= factor * OUTLIER_TOLERANCE:
-            return 1 / factor
     return 1.0
 
 
