@@ -6,7 +6,7 @@ from engine.config import DataSettings
 from engine.data.cleaning import clean
 from engine.data.quality import Finding, QualityReport
 from engine.data.table import Table
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.types import Bars
 
 __all__ = ["Finding", "QualityReport", "load_bars"]
@@ -21,9 +21,12 @@ def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
 
     Raises:
         DataError: the data is missing or cannot be used.
-        ConfigError: the calendar or a date in the settings is wrong.
+        ConfigError: the calendar or a date in the settings is wrong, or a symbol is named twice.
         ConnectionFailed: the network source did not answer.
     """
+    repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
     return clean(_read(settings), settings)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ MAX_BYTES = 2 * 2**30  # of a file
 MAX_UNPACKED_BYTES = 4 * 2**30  # of a Parquet file's columns: few bytes can stand for many rows
 MAX_HEADER_BYTES = 2**20
 _CHUNK_BYTES = 2**24
+_LONE_RETURN = re.compile(rb"\r(?!\n)")
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
 _NUMBERS = ("open", "high", "low", "close", "adj_close", "volume")
 _SUFFIXES = {"csv": (".csv", ".txt"), "parquet": (".parquet", ".pq")}
@@ -116,7 +118,7 @@ def _read_csv(path: Path, wanted: str | None) -> Table:
 
 
 def _check_text(path: Path) -> None:
-    """Raise DataError unless the file is UTF-8 text without NUL bytes."""
+    """Raise DataError unless the file is UTF-8 text without NUL bytes and with usual line ends."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines = 1
     with path.open("rb") as stream:
@@ -126,6 +128,13 @@ def _check_text(path: Path) -> None:
             if (nul := chunk.find(b"\0")) >= 0:
                 at = lines + chunk.count(b"\n", 0, nul)
                 raise DataError(f"{path} line {at}: a NUL byte; the file is damaged or not text")
+            if chunk.endswith(b"\r"):
+                chunk += stream.read(1)
+            if lone := _LONE_RETURN.search(chunk):
+                at = lines + chunk.count(b"\n", 0, lone.start())
+                raise DataError(
+                    f"{path} line {at}: a carriage return without line feed; save it with usual line ends"
+                )
             try:
                 decoder.decode(chunk)
             except UnicodeDecodeError as error:

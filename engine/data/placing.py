@@ -151,7 +151,7 @@ def _between(rows: Rows, settings: DataSettings) -> Rows:
         return rows
     if not len(rows):
         return rows
-    first, last = _date(settings.start, "data.start"), _date(settings.end, "data.end")
+    first, last = session_date(settings.start, "data.start"), session_date(settings.end, "data.end")
     low, high = rows.time.min() - 1, np.int64(rows.last_time)
     begin = _moment(low) - pd.Timedelta(days=15)
     if first is not None:
@@ -178,13 +178,16 @@ def _between(rows: Rows, settings: DataSettings) -> Rows:
     return replace(cut, findings=kept)
 
 
-def _date(text: str | None, key: str) -> pd.Timestamp | None:
+def session_date(text: str | None, key: str) -> pd.Timestamp | None:
+    """Return the date of a setting, zone-less at midnight; None for None; ConfigError for no date."""
     if text is None:
         return None
     try:
         date = pd.Timestamp(text)
     except ValueError:
         raise ConfigError(f"{key} = {text!r}: write a date as YYYY-MM-DD") from None
+    if pd.isna(date):
+        raise ConfigError(f"{key} = {text!r}: write a date as YYYY-MM-DD")
     return date.tz_localize(None).normalize()
 
 

@@ -22,7 +22,7 @@ class Finding:
     Attributes:
         symbol: the symbol, or "" where the whole source is meant.
         kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
-            "no_volume", "restated_history", "partial_last_bar".
+            "no_volume", "from_cache", "restated_history", "partial_last_bar".
         policy: "refuse", "drop", "repair" or "flag"; "" for information.
         action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
             "kept", or "noted" for information.

@@ -6,7 +6,9 @@ that had not closed when it was fetched is dropped and reported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import pandas as pd
 
 from engine.config import DataSettings
 from engine.data.cache import CachedBars, compare_vintages, read_cached, write_cached
+from engine.data.placing import session_date
 from engine.data.quality import Finding
 from engine.data.table import NO_TIME, Table, check_symbol, concatenate
 from engine.errors import ConnectionFailed, DataError, ForewalkError
@@ -77,21 +80,32 @@ def read_yahoo(settings: DataSettings, session: Any = None, now: pd.Timestamp | 
             bars = CachedBars(frame=frame, fetched_at=now, start=span.start, until=span.until)
             write_cached(folder, symbol, settings.interval, bars)
             cached[symbol] = bars
+    for symbol, bars in cached.items():
+        if bars is not None and symbol not in lacking:
+            message = f"taken from the cache, fetched {bars.fetched_at:%Y-%m-%d %H:%M} UTC"
+            found[symbol].append(
+                Finding(symbol, "from_cache", "", "noted", len(bars.frame), None, None, message)
+            )
     frames = {symbol: bars.frame for symbol, bars in cached.items() if bars is not None}
     return concatenate([_table(symbol, frame, found[symbol]) for symbol, frame in frames.items()])
 
 
 def _span(settings: DataSettings, now: pd.Timestamp) -> _Span:
+    start, end = session_date(settings.start, "data.start"), session_date(settings.end, "data.end")
     limit = now
-    if settings.end is not None:
-        limit = min(now, regular_closes(settings.calendar, pd.DatetimeIndex([settings.end]))[0])
+    if end is not None:
+        limit = min(now, regular_closes(settings.calendar, pd.DatetimeIndex([end]))[0])
     recent = sessions_between(settings.calendar, limit - pd.Timedelta(days=15), limit + pd.Timedelta(days=1))
     closes = session_closes(settings.calendar, recent)
     closed = closes[closes <= limit]
     first = _FIRST_DATE
     if settings.interval in _REACH_DAYS:
         first = f"{now - pd.Timedelta(days=_REACH_DAYS[settings.interval]):%Y-%m-%d}"
-    return _Span(settings.start or first, settings.end, closed[-1] if len(closed) else limit)
+    return _Span(
+        start=first if start is None else f"{start:%Y-%m-%d}",
+        end=None if end is None else f"{end:%Y-%m-%d}",
+        until=closed[-1] if len(closed) else limit,
+    )
 
 
 def _reaches(cached: CachedBars | None, span: _Span, offline: bool) -> bool:
@@ -122,14 +136,26 @@ def _download(
 
     request = _request(span, settings.interval)
     threads = min(_THREADS, len(symbols)) if len(symbols) > 1 else False
-    answer = yfinance.download(
-        list(symbols), progress=False, threads=threads, multi_level_index=True, session=session, **request
-    )
+    with _quiet():  # what it would print is raised below
+        answer = yfinance.download(
+            list(symbols), progress=False, threads=threads, multi_level_index=True, session=session, **request
+        )
     frames = {symbol: _columns_of(answer, symbol.upper(), settings.interval) for symbol in symbols}
     for symbol, frame in frames.items():
         if not len(frame):
             raise _failure(symbol, request, session)
     return frames
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("yfinance")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _request(span: _Span, interval: str) -> dict[str, Any]:
@@ -167,7 +193,8 @@ def _failure(symbol: str, request: dict[str, Any], session: Any) -> ForewalkErro
     hidden = debug.hide_exceptions
     debug.hide_exceptions = False
     try:
-        again = yfinance.Ticker(symbol, session=session).history(**request)
+        with _quiet():
+            again = yfinance.Ticker(symbol, session=session).history(**request)
     except YFRateLimitError:
         return ConnectionFailed(
             f"Yahoo refuses more requests for now ({symbol}); try again later or go offline"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.config import DataSettings
 from engine.data import files, load_bars
@@ -163,6 +166,7 @@ BROKEN = {
     "year 20": (f"{HEADER}\n0020-01-02,1,1,1,1,1,1\n", "line 2: '0020-01-02' is no date"),
     "too many cells": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,1,1,1\n", "line 4"),
     "nul": (f"{HEADER}\n{ROWS}2020-01-06,1,1\0,1,1,1,1\n", "line 4: a NUL byte"),
+    "old Mac": (f"{HEADER}\r{ROWS}", "line 1: a carriage return without line feed"),
     "utf-16": (f"{HEADER}\n{ROWS}".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
     "latin-1": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,\xe9\n".encode("latin-1"), "line 4: not UTF-8"),
     "binary": (bytes(range(1, 256)) * 9, "AAA.csv"),
@@ -281,3 +285,38 @@ def test_a_parquet_stamp_that_is_none_is_named_with_its_row(tmp_path):
 
 def test_a_parquet_price_that_is_text_is_named_with_its_row(tmp_path):
     assert "row 2: close = 'x' is no number" in refused(parquet(tmp_path, close=["1.5", "x"]), "parquet")
+
+
+PIECES = (
+    b"",
+    b",",
+    b"\n",
+    b'"',
+    b"\r",
+    b"\0",
+    b"-inf",
+    b"1e999",
+    b"\xff",
+    b"=",
+    b"9" * 30,
+    b"2020-01-02",
+    b"+05:00",
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_the_bytes_the_answer_is_bars_or_one_data_error(data, tmp_path):
+    content = bytearray(f"symbol,{HEADER}\nA,{ROWS.replace(chr(10), chr(10) + 'B,', 1)}".encode())
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content)))
+        cut = data.draw(st.integers(0, 12))
+        piece = data.draw(
+            st.sampled_from(
+                [b"", b",", b"\n", b'"', b"\r", b"\0", b"-inf", b"1e999", b"\xff", b"=", b"9" * 30]
+            )
+        )
+        content[at : at + cut] = piece
+    path = write(tmp_path, bytes(content), "prices.csv")
+    with contextlib.suppress(DataError):
+        load(path)

@@ -52,6 +52,11 @@ def test_start_and_end_cut_the_sample_to_sessions():
     )
 
 
+def test_a_symbol_named_twice_is_a_setting_to_correct():
+    with pytest.raises(ConfigError, match="AAPL more than once"):
+        load_bars(DataSettings(symbols=("AAPL", "IBM", "AAPL")))
+
+
 def test_an_unknown_calendar_is_a_setting_to_correct():
     with pytest.raises(ConfigError, match="did you mean"):
         load_bars(DataSettings(calendar="XNYSS"))

@@ -14,7 +14,7 @@ from engine.config import DataSettings
 from engine.data.cache import read_cached, write_cached
 from engine.data.cleaning import clean
 from engine.data.yahoo import read_yahoo
-from engine.errors import ConnectionFailed, DataError
+from engine.errors import ConfigError, ConnectionFailed, DataError
 
 NOW = pd.Timestamp("2025-02-20 15:00", tz="UTC")
 
@@ -94,6 +94,7 @@ def test_a_second_load_uses_the_cache_and_asks_nobody(bodies, yahoo, tmp_path):
     settings = wanted(tmp_path, "NVDA")
     first = read_yahoo(settings, yahoo(bodies), NOW)
     second = read_yahoo(settings, yahoo({}, requests.ConnectionError("no network")), NOW)
+    assert "fetched 2025-02-20" in next(f.message for f in second.findings if f.kind == "from_cache")
     np.testing.assert_array_equal(first.prices, second.prices)
 
 
@@ -146,6 +147,18 @@ def test_a_market_without_rest_has_weekend_bars(bodies, yahoo, tmp_path):
     bars, report = clean(read_yahoo(settings, yahoo(bodies), NOW), settings)
     assert len(bars) >= 2
     assert not report.of_kind("off_session")
+
+
+@pytest.mark.parametrize("field", ["start", "end"])
+def test_a_date_that_is_none_is_a_setting_to_correct(field, tmp_path):
+    with pytest.raises(ConfigError, match=f"data.{field} = 'soon'"):
+        read_yahoo(wanted(tmp_path, "NVDA", **{field: "soon"}), None, NOW)
+
+
+def test_failures_are_raised_and_not_also_logged(yahoo, tmp_path, caplog):
+    with pytest.raises(DataError, match="NOPE"):
+        read_yahoo(wanted(tmp_path, "NOPE"), yahoo({}), NOW)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("symbol", ["../NVDA", "/etc/passwd", "A/B", "..", "A" * 30, "NV DA", ""])
