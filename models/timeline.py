@@ -87,7 +87,7 @@ class Timeline:
     def _spans(self, timestamps: pd.DatetimeIndex, first: int) -> Iterable[tuple[FittedForecaster, int, int]]:
         """Yield (model, first row, stop row) for the rows from `first` on that each model answers for."""
         starts = [int(timestamps.searchsorted(model.valid_from)) for model in self.models]
-        ends = [*starts[1:], len(timestamps)]
+        ends = [*starts, len(timestamps)][1:]
         for model, start, end in zip(self.models, starts, ends, strict=True):
             begin, stop = max(start, first), min(end, start + self.max_age_bars)
             if begin < stop:
