@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.data.cleaning import clean
 from engine.data.table import Table, concatenate
 from engine.errors import DataError
-from engine.sessions import microseconds
+from engine.sessions import intraday_closes, microseconds
 from engine.types import BAR_FIELDS, Bars
 
 BAR_POLICIES = ("refuse", "drop", "repair", "flag")
@@ -65,10 +65,12 @@ def damaged_tables(draw) -> Table:
     return concatenate([draw(damaged_series(symbol)) for symbol in ("AAA", "BBB")[: draw(st.integers(1, 2))]])
 
 
-def cleaned(table: Table, chosen: dict[str, str]) -> dict[tuple[int, str], tuple[bytes, ...]]:
+def cleaned(
+    table: Table, chosen: dict[str, str], interval: str = "1d"
+) -> dict[tuple[int, str], tuple[bytes, ...]]:
     """Return every cleaned bar as bytes; nothing when no bar is left."""
     try:
-        bars, _ = clean(table, daily(**chosen))
+        bars, _ = clean(table, daily(**chosen).model_copy(update={"interval": interval}))
     except DataError:
         return {}
     return _bars_as_bytes(bars)
@@ -141,3 +143,28 @@ def test_every_cut_of_a_series_with_everything_agrees_with_the_whole(policy):
     days = table.wall // (86_400 * 10**6)
     for day in np.unique(days).tolist():
         assert cleaned(table.keep(days <= day), chosen) == _until(whole, day)
+
+
+@st.composite
+def damaged_hours(draw) -> Table:
+    """Hourly bars, some of them outside the session, on some of twelve days."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    count = draw(st.integers(1, 50))
+    hours = random.integers(0, 24 * 12, count)
+    hours = np.where(random.random(count) < 0.8, hours // 24 * 24 + random.integers(14, 21, count), hours)
+    starts = pd.Timestamp("2020-03-02 00:30", tz="UTC") + pd.to_timedelta(np.sort(hours), unit="h")
+    close = 50 * np.cumprod(np.where(random.random(count) < 0.1, random.choice(LEVELS, count), 1.0))
+    close = np.where(random.random(count) < 0.05, random.choice(BAD_PRICES, count), close)
+    volume = random.choice([1000.0, 0.0], count)
+    table = make_table(close, dates=starts.tz_localize(None), volume=volume)
+    return replace(table, instant=microseconds(starts))
+
+
+@settings(max_examples=150, deadline=None)
+@given(damaged_hours(), policies, st.data())
+def test_cutting_off_later_hours_leaves_earlier_bars_bit_for_bit(table, chosen, data):
+    starts = pd.DatetimeIndex(table.instant.astype("datetime64[us]"), tz="UTC")
+    ends = microseconds(intraday_closes("XNYS", starts, "1h")[0])
+    end = data.draw(st.sampled_from(sorted(set(ends.tolist()))))
+    whole = {key: value for key, value in cleaned(table, chosen, "1h").items() if key[0] <= end}
+    assert cleaned(table.keep(ends <= end), chosen, "1h") == whole
