@@ -136,6 +136,45 @@ def test_a_damaged_cache_file_is_an_error_that_says_delete_it(tmp_path):
         read_yahoo(settings, None, NOW)
 
 
+@pytest.fixture
+def hourly_body(shared_data) -> str:
+    """Return the recorded hourly answer for TSLA on 2024-12-31, whose quotes are empty, with seven bars put in."""
+    path = (
+        shared_data / "payloads" / "yahoo_http" / "chart-TSLA-2025-01-01-to-2025-01-02-interval-1h.fake.json"
+    )
+    body = json.loads(path.read_text(encoding="utf-8"))
+    result = body["chart"]["result"][0]
+    result["timestamp"] = [1735655400 + 3600 * hour for hour in range(7)]  # 09:30 in New York
+    result["indicators"]["quote"] = [dict.fromkeys(("open", "high", "low", "close", "volume"), [5.0] * 7)]
+    return json.dumps(body)
+
+
+def test_hourly_bars_close_an_hour_after_their_start_and_with_the_session_at_the_latest(
+    hourly_body, yahoo, tmp_path
+):
+    settings = wanted(tmp_path, "TSLA", start="2024-12-31", end="2024-12-31", interval="1h")
+    bars, _ = clean(
+        read_yahoo(settings, yahoo({"TSLA": hourly_body}), pd.Timestamp("2025-01-02", tz="UTC")), settings
+    )
+    assert [f"{stamp:%H:%M}" for stamp in bars.timestamps[[0, 5, 6]]] == ["15:30", "20:30", "21:00"]
+
+
+def test_the_hour_still_running_is_dropped(hourly_body, yahoo, tmp_path):
+    settings = wanted(tmp_path, "TSLA", start="2024-12-31", end=None, interval="1h")
+    now = pd.Timestamp("2024-12-31 17:00", tz="UTC")
+    bars, report = clean(read_yahoo(settings, yahoo({"TSLA": hourly_body}), now), settings)
+    assert bars.timestamps[-1] == pd.Timestamp("2024-12-31 16:30", tz="UTC")
+    assert report.of_kind("partial_last_bar", "TSLA")
+
+
+def test_hourly_bars_come_back_from_the_cache_unchanged(hourly_body, yahoo, tmp_path):
+    settings = wanted(tmp_path, "TSLA", start="2024-12-31", end="2024-12-31", interval="1h")
+    now = pd.Timestamp("2025-01-02", tz="UTC")
+    first, _ = clean(read_yahoo(settings, yahoo({"TSLA": hourly_body}), now), settings)
+    second, _ = clean(read_yahoo(settings.model_copy(update={"offline": True}), None, now), settings)
+    assert first.fingerprint == second.fingerprint
+
+
 def test_foreign_sessions_keep_their_own_date_and_close(bodies, yahoo, tmp_path):
     settings = wanted(tmp_path, "OCDO.L", start="2020-01-01", end="2020-01-02", calendar="XLON")
     bars, _ = clean(read_yahoo(settings, yahoo(bodies), NOW), settings)
