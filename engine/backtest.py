@@ -143,10 +143,20 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> di
 
 
 def write_backtest(result: Backtest, out: Path | None = None) -> Path:
-    """Write the run folder and return it; see `engine.runs` for what is inside."""
-    from engine.runs import write_run
+    """Write the run folder, record the trial in the ledger beside it, and return the folder.
 
-    return write_run(out, result.settings.name, lambda folder: _fill(folder, result))
+    See `engine.runs` for what is inside.
+
+    Raises:
+        UsageError: `out` exists already.
+        ForewalkError: the trial could not be recorded; the run folder is complete nevertheless.
+    """
+    from engine.runs import write_run
+    from engine.trials import record_backtest
+
+    folder = write_run(out, result.settings.name, lambda folder: _fill(folder, result))
+    record_backtest(folder, result.bars, result.settings, result.simulation)
+    return folder
 
 
 def _fill(folder: Path, result: Backtest) -> None:

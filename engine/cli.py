@@ -150,6 +150,29 @@ def reproduce(
         raise typer.Exit(1)
 
 
+@app.command()
+def trials(
+    runs: Annotated[
+        Path, typer.Argument(help="Folder of the runs whose ledger is shown.", metavar="[RUNS]")
+    ] = Path("runs"),
+    last: Annotated[int, typer.Option(help="List the last N trials of each set of data.", min=0)] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show how often the same data was tried, and check that no try was forgotten; exit 1 if one was."""
+    from engine.trial_counts import ledger_lines, ledger_summary
+    from engine.trials import LEDGER_FILE, Ledger
+
+    ledger = Ledger(runs / LEDGER_FILE)
+    problems = ledger.verify()
+    if as_json:
+        typer.echo(json.dumps({"data": ledger_summary(ledger), "problems": problems}, allow_nan=False))
+    else:
+        for line in ledger_lines(ledger, last) + [f"PROBLEM: {problem}" for problem in problems]:
+            typer.echo(line)
+    if problems:
+        raise typer.Exit(1)
+
+
 def _settings(config: Path | None, overrides: list[str] | None, flags: dict[str, Any]) -> Settings:
     from engine.config import load_settings
 
