@@ -7,7 +7,7 @@ with a broker that captures orders; the leak audit runs it over doctored data.
 from __future__ import annotations
 
 import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -351,6 +351,7 @@ def simulate(
     strategy: type[bt.Strategy] = SignalStrategy,
     runonce: bool = True,
     preload: bool = True,
+    cerebro_builder: Callable[..., bt.Cerebro] | None = None,
 ) -> SimulationResult:
     """Run a strategy over the span of the forecasts and return what happened.
 
@@ -358,6 +359,7 @@ def simulate(
         bars: the whole history; only the bars from the first forecast on are used.
         forecasts: rows aligned with the last `len(forecasts)` bars.
         strategy: `SignalStrategy`, or any backtrader strategy with a `table` parameter (a ForecastTable).
+        cerebro_builder: called instead of `build_cerebro`, with its arguments; for comparisons.
     """
     span = bars.since(forecasts.timestamps[0])
     table = ForecastTable(forecasts)
@@ -366,7 +368,8 @@ def simulate(
         params["settings"] = settings.strategy
         params["fractional"] = settings.execution.fractional
         params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
-    cerebro = build_cerebro(span, settings.execution, strategy, params, runonce=runonce, preload=preload)
+    build = cerebro_builder or build_cerebro
+    cerebro = build(span, settings.execution, strategy, params, runonce=runonce, preload=preload)
     (finished,) = cerebro.run()
     return _tables(finished, cerebro.broker, span, forecasts, settings.execution)
 
@@ -382,6 +385,7 @@ def _tables(
     members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
     equity["benchmark"] = equal_weight_benchmark(bars, members, execution)[-len(equity) :]
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
+    orders = orders.astype({"quantity": float, "filled_quantity": float})
     orders["decided_at"] = orders["decided_at"].map(closes)
     orders["filled_at"] = pd.to_datetime(orders["filled_at"].map(opens), utc=True)
     trades = pd.DataFrame(log.trades, columns=TRADE_COLUMNS)
