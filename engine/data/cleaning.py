@@ -28,7 +28,7 @@ from engine.types import Bars, BoolArray
 RANGE_TOLERANCE = 1e-4  # of the price: float32 and vendors' rounding of adjusted prices stay below it
 ZERO_VOLUME_RUN = 5
 
-Mend = Callable[[Rows, BoolArray], Rows]
+Mend = Callable[[Rows, BoolArray], Rows] | None
 
 
 def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
@@ -100,20 +100,22 @@ def _level_rules(rows: Rows, settings: DataSettings) -> Rows:
     )  # fmt: skip
     damaged = levels.zero_volume_runs(rows, ZERO_VOLUME_RUN)
     message = f"bars from the {ZERO_VOLUME_RUN}th in a row without volume"
-    rows = apply_policy(rows, damaged, "zero_volume_runs", policy.zero_volume_runs, message, _as_they_are)
+    rows = apply_policy(rows, damaged, "zero_volume_runs", policy.zero_volume_runs, message, mend=None)
     return levels.missing_sessions(rows, settings)
 
 
 def apply_policy(rows: Rows, damaged: BoolArray, kind: str, policy: Policy, message: str, mend: Mend) -> Rows:
-    """Refuse, drop, repair or keep the damaged rows, and report them by symbol."""
+    """Refuse, drop, repair or keep the damaged rows, and report them; without `mend` a repair keeps them."""
     if not damaged.any():
         return rows
-    rows = rows.note(findings_by_symbol(rows.symbols, rows.code, rows.time, damaged, kind, policy, message))
+    action = "kept" if policy == "repair" and mend is None else None
+    names, code, time = rows.symbols, rows.code, rows.time
+    rows = rows.note(findings_by_symbol(names, code, time, damaged, kind, policy, message, action))
     if policy == "refuse":
         return rows.keep(~since_first(damaged, rows.code))
     if policy == "drop":
         return rows.keep(~damaged)
-    return mend(rows, damaged) if policy == "repair" else rows
+    return mend(rows, damaged) if policy == "repair" and mend else rows
 
 
 def _outside_range(rows: Rows) -> BoolArray:
@@ -157,11 +159,6 @@ def widen_range(rows: Rows, damaged: BoolArray) -> Rows:
 def zero_volume(rows: Rows, damaged: BoolArray) -> Rows:
     """Set the volume of the damaged rows to zero."""
     return replace(rows, volume=np.where(damaged, 0.0, rows.volume))
-
-
-def _as_they_are(rows: Rows, damaged: BoolArray) -> Rows:
-    del damaged  # there is no truth to mend a bar without trades with
-    return rows
 
 
 def _too_short(rows: Rows, least: int) -> dict[str, str]:

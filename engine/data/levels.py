@@ -187,6 +187,7 @@ def missing_sessions(rows: Rows, settings: DataSettings) -> Rows:
     findings = findings_by_symbol(
         rows.symbols, rows.code, rows.time, after_gap, "missing_sessions", policy,
         "sessions without a bar; the times are those of the first bar after a gap",
+        "kept" if policy == "drop" else None,
     )  # fmt: skip
     missed = np.bincount(rows.code[after_gap], weights=gap[after_gap], minlength=len(rows.symbols))
     rows = rows.note(replace(f, count=int(missed[rows.symbols.index(f.symbol)])) for f in findings)

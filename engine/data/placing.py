@@ -34,7 +34,10 @@ def place(table: Table, settings: DataSettings) -> Rows:
     """Return the rows of `table` between `settings.start` and `settings.end`, sorted by symbol and time.
 
     Applies the policies for `zoneless_timestamps`, `off_session`, `unordered_timestamps` and
-    `duplicate_timestamps`, in this order.
+    `duplicate_timestamps`, in this order. Where a policy has nothing to work with, it does the nearest
+    sensible thing and the report says what: a bar off session cannot be mended and is dropped under
+    `repair`; of repeated rows the first one is kept, whatever the policy; rows are sorted and stamps read
+    in the exchange's zone under `flag` too, for bars have neither two rows nor no zone.
 
     Raises:
         DataError: one of the policies is `refuse` and the source has such rows (file and line are named).
@@ -51,25 +54,25 @@ def place(table: Table, settings: DataSettings) -> Rows:
     code, time, inside = table.code[order], time[order], inside[order]
     keep = np.ones(len(table), bool)
 
-    def judge(damaged: BoolArray, kind: str, choice: Policy, message: str, removed: bool) -> None:
-        found.extend(findings_by_symbol(table.symbols, code, time, damaged, kind, choice, message))
-        if removed:
-            keep[damaged] = False
+    def report(damaged: BoolArray, kind: str, choice: Policy, message: str, action: str) -> None:
+        found.extend(findings_by_symbol(table.symbols, code, time, damaged, kind, choice, message, action))
 
     off = ~inside
-    ended = since_first(off, code) if policy.off_session == "refuse" else off
-    judge(off, "off_session", policy.off_session, _OFF_MESSAGE, removed=False)
+    report(off, "off_session", policy.off_session, _OFF_MESSAGE, _OFF_ACTIONS[policy.off_session])
     if policy.off_session != "flag":
-        keep[ended] = False
+        keep[since_first(off, code) if policy.off_session == "refuse" else off] = False
     late = _out_of_order(order, code, keep)
     _refuse_file(table, order, late, policy.unordered_timestamps, "is out of time order; sort the file")
     dropped = policy.unordered_timestamps == "drop"
-    judge(late, "unordered_timestamps", policy.unordered_timestamps, _LATE_MESSAGE, removed=dropped)
+    action = "dropped" if dropped else "repaired"
+    report(late, "unordered_timestamps", policy.unordered_timestamps, _LATE_MESSAGE, action)
+    keep[late] = not dropped
     again = _repeated(code, time, keep)
     _refuse_file(
         table, order, again, policy.duplicate_timestamps, "repeats a timestamp; remove one of the rows"
     )
-    judge(again, "duplicate_timestamps", policy.duplicate_timestamps, _AGAIN_MESSAGE, removed=True)
+    report(again, "duplicate_timestamps", policy.duplicate_timestamps, _AGAIN_MESSAGE, "dropped")
+    keep[again] = False
     rows = Rows(
         symbols=table.symbols,
         code=code,
@@ -82,6 +85,7 @@ def place(table: Table, settings: DataSettings) -> Rows:
     return _between(rows.keep(keep), settings)
 
 
+_OFF_ACTIONS: dict[Policy, str] = {"refuse": "ended", "drop": "dropped", "repair": "dropped", "flag": "kept"}
 _OFF_MESSAGE = "bars at times when the exchange was closed"
 _LATE_MESSAGE = "rows standing before rows of an earlier time"
 _AGAIN_MESSAGE = "rows repeating a timestamp; the first one counts"
@@ -118,8 +122,10 @@ def _with_zone(table: Table, settings: DataSettings, found: list[Finding]) -> tu
     kind = "zoneless_timestamps"
     known = start != NO_TIME
     time = np.where(known, start, table.wall)
-    found += findings_by_symbol(table.symbols, table.code, time, naive & known, kind, policy, _ZONE_MESSAGE)
-    found += findings_by_symbol(table.symbols, table.code, time, ~known, kind, "drop", _UNREADABLE_MESSAGE)
+    action = "dropped" if policy == "drop" else "repaired"
+    symbols, code = table.symbols, table.code
+    found += findings_by_symbol(symbols, code, time, naive & known, kind, policy, _ZONE_MESSAGE, action)
+    found += findings_by_symbol(symbols, code, time, ~known, kind, policy, _UNREADABLE_MESSAGE, "dropped")
     keep = known & ~naive if policy == "drop" else known
     return table.keep(keep), start[keep]
 

@@ -112,6 +112,7 @@ def findings_by_symbol(
     kind: str,
     policy: str,
     message: str,
+    action: str | None = None,
 ) -> list[Finding]:
     """Return one finding for each symbol with a damaged row.
 
@@ -120,10 +121,12 @@ def findings_by_symbol(
         code, time: symbol number and UTC close in microseconds of each row, length N.
         damaged: the rows concerned, length N.
         kind, policy, message: as in `Finding`; an empty policy makes it an information.
+        action: what happened, where it is not what the policy's name says.
     """
     rows = np.flatnonzero(damaged)
     if not len(rows):
         return []
+    action = action or (ACTIONS[policy] if policy else "noted")
     rows = rows[np.lexsort((time[rows], code[rows]))]
     starts = np.flatnonzero(np.diff(code[rows], prepend=-1))
     stops = np.append(starts[1:], len(rows))
@@ -132,7 +135,7 @@ def findings_by_symbol(
             symbol=symbols[int(code[rows[start]])],
             kind=kind,
             policy=policy,
-            action=ACTIONS[policy] if policy else "noted",
+            action=action,
             count=int(stop - start),
             first=_moment(int(time[rows[start]])),
             last=_moment(int(time[rows[stop - 1]])),

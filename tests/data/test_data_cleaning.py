@@ -113,11 +113,16 @@ WEEKEND = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-04", "2020-01-0
 
 
 @pytest.mark.parametrize(
-    ("policy", "wanted"),
-    [("refuse", [10, 11]), ("drop", [10, 11, 13]), ("repair", [10, 11, 13]), ("flag", [10, 11, 12, 13])],
+    ("policy", "wanted", "action"),
+    [
+        ("refuse", [10, 11], "ended"),
+        ("drop", [10, 11, 13], "dropped"),
+        ("repair", [10, 11, 13], "dropped"),
+        ("flag", [10, 11, 12, 13], "kept"),
+    ],
 )
-def test_a_bar_on_a_saturday(policy, wanted):
-    expect(make_table([10, 11, 12, 13], dates=WEEKEND), "off_session", policy, wanted)
+def test_a_bar_on_a_saturday(policy, wanted, action):
+    expect(make_table([10, 11, 12, 13], dates=WEEKEND), "off_session", policy, wanted, action=action)
 
 
 REPEATED = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-03", "2020-01-06"])
@@ -125,7 +130,13 @@ REPEATED = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-03", "2020-01-
 
 @pytest.mark.parametrize("policy", ["drop", "repair", "flag"])
 def test_of_a_repeated_timestamp_the_first_row_counts(policy):
-    expect(make_table([10, 11, 12, 13], dates=REPEATED), "duplicate_timestamps", policy, [10, 11, 13])
+    expect(
+        make_table([10, 11, 12, 13], dates=REPEATED),
+        "duplicate_timestamps",
+        policy,
+        [10, 11, 13],
+        action="dropped",
+    )
 
 
 def test_a_repeated_timestamp_can_refuse_the_file_with_its_line():
@@ -141,7 +152,10 @@ SHUFFLED = pd.DatetimeIndex(["2020-01-02", "2020-01-06", "2020-01-03", "2020-01-
     [("drop", [10, 12, 13]), ("repair", [10, 12, 11, 13]), ("flag", [10, 12, 11, 13])],
 )
 def test_a_row_out_of_time_order(policy, wanted):
-    expect(make_table([10, 11, 12, 13], dates=SHUFFLED), "unordered_timestamps", policy, wanted)
+    action = "dropped" if policy == "drop" else "repaired"
+    expect(
+        make_table([10, 11, 12, 13], dates=SHUFFLED), "unordered_timestamps", policy, wanted, action=action
+    )
 
 
 def test_a_row_out_of_time_order_can_refuse_the_file_with_its_line():
@@ -158,7 +172,14 @@ GAP = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-08", "2020-01-09"])
      ("flag", [10, 11, 12, 13])],
 )  # fmt: skip
 def test_two_missing_sessions(policy, wanted):
-    expect(make_table([10, 11, 12, 13], dates=GAP), "missing_sessions", policy, wanted, count=2)
+    expect(
+        make_table([10, 11, 12, 13], dates=GAP),
+        "missing_sessions",
+        policy,
+        wanted,
+        2,
+        "kept" if policy == "drop" else None,
+    )
 
 
 def test_carried_bars_have_no_volume_and_stop_after_five_sessions():
@@ -179,7 +200,8 @@ def test_a_run_without_volume_counts_from_its_fifth_bar(policy, bars_left):
     table = make_table(np.full(9, 10.0), volume=[7, 7, 0, 0, 0, 0, 0, 0, 7])
     found, report = closes(table, zero_volume_runs=policy)
     assert len(found) == bars_left
-    assert report.of_kind("zero_volume_runs")[0].count == 2
+    (finding,) = report.of_kind("zero_volume_runs")
+    assert (finding.policy, finding.count) == (policy, 2)
 
 
 def test_an_instrument_that_never_reports_volume_has_no_silent_run():
