@@ -9,7 +9,7 @@ from engine.data.table import Table
 from engine.errors import ConfigError, DataError
 from engine.types import Bars
 
-__all__ = ["Finding", "QualityReport", "load_bars"]
+__all__ = ["Finding", "QualityReport", "load_bars", "read_table"]
 
 
 def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
@@ -27,10 +27,11 @@ def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
-    return clean(_read(settings), settings)
+    return clean(read_table(settings), settings)
 
 
-def _read(settings: DataSettings) -> Table:
+def read_table(settings: DataSettings) -> Table:
+    """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`."""
     if settings.source == "sample":
         from engine.data.sample import read_sample
 
