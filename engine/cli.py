@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -181,9 +182,9 @@ def _settings(config: Path | None, overrides: list[str] | None, flags: dict[str,
     return load_settings(config, [*(overrides or []), *given])
 
 
-def main() -> None:
-    """Entry point of the `forewalk` command."""
-    _guarded(app, "forewalk")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `forewalk` command; ends with SystemExit."""
+    _guarded(app, "forewalk", arguments)
 
 
 def run(command: str) -> None:
@@ -195,10 +196,10 @@ def run(command: str) -> None:
     _guarded(single, f"python -m engine.{command}")
 
 
-def _guarded(application: typer.Typer, name: str) -> None:
+def _guarded(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> None:
     """Run; typer itself answers usage errors with 2 and Ctrl-C with 130."""
     try:
-        application(prog_name=name)
+        application(args=arguments, prog_name=name)
     except ForewalkError as problem:
         typer.echo(f"error: {problem}", err=True)
         sys.exit(problem.exit_code)

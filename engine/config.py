@@ -54,7 +54,7 @@ class CleaningSettings(Section):
     """Bars on days or at times when the exchange was closed."""
     non_finite: Policy = "drop"
     """NaN or infinite prices."""
-    impossible_range: Policy = "drop"
+    impossible_range: Policy = "repair"
     """High below low, or open or close outside them; `repair` widens high and low."""
     non_positive_price: Policy = "drop"
     """Prices at or below zero."""

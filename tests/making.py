@@ -1,11 +1,15 @@
 """Made-up bars and small settings, for all tests."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from engine.config import settings_from
 from engine.sessions import session_closes, sessions_between
 from engine.types import Bars
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def make_bars(rows=420, symbols=3, seed=0, missing=(), start="2015-01-02"):

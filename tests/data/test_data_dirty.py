@@ -42,9 +42,17 @@ def test_prices_off_by_ten_for_a_day_are_dropped_and_wild_moves_reported(dirty):
     assert {f.symbol for f in report.of_kind("jump")} == set(bars.symbols)
 
 
-def test_impossible_bars_leave_nothing_to_use_and_the_error_says_why(dirty):
+def test_impossible_bars_are_dropped_or_repaired_and_reported(dirty):
+    bars, report = load(dirty / "dirty_kaggle_impossible_bars.parquet")
+    assert kinds(report)["impossible_range"] + kinds(report)["non_positive_price"] >= 27
+    assert {f.action for f in report.of_kind("impossible_range")} == {"repaired"}
+    assert {f.action for f in report.of_kind("non_positive_price")} == {"dropped"}
+    assert (bars.high >= bars.low)[bars.present].all()
+
+
+def test_impossible_bars_leave_nothing_to_use_when_dropped_and_the_error_says_why(dirty):
     with pytest.raises(DataError, match=r"impossible_range dropped, non_positive_price dropped"):
-        load(dirty / "dirty_kaggle_impossible_bars.parquet")
+        load(dirty / "dirty_kaggle_impossible_bars.parquet", cleaning={"impossible_range": "drop"})
 
 
 def test_impossible_bars_can_be_repaired_into_possible_ones(dirty):

@@ -1,0 +1,118 @@
+import multiprocessing
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from engine.errors import ForewalkError
+from engine.features.pipeline import build_features, build_labels
+from engine.folds import walk_forward_folds
+from engine.parallel import available_cores, run_tasks
+from engine.walkforward import walk_forward
+from making import make_bars, make_settings
+from models.lstm import LSTMForecaster
+
+
+def scaled_sum(task, arrays):
+    return task * float(arrays["values"].sum())
+
+
+def refuse_to_write(task, arrays):
+    arrays["values"][0] = task
+    return task
+
+
+def die_once(task, arrays):
+    flag, number = task
+    if number == 1 and not os.path.exists(flag):  # noqa: PTH110 - runs in a worker
+        open(flag, "w").close()  # noqa: PTH123
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def always_die(task, arrays):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fail(task, arrays):
+    raise ValueError(f"task {task} went wrong")
+
+
+def interrupt_parent(task, arrays):
+    os.kill(os.getppid(), signal.SIGINT)
+    signal.pause()
+
+
+def walked(jobs):
+    bars = make_bars(rows=330)
+    settings = make_settings(model__seeds=2)
+    panel = build_features(bars, settings.features, 1, 60)
+    labels = build_labels(bars, panel, settings.label)
+    folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
+    timeline, curves = walk_forward(
+        panel, labels, folds, LSTMForecaster(settings.model, 7), max_age_bars=200, jobs=jobs
+    )
+    return timeline.forecasts(panel, 1), curves
+
+
+def test_the_result_is_bit_identical_for_any_number_of_jobs():
+    (one, curves_one), (two, curves_two) = walked(1), walked(2)
+    np.testing.assert_array_equal(one.mean, two.mean)
+    np.testing.assert_array_equal(one.std, two.std)
+    assert curves_one == curves_two
+    assert one.model_ids == two.model_ids
+
+
+def test_progress_counts_every_member():
+    bars, settings = make_bars(rows=330), make_settings(model__seeds=3)
+    panel = build_features(bars, settings.features, 1, 60)
+    labels = build_labels(bars, panel, settings.label)
+    folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
+    seen = []
+    forecaster = LSTMForecaster(settings.model, 7)
+    walk_forward(panel, labels, folds, forecaster, 200, on_done=lambda *a: seen.append(a))
+    assert seen == [(number, 6) for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_results_come_in_the_order_of_the_tasks(jobs):
+    arrays = {"values": np.arange(5.0)}
+    assert run_tasks(scaled_sum, [3, 1, 2], arrays, jobs) == [30.0, 10.0, 20.0]
+
+
+def test_shared_arrays_cannot_be_written_by_a_worker():
+    with pytest.raises(ValueError, match="read-only"):
+        run_tasks(refuse_to_write, [1, 2], {"values": np.arange(5.0)}, 2)
+
+
+def test_a_crashed_worker_is_retried_once(tmp_path):
+    tasks = [(str(tmp_path / "flag"), number) for number in range(3)]
+    assert run_tasks(die_once, tasks, {}, 2) == [0, 1, 2]
+    assert (tmp_path / "flag").exists()
+
+
+def test_a_worker_that_dies_again_is_named():
+    with pytest.raises(ForewalkError, match=r"died twice.*'alpha'"):
+        run_tasks(always_die, ["alpha", "beta"], {}, 2)
+    assert multiprocessing.active_children() == []
+
+
+def test_an_error_in_a_task_comes_back_and_leaves_no_process():
+    with pytest.raises(ValueError, match="went wrong"):
+        run_tasks(fail, [1, 2, 3], {}, 2)
+    assert multiprocessing.active_children() == []
+
+
+def test_an_interrupt_ends_every_process():
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(interrupt_parent, [1, 2], {}, 2)
+    assert multiprocessing.active_children() == []
+
+
+def test_there_is_at_least_one_core():
+    assert available_cores() >= 1
+
+
+def test_no_tasks_give_no_results():
+    assert run_tasks(scaled_sum, [], {}, 2) == []
