@@ -23,7 +23,11 @@ def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
         settings: names the horizon and the costs.
     """
     overall = metrics["forecast"]["overall"]
-    sentences = [_forecast_sentence(overall, settings), _rank_sentence(overall), _volatility_sentence(overall)]
+    sentences = [
+        _forecast_sentence(overall, settings),
+        _rank_sentence(overall),
+        _volatility_sentence(overall),
+    ]
     if metrics.get("strategy") and metrics.get("benchmark"):
         sentences.append(_strategy_sentence(metrics["strategy"], metrics["benchmark"], settings))
     if metrics.get("universe", {}).get("survivorship_bias"):
@@ -38,7 +42,9 @@ def _rank_sentence(overall: Mapping[str, Any]) -> str:
     size = f"rank IC {ranks['mean']:.4f} per bar, t = {ranks['t']:.1f}"
     if abs(ranks["t"]) < SIGNIFICANT_T:
         return f"They do not rank the symbols better than chance ({size})."
-    return f"They rank the symbols {'slightly right' if ranks['mean'] > 0 else 'the wrong way round'} ({size})."
+    return (
+        f"They rank the symbols {'slightly right' if ranks['mean'] > 0 else 'the wrong way round'} ({size})."
+    )
 
 
 def _volatility_sentence(overall: Mapping[str, Any]) -> str:
