@@ -32,7 +32,7 @@ HOMES = {
         "engine/feeds.py",
         "broker/capture.py",
     ),
-    "alpaca": ("broker/alpaca.py", "engine/data/alpaca.py"),
+    "alpaca": ("broker/alpaca.py", "broker/alpaca_stream.py", "engine/data/alpaca.py"),
     "quantstats": ("engine/report.py",),
 }
 
