@@ -1,0 +1,96 @@
+"""The simulator's own SQLite: each command is one transaction, so that kill -9 loses nothing that was answered."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from broker.simulator.world import Batch
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sections (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (number INTEGER PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS requests (number INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+"""
+
+
+class Store:
+    """State, request log and snapshots in one file; `path` None keeps them in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._database = sqlite3.connect(
+            ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
+        )
+        # NORMAL is enough here: the kill that this must survive is of the process, not of the machine.
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def save(self, batch: Batch) -> None:
+        """Write what one command changed, all of it or nothing."""
+        write = self._database.execute
+        write("BEGIN IMMEDIATE")
+        for name, body in batch.sections.items():
+            write("INSERT OR REPLACE INTO sections VALUES (?, ?)", (name, json.dumps(body)))
+        for key, body in batch.orders.items():
+            write("INSERT OR REPLACE INTO orders VALUES (?, ?)", (key, json.dumps(body)))
+        for key, body in batch.entries.items():
+            write("INSERT OR REPLACE INTO ledger VALUES (?, ?)", (int(key), json.dumps(body)))
+        write("COMMIT")
+
+    def replace(self, state: Mapping[str, Any]) -> None:
+        """Forget the stored account and write a whole state in its place."""
+        write = self._database.execute
+        write("BEGIN IMMEDIATE")
+        write("DELETE FROM orders")
+        write("DELETE FROM ledger")
+        for name, body in state.items():
+            if name == "orders":
+                for order in body:
+                    write("INSERT INTO orders VALUES (?, ?)", (order["id"], json.dumps(order)))
+            elif name == "ledger":
+                for entry in body:
+                    write("INSERT INTO ledger VALUES (?, ?)", (entry["number"], json.dumps(entry)))
+            else:
+                write("INSERT OR REPLACE INTO sections VALUES (?, ?)", (name, json.dumps(body)))
+        write("COMMIT")
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the stored state in the form of `World.snapshot`, None for a new file."""
+        sections = self._database.execute("SELECT name, body FROM sections").fetchall()
+        if not sections:
+            return None
+        state = {name: json.loads(body) for name, body in sections}
+        state["orders"] = [json.loads(body) for (body,) in self._database.execute("SELECT body FROM orders")]
+        state["ledger"] = [json.loads(body) for (body,) in self._database.execute("SELECT body FROM ledger")]
+        return state
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Append one request to the log."""
+        self._database.execute("INSERT INTO requests (body) VALUES (?)", (json.dumps(record),))
+
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the logged requests after a number, oldest first, each with its `number`."""
+        rows = self._database.execute(
+            "SELECT number, body FROM requests WHERE number > ? ORDER BY number", (since,)
+        )
+        return [{"number": number, **json.loads(body)} for number, body in rows]
+
+    def keep_snapshot(self, name: str, state: Mapping[str, Any]) -> None:
+        """Keep a whole state under a name."""
+        self._database.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?)", (name, json.dumps(state)))
+
+    def snapshot(self, name: str) -> dict[str, Any] | None:
+        """Return a kept state, None where there is none of the name."""
+        row = self._database.execute("SELECT body FROM snapshots WHERE name = ?", (name,)).fetchone()
+        state: dict[str, Any] | None = None if row is None else json.loads(row[0])
+        return state
