@@ -204,7 +204,10 @@ def _failure(symbol: str, request: dict[str, Any], session: Any) -> ForewalkErro
     except (OSError, YFException, ValueError) as error:
         if getattr(getattr(error, "response", None), "status_code", None) == 404:
             return DataError(f"Yahoo does not know {symbol}; check its name")
-        return ConnectionFailed(f"Yahoo could not be read for {symbol}: {type(error).__name__}: {error}")
+        return ConnectionFailed(
+            f"Yahoo could not be read for {symbol}; check the network and try again, or use --offline with "
+            f"bars loaded before ({type(error).__name__}: {error})"
+        )
     except (LookupError, TypeError, AttributeError) as error:  # yfinance stumbles over a body without bars
         return DataError(
             f"Yahoo's answer for {symbol} has no readable bars ({type(error).__name__}: {error})"
