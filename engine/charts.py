@@ -7,10 +7,6 @@ Colours are those of Okabe & Ito (2008), which colour-blind readers can tell apa
 
 from __future__ import annotations
 
-import hashlib
-import html
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,43 +15,36 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from engine.chart_base import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    STYLE,
+    WIDTH_INCHES,
+    central_limits,
+    date_axis,
+    date_positions,
+    empty_chart,
+    new_figure,
+    percent_axis,
+    thinned,
+    thousands,
+    to_svg,
+)
 from engine.folds import Fold
 from engine.types import FloatArray, TrainingCurve
 
-BLUE, ORANGE, GREEN, GREY, RED, INK = "#0072B2", "#E69F00", "#009E73", "#9AA0A6", "#D55E00", "#222222"
-WIDTH_INCHES = 5.0
-MAX_POINTS = 700
 MAX_PANELS = 12
 MAX_NETWORKS_PER_PANEL = 10
 MAX_SCATTER_POINTS = 1500
 MAX_FOLDS = 40
-
-_STYLE: dict[Any, Any] = {
-    "font.size": 9.5,
-    "axes.titlesize": 9.5,
-    "axes.edgecolor": "#666666",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "axes.xmargin": 0.01,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "legend.columnspacing": 1.2,
-    "legend.handlelength": 1.4,
-    "lines.linewidth": 1.3,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "forewalk",
-    "text.parse_math": False,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +82,17 @@ def forecast_chart(path: ForecastPath, zoom_bars: int = 250, band_z: float = 1.2
     The band is `mean +- band_z std` (80 % of a normal distribution by default), in price units
     `close * exp(...)`. A symbol without forecasts gives an empty chart that says so.
     """
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(6.6, 3, {"height_ratios": [3, 2, 2]})
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(6.6, 3, {"height_ratios": [3, 2, 2]})
         if not len(path.times):
-            return _empty(figure, axes, "no forecast")
+            return empty_chart(figure, axes, "no forecast")
         zoom = path.last(zoom_bars)
         _draw_prices(axes[0], zoom, band_z, f"Price, last {len(zoom.times)} bars")
         axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0.1)
         _draw_returns(axes[1], zoom, band_z)
-        whole = path.at(_thin(len(path.times)))
+        whole = path.at(thinned(len(path.times)))
         _draw_prices(axes[2], whole, band_z, "Price, all out-of-sample bars")
-        return _svg(figure, "Predicted and actual price and return over time")
+        return to_svg(figure, "Predicted and actual price and return over time")
 
 
 def scatter_chart(predicted: FloatArray, actual: FloatArray) -> str:
@@ -113,12 +102,12 @@ def scatter_chart(predicted: FloatArray, actual: FloatArray) -> str:
     """
     used = np.isfinite(predicted) & np.isfinite(actual)
     x, y = predicted[used], actual[used]
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(3.9, 1)
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(3.9, 1)
         if len(x) < 2 or np.ptp(x) == 0:
-            return _empty(figure, axes, "the forecasts do not differ")
+            return empty_chart(figure, axes, "the forecasts do not differ")
         axis = axes[0]
-        x_limits, y_limits = _limits(x), _limits(y)
+        x_limits, y_limits = central_limits(x), central_limits(y)
         if len(x) > MAX_SCATTER_POINTS:
             extent = (*x_limits, *y_limits)
             shades = axis.hexbin(x, y, gridsize=45, extent=extent, bins="log", mincnt=1, cmap="Blues")
@@ -132,10 +121,10 @@ def scatter_chart(predicted: FloatArray, actual: FloatArray) -> str:
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.set(xlim=x_limits, ylim=y_limits, xlabel="predicted return", ylabel="actual return")
         axis.xaxis.set_major_locator(MaxNLocator(5))
-        _percent(axis.xaxis)
-        _percent(axis.yaxis)
+        percent_axis(axis.xaxis)
+        percent_axis(axis.yaxis)
         axis.legend(loc="upper left", frameon=True, facecolor="white", edgecolor="none", framealpha=0.85)
-        return _svg(figure, "Predicted return against actual return")
+        return to_svg(figure, "Predicted return against actual return")
 
 
 def fold_chart(folds: Sequence[Fold], timestamps: pd.DatetimeIndex) -> str:
@@ -146,12 +135,12 @@ def fold_chart(folds: Sequence[Fold], timestamps: pd.DatetimeIndex) -> str:
     shown = (
         [folds[i] for i in np.unique(np.linspace(0, len(folds) - 1, MAX_FOLDS).astype(int))] if folds else []
     )
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(1.1 + 0.24 * max(len(shown), 1), 1)
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(1.1 + 0.24 * max(len(shown), 1), 1)
         if not shown:
-            return _empty(figure, axes, "no fold")
+            return empty_chart(figure, axes, "no fold")
         axis = axes[0]
-        at = _positions(timestamps)
+        at = date_positions(timestamps)
         for row, fold in enumerate(shown):
             for first, last, colour, hatch in _fold_spans(fold):
                 begin, end = at[first], at[min(last, len(at) - 1)]
@@ -169,7 +158,7 @@ def fold_chart(folds: Sequence[Fold], timestamps: pd.DatetimeIndex) -> str:
         axis.set_yticks(range(len(shown)), [fold.model_id for fold in shown])
         axis.set_ylim(len(shown) - 0.4, -0.6)
         axis.grid(axis="y", visible=False)
-        _dates(axis)
+        date_axis(axis)
         handles = [
             Patch(color=BLUE, label="train"),
             Patch(color=ORANGE, label="validation"),
@@ -177,7 +166,7 @@ def fold_chart(folds: Sequence[Fold], timestamps: pd.DatetimeIndex) -> str:
             Patch(color=GREEN, label="test"),
         ]
         axis.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
-        return _svg(figure, "Training, validation, gap and test windows of each fold")
+        return to_svg(figure, "Training, validation, gap and test windows of each fold")
 
 
 def training_chart(curves: Sequence[TrainingCurve]) -> str:
@@ -188,12 +177,12 @@ def training_chart(curves: Sequence[TrainingCurve]) -> str:
     models = list(dict.fromkeys(curve.model_id for curve in curves))
     if len(models) > MAX_PANELS:
         models = [models[i] for i in np.unique(np.linspace(0, len(models) - 1, MAX_PANELS).astype(int))]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         rows = max(1, -(-len(models) // 3))
         figure = Figure(figsize=(WIDTH_INCHES, 0.5 + 1.45 * rows), layout="constrained")
         axes = figure.subplots(rows, 3, squeeze=False).ravel()
         if not models:
-            return _empty(figure, list(axes), "this model has no training epochs")
+            return empty_chart(figure, list(axes), "this model has no training epochs")
         for axis, model in zip(axes, models, strict=False):
             chosen = [curve for curve in curves if curve.model_id == model][:MAX_NETWORKS_PER_PANEL]
             _draw_losses(axis, model, chosen)
@@ -205,7 +194,7 @@ def training_chart(curves: Sequence[TrainingCurve]) -> str:
             Patch(color=INK, label="kept epoch"),
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=3)
-        return _svg(figure, "Training and validation loss per epoch")
+        return to_svg(figure, "Training and validation loss per epoch")
 
 
 def equity_chart(
@@ -218,50 +207,42 @@ def equity_chart(
         equity, benchmark: account values.
         drawdown, held: their falls from the last peak, fractions <= 0.
     """
-    rows = _thin(len(times), drawdown, held, equity, benchmark)
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(4.3, 2, {"height_ratios": [2, 1]}, sharex=True)
-        at = _positions(times[rows])
+    rows = thinned(len(times), drawdown, held, equity, benchmark)
+    with mpl.rc_context(STYLE):
+        figure, axes = new_figure(4.3, 2, {"height_ratios": [2, 1]}, sharex=True)
+        at = date_positions(times[rows])
         axes[0].plot(at, benchmark[rows], color=GREY, label="buy and hold")
         axes[0].plot(at, equity[rows], color=BLUE, label="strategy")
         axes[0].set_title("Account value", loc="left")
-        axes[0].yaxis.set_major_formatter(FuncFormatter(_thousands))
+        axes[0].yaxis.set_major_formatter(FuncFormatter(thousands))
         axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
         axes[1].plot(at, held[rows], color=GREY)
         axes[1].fill_between(at, drawdown[rows], 0, color=BLUE, alpha=0.35, linewidth=0)
         axes[1].set_title("Fall from the last peak", loc="left")
-        _percent(axes[1].yaxis)
-        _dates(axes[1])
-        return _svg(figure, "Account value and drawdown over time")
-
-
-def _figure(
-    height: float, rows: int, ratios: dict[str, Any] | None = None, sharex: bool = False
-) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False, gridspec_kw=ratios, sharex=sharex)
-    return figure, list(axes.ravel())
+        percent_axis(axes[1].yaxis)
+        date_axis(axes[1])
+        return to_svg(figure, "Account value and drawdown over time")
 
 
 def _draw_prices(axis: Axes, path: ForecastPath, band_z: float, title: str) -> None:
-    at = _positions(path.times)
+    at = date_positions(path.times)
     low, high = (path.close * np.exp(path.mean + sign * band_z * path.std) for sign in (-1, 1))
     axis.fill_between(at, low, high, color=ORANGE, alpha=0.3, linewidth=0, label="80 % band")
     axis.plot(at, path.close * np.exp(path.actual), color=BLUE, linewidth=1.1, label="actual")
     axis.plot(at, path.close * np.exp(path.mean), color=RED, linewidth=0.9, label="predicted")
     axis.set_title(title, loc="left")
-    _dates(axis)
+    date_axis(axis)
 
 
 def _draw_returns(axis: Axes, path: ForecastPath, band_z: float) -> None:
-    at = _positions(path.times)
+    at = date_positions(path.times)
     band = (path.mean - band_z * path.std, path.mean + band_z * path.std)
     axis.fill_between(at, *band, color=ORANGE, alpha=0.3, linewidth=0)
     axis.plot(at, path.actual, color=BLUE, linewidth=0.8)
     axis.plot(at, path.mean, color=RED, linewidth=1.1)
     axis.set_title(f"Return over the horizon, last {len(at)} bars", loc="left")
-    _percent(axis.yaxis)
-    _dates(axis)
+    percent_axis(axis.yaxis)
+    date_axis(axis)
 
 
 def _draw_losses(axis: Axes, title: str, curves: Sequence[TrainingCurve]) -> None:
@@ -295,58 +276,3 @@ def _decile_means(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray,
     means = np.array([y[rows].mean() for rows in groups])
     errors = np.array([y[rows].std(ddof=1) / np.sqrt(len(rows)) for rows in groups])
     return centres, means, errors
-
-
-def _limits(values: FloatArray) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.005, 0.995])
-    margin = 0.05 * (high - low) or 1e-6
-    return float(low - margin), float(high + margin)
-
-
-def _thin(length: int, *keep_extremes: FloatArray) -> Any:
-    """Positions of at most about 700 points, first, last and the extremes of the given series among them."""
-    rows = np.unique(np.linspace(0, length - 1, min(length, MAX_POINTS)).astype(int))
-    extremes = [int(pick(series)) for series in keep_extremes for pick in (np.argmin, np.argmax)]
-    return np.union1d(rows, np.array(extremes, dtype=int)).astype(int)
-
-
-def _positions(times: pd.DatetimeIndex) -> Any:
-    """Days since 1970, Matplotlib's unit of dates."""
-    microseconds = times.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[us]")
-    return microseconds.astype(np.int64) / 86_400e6
-
-
-def _dates(axis: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
-    axis.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-    axis.xaxis.set_major_formatter(formatter)
-    axis.xaxis_date()
-
-
-def _percent(axis: Any) -> None:
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.10g} %"))
-
-
-def _thousands(value: float, _: object) -> str:
-    return f"{value:,.0f}"
-
-
-def _empty(figure: Figure, axes: Sequence[Axes], text: str) -> str:
-    for axis in axes:
-        axis.set_axis_off()
-    figure.text(0.5, 0.5, text, ha="center", va="center")
-    return _svg(figure, text)
-
-
-def _svg(figure: Figure, label: str) -> str:
-    FigureCanvasAgg(figure)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
-    mark = "c" + hashlib.sha256(text.encode()).hexdigest()[:8]
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{mark}-", text)
-    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1).strip()

@@ -22,7 +22,7 @@ def test_a_forecast_stands_at_the_bar_it_speaks_about(report_maker, horizon):
 def test_thinned_lines_keep_their_ends_and_extremes():
     series = np.zeros(3000)
     series[1234], series[2345] = 5, -5
-    rows = charts._thin(3000, series)
+    rows = charts.thinned(3000, series)
     assert len(rows) <= charts.MAX_POINTS + 2
     assert {0, 1234, 2345, 2999} <= set(rows.tolist())
 
