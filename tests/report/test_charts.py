@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import charts
+from engine import chart_base, charts
 from engine.report import _forecast_path
 from engine.types import TrainingCurve
 
@@ -22,8 +22,8 @@ def test_a_forecast_stands_at_the_bar_it_speaks_about(report_maker, horizon):
 def test_thinned_lines_keep_their_ends_and_extremes():
     series = np.zeros(3000)
     series[1234], series[2345] = 5, -5
-    rows = charts.thinned(3000, series)
-    assert len(rows) <= charts.MAX_POINTS + 2
+    rows = chart_base.thinned(3000, series)
+    assert len(rows) <= chart_base.MAX_POINTS + 2
     assert {0, 1234, 2345, 2999} <= set(rows.tolist())
 
 
