@@ -77,7 +77,8 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     mature = positions.bars_held >= settings.min_hold_bars
     _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
     _trim(positions.weight, target, reason, settings)
-    entering = (side == 0) & (wanted != 0) & np.isfinite(outlook.close)
+    priced = np.isfinite(outlook.close) & (outlook.close > 0)  # a feed's close is 0 before its first bar
+    entering = (side == 0) & (wanted != 0) & priced
     _enter(entering, wanted, score, outlook, positions, target, reason, settings)
     if settings.kind == "cross_section" and settings.turnover_cap is not None:
         _cap_turnover(score, positions.weight, target, reason, settings.turnover_cap)

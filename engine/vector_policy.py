@@ -1,0 +1,298 @@
+"""The decision in compiled code: equals `strategies/policy.py`, target by target, to the last bit.
+
+No rule is made here: each function names the one it equals. What differs is the form: instead of arrays over
+all symbols, lists of the few that matter, in column order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from engine.vector_types import (
+    CROSS_SECTION,
+    ENTRY,
+    EXIT,
+    LIMIT,
+    LIMIT_TOLERANCE,
+    LONG_SHORT,
+    NO_FORECAST,
+    NONE,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TURNOVER,
+    VOLATILITY_TARGET,
+    compiled,
+    pairwise,
+)
+
+
+@compiled
+def wanted_by_threshold(score: float, side: float, rules: Any) -> float:
+    """Side of one held symbol: `_wanted_by_threshold`."""
+    long = (score >= rules.entry and score > 0) or (side > 0 and score >= rules.exit)
+    short = rules.direction == LONG_SHORT and (
+        (-score >= rules.entry and score < 0) or (side < 0 and -score >= rules.exit)
+    )
+    if long and short:
+        return side
+    return 1.0 if long else (-1.0 if short else 0.0)
+
+
+@compiled
+def shrink(held: int, factor: float, book: Any) -> int:
+    """Scale everything that is kept; return how many had no target before."""
+    fresh = 0
+    for i in range(held):
+        s = book.held[i]
+        if book.weight[s] == 0.0:
+            continue
+        if np.isnan(book.target[s]):
+            book.target[s], book.reason[s] = book.weight[s] * factor, LIMIT
+            fresh += 1
+        elif book.reason[s] == LIMIT:
+            book.target[s] *= factor
+    return fresh
+
+
+@compiled
+def close_and_trim(t: int, held: int, ranked: bool, panel: Any, rules: Any, book: Any) -> int:
+    """Close what stops, missing forecasts or signals end; cut back what drifted: `_stops`, `_close`, `_trim`."""
+    widest = rules.max_weight * LIMIT_TOLERANCE
+    closing, kept = 0, 0
+    for i in range(held):
+        s = book.held[i]
+        weight, score = book.weight[s], panel.score[t, s]
+        book.target[s], book.reason[s] = np.nan, NONE
+        if weight == 0.0:
+            continue
+        side = 1.0 if weight > 0 else -1.0
+        gain = side * (panel.close[t, s] / book.price[s] - 1.0)
+        wanted = book.wanted[s] if ranked else wanted_by_threshold(score, side, rules)
+        if gain <= -rules.stop_loss:
+            book.target[s], book.reason[s] = 0.0, STOP_LOSS
+        elif gain >= rules.take_profit:
+            book.target[s], book.reason[s] = 0.0, TAKE_PROFIT
+        elif np.isnan(score):
+            book.target[s], book.reason[s] = 0.0, NO_FORECAST
+        elif wanted != side and t - book.opened[s] >= rules.min_hold_bars:
+            book.target[s], book.reason[s] = 0.0, EXIT
+        elif abs(weight) > widest:
+            book.target[s], book.reason[s] = side * rules.max_weight, LIMIT
+            book.scratch[kept] = rules.max_weight
+            kept += 1
+        else:
+            book.scratch[kept] = abs(weight)
+            kept += 1
+            continue
+        closing += 1
+    gross = pairwise(book.scratch, 0, kept)
+    if gross > rules.max_gross * LIMIT_TOLERANCE:
+        closing += shrink(held, rules.max_gross / gross, book)
+    return closing
+
+
+@compiled
+def find_entries(t: int, panel: Any, rules: Any, book: Any) -> int:
+    """List the symbols that are not held and beyond the entry threshold, and the side of each."""
+    entering, entry = 0, rules.entry
+    both = rules.direction == LONG_SHORT
+    for s in range(panel.close.shape[1]):
+        score = panel.score[t, s]
+        if score >= entry and score > 0:
+            side = 1.0
+        elif both and -score >= entry and score < 0:
+            side = -1.0
+        else:
+            continue
+        if book.weight[s] == 0.0 and panel.close[t, s] > 0.0:
+            book.wanted[s], book.entering[entering] = side, s
+            entering += 1
+    return entering
+
+
+@compiled
+def fill_places(
+    t: int, held: int, count: int, places: int, side: float, panel: Any, rules: Any, book: Any
+) -> None:
+    """Give the places to held symbols that may stay, then to the best: `_fill_places`."""
+    safe = min(count, places + rules.hysteresis)
+    stays = 0
+    for r in range(safe):
+        s = panel.ranking[t, r if side > 0 else count - 1 - r]
+        if book.weight[s] * side > 0:
+            if stays < places:
+                book.wanted[s] = side
+            stays += 1
+    young = 0  # held, too young to leave, and ranked beyond the hysteresis
+    for i in range(held):
+        s = book.held[i]
+        place = panel.rank[t, s] if side > 0 else count - 1 - panel.rank[t, s]
+        known = panel.rank[t, s] < count
+        if known and place >= safe and book.weight[s] * side > 0 and t - book.opened[s] < rules.min_hold_bars:
+            young += 1
+    r = safe
+    while young and r < count:
+        s = panel.ranking[t, r if side > 0 else count - 1 - r]
+        if book.weight[s] * side > 0 and t - book.opened[s] < rules.min_hold_bars:
+            if stays < places:
+                book.wanted[s] = side
+            stays += 1
+            young -= 1
+        r += 1
+    free = places - min(places, stays)
+    for r in range(places):
+        s = panel.ranking[t, r if side > 0 else count - 1 - r]
+        if free and book.wanted[s] == 0.0 and not book.weight[s] * side > 0:
+            book.wanted[s] = side
+            free -= 1
+
+
+@compiled
+def choose_by_rank(t: int, held: int, panel: Any, rules: Any, book: Any) -> None:
+    """Set the wanted side of every symbol by rank: `_wanted_by_rank`."""
+    count = panel.known[t]
+    both = rules.direction == LONG_SHORT
+    places = min(rules.top, count // 2 if both else count)
+    fill_places(t, held, count, places, 1.0, panel, rules, book)
+    if both:
+        fill_places(t, held, count, places, -1.0, panel, rules, book)
+
+
+@compiled
+def find_ranked(t: int, panel: Any, rules: Any, book: Any) -> int:
+    """List the symbols that are wanted and not held, in column order."""
+    count, entering = panel.known[t], 0
+    both = rules.direction == LONG_SHORT
+    places = min(rules.top, count // 2 if both else count)
+    for r in range(places * 2 if both else places):
+        s = panel.ranking[t, r if r < places else count - 1 - (r - places)]
+        if book.wanted[s] != 0.0 and book.weight[s] == 0.0 and panel.close[t, s] > 0.0:
+            i = entering
+            while i > 0 and book.entering[i - 1] > s:
+                book.entering[i] = book.entering[i - 1]
+                i -= 1
+            book.entering[i] = s
+            entering += 1
+    return entering
+
+
+@compiled
+def forget_ranks(t: int, held: int, panel: Any, rules: Any, book: Any) -> None:
+    """Set every wanted side back to none."""
+    count = panel.known[t]
+    places = min(rules.top, count)
+    for r in range(places):
+        book.wanted[panel.ranking[t, r]] = 0.0
+        book.wanted[panel.ranking[t, count - 1 - r]] = 0.0
+    for i in range(held):
+        book.wanted[book.held[i]] = 0.0
+
+
+@compiled
+def gross_kept(held: int, symbols: int, book: Any) -> float:
+    """Sum of |weights| after the closings, over all columns, as NumPy adds it up."""
+    for i in range(held):
+        s = book.held[i]
+        book.dense[s] = abs(book.weight[s] if np.isnan(book.target[s]) else book.target[s])
+    total = pairwise(book.dense, 0, symbols)
+    for i in range(held):
+        book.dense[book.held[i]] = 0.0
+    return total
+
+
+@compiled
+def size_entries(t: int, held: int, entering: int, panel: Any, rules: Any, book: Any) -> int:
+    """Set the targets of the new positions within the room that is left: `_enter`, `_position_size`.
+
+    Return how many are left; `entering` then lists those.
+    """
+    if rules.kind == CROSS_SECTION:
+        places = rules.top * (2 if rules.direction == LONG_SHORT else 1)
+    else:
+        places = panel.known[t]
+    share = rules.max_gross / max(places, 1) if np.isnan(rules.fraction) else rules.fraction
+    for i in range(entering):
+        size = share
+        if rules.sizing == VOLATILITY_TARGET:
+            annual = panel.annual_std[t, book.entering[i]]
+            size = share * rules.target_volatility / (annual if annual > 0 else np.inf)
+        book.scratch[i] = min(size, rules.max_weight)
+    asked = pairwise(book.scratch, 0, entering)
+    room = max(0.0, rules.max_gross - gross_kept(held, panel.close.shape[1], book))
+    scale = min(1.0, room / asked) if asked > 0 else 0.0
+    chosen = 0
+    for i in range(entering):
+        s = book.entering[i]
+        size = book.scratch[i]
+        if size * scale > 0:
+            book.target[s], book.reason[s] = book.wanted[s] * size * scale, ENTRY
+            book.entering[chosen] = s
+            chosen += 1
+    return chosen
+
+
+@compiled
+def cap_turnover(t: int, held: int, entering: int, panel: Any, rules: Any, book: Any) -> int:
+    """Drop the changes that do not fit: `_cap_turnover`. Return how many entries are left."""
+    forced = 0
+    for i in range(held):
+        s = book.held[i]
+        if book.reason[s] not in (NONE, EXIT):
+            book.scratch[forced] = abs(book.target[s] - book.weight[s])
+            forced += 1
+    room = rules.turnover_cap - pairwise(book.scratch, 0, forced)
+    strength, symbol = np.empty(held), np.empty(held, np.int64)
+    exits = 0
+    for i in range(held):
+        s = book.held[i]
+        if book.reason[s] == EXIT:
+            strength[exits], symbol[exits] = -abs(panel.score[t, s]), s
+            exits += 1
+    for k in np.argsort(strength[:exits], kind="mergesort"):
+        s = symbol[k]
+        change = abs(book.target[s] - book.weight[s])
+        if change <= room + 1e-12:
+            room -= change
+        else:
+            book.target[s], book.reason[s] = np.nan, TURNOVER
+    for i in range(entering):
+        book.scratch[i] = -abs(panel.score[t, book.entering[i]])
+    for k in np.argsort(book.scratch[:entering], kind="mergesort"):
+        s = book.entering[k]
+        change = abs(book.target[s])
+        if change <= room + 1e-12:
+            room -= change
+        else:
+            book.target[s], book.reason[s] = np.nan, TURNOVER
+    chosen = 0
+    for i in range(entering):
+        s = book.entering[i]
+        if not np.isnan(book.target[s]):
+            book.entering[chosen] = s
+            chosen += 1
+    return chosen
+
+
+@compiled
+def decide(t: int, value: float, held: int, panel: Any, rules: Any, book: Any) -> tuple[int, int]:
+    """Set targets and reasons; return how many held symbols have a target and how many are to be entered.
+
+    Equals `policy.decide`.
+    """
+    for i in range(held):
+        s = book.held[i]
+        book.weight[s] = book.size[s] * panel.close[t, s] / value
+    ranked = rules.kind == CROSS_SECTION
+    if ranked:
+        choose_by_rank(t, held, panel, rules, book)
+    closing = close_and_trim(t, held, ranked, panel, rules, book)
+    entering = find_ranked(t, panel, rules, book) if ranked else find_entries(t, panel, rules, book)
+    if entering:
+        entering = size_entries(t, held, entering, panel, rules, book)
+    if ranked and not np.isnan(rules.turnover_cap) and (closing or entering):
+        entering = cap_turnover(t, held, entering, panel, rules, book)
+    if ranked:
+        forget_ranks(t, held, panel, rules, book)
+    return closing, entering

@@ -1,0 +1,99 @@
+"""Random worlds: bars with holes, late starts and early ends, forecasts with gaps and ties, all settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import strategies as st
+
+from engine.config import settings_from
+from engine.types import Bars, Forecasts
+
+WARM_UP = 3  # bars before the first forecast
+
+
+def make_world(seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False):
+    """Bars and forecasts; `everywhere` puts forecasts also where a symbol has no bar."""
+    random = np.random.default_rng(seed)
+    rows = bars + WARM_UP
+    times = pd.bdate_range("2015-01-02", periods=rows, tz="UTC") + pd.Timedelta(hours=21)
+    close = 50 * np.exp(np.cumsum(random.normal(0, move, (rows, symbols)), axis=0))
+    open_ = close * np.exp(random.normal(0, move / 2, (rows, symbols)))
+    volume = random.integers(0, 4000, (rows, symbols)).astype(float)
+    volume[:, random.random(symbols) < 0.2] = 0.0  # as currencies and indices report none
+    row = np.arange(rows)[:, None]
+    late = np.where(random.random(symbols) < 0.3, random.integers(0, rows // 2, symbols), 0)
+    end = np.where(random.random(symbols) < 0.3, random.integers(rows // 2, rows, symbols), rows)
+    missing = (random.random((rows, symbols)) < holes) | (row < late) | (row >= end)
+    prices = (open_, np.maximum(open_, close), np.minimum(open_, close), close, volume)
+    fields = [np.where(missing, np.nan, values) for values in prices]
+    history = Bars(times, tuple(f"S{s}" for s in range(symbols)), *fields)
+    silent = (random.random((bars, symbols)) < holes) | (missing[WARM_UP:] & (not everywhere))
+    mean = random.normal(0, 0.01 * reach, (bars, symbols)).round(3)  # rounded: ties and exact zeros
+    std = np.where(random.random((bars, symbols)) < 0.5, 0.02, random.uniform(0.01, 0.05, (bars, symbols)))
+    return history, make_forecasts(times[WARM_UP:], history.symbols, mean, std, silent, horizon)
+
+
+def make_forecasts(times, symbols, mean, std, silent, horizon=1):
+    mean, std, p_up = (np.where(silent, np.nan, values) for values in (mean, std, np.full(mean.shape, 0.5)))
+    nothing = pd.DatetimeIndex([pd.NaT] * len(times), tz="UTC")
+    return Forecasts(times, tuple(symbols), mean, std, p_up, horizon, ("",) * len(times), nothing)
+
+
+worlds = st.builds(
+    make_world,
+    seed=st.integers(0, 2**32 - 1),
+    bars=st.integers(2, 45),
+    symbols=st.one_of(st.integers(1, 6), st.integers(7, 20)),
+    horizon=st.sampled_from([1, 5]),
+    holes=st.sampled_from([0.0, 0.1, 0.4]),
+    move=st.sampled_from([0.01, 0.05, 0.3]),
+    reach=st.sampled_from([0.2, 1.0, 5.0]),
+    everywhere=st.booleans(),
+)
+
+
+def maybe(values):
+    return st.one_of(st.none(), values)
+
+
+strategies = st.fixed_dictionaries(
+    {
+        "kind": st.sampled_from(["per_symbol", "cross_section"]),
+        "direction": st.sampled_from(["long_flat", "long_short"]),
+        "entry": st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+        "exit": st.sampled_from([-0.5, -0.1, 0.0, 0.1, 0.5]),
+        "min_hold_bars": st.integers(0, 7),
+        "stop_loss": maybe(st.sampled_from([0.01, 0.05, 0.5])),
+        "take_profit": maybe(st.sampled_from([0.01, 0.08, 0.5])),
+        "top": st.integers(1, 8),
+        "hysteresis": st.integers(0, 8),
+        "turnover_cap": maybe(st.sampled_from([0.05, 0.3, 1.0])),
+        "sizing": st.sampled_from(["fixed_fraction", "volatility_target"]),
+        "fraction": maybe(st.sampled_from([0.001, 0.1, 0.5, 2.0])),
+        "target_volatility": st.sampled_from([0.01, 0.1, 1.0]),
+        "max_weight": st.sampled_from([0.05, 0.25, 1.0, 3.0]),
+        "max_gross": st.sampled_from([0.3, 0.95, 1.0, 2.5]),
+    }
+)
+executions = st.fixed_dictionaries(
+    {
+        "cash": st.sampled_from([100.0, 5_000.0, 1e6]),
+        "fee_bps": st.sampled_from([0.0, 1.0, 60.0, 2000.0]),
+        "slippage_bps": st.sampled_from([0.0, 4.0, 150.0]),
+        "fractional": st.booleans(),
+        "max_volume_share": maybe(st.sampled_from([0.001, 0.1, 1.0])),
+        "stale_exit_bars": st.integers(1, 12),
+    }
+)
+all_settings = st.builds(
+    lambda strategy, execution: settings_from({"strategy": strategy, "execution": execution}),
+    strategies,
+    executions,
+)
+
+
+@pytest.fixture(scope="session")
+def world_maker():
+    return make_world
