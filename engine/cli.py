@@ -152,6 +152,39 @@ def reproduce(
 
 
 @app.command()
+def audit(
+    what: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of a finished run or a settings file; by default the default settings.",
+            metavar="[RUN|CONFIG]",
+        ),
+    ] = None,
+    earlier: Annotated[
+        Path | None, typer.Option(help="An earlier download of the same bars: csv or parquet.")
+    ] = None,
+    set_: Set = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+) -> None:
+    """Replace the future at many dates, rerun the whole pipeline, compare the past; exit 1 if it changed.
+
+    Prints the leak certificate; a finished run keeps it as certificate.json.
+    """
+    from engine.audit import audit_command
+    from engine.console import progress_display
+
+    with progress_display(enabled=not as_json) as progress:
+        certificate = audit_command(what, set_ or (), jobs, earlier, progress)
+    if as_json:
+        typer.echo(json.dumps(certificate.to_dict(), allow_nan=False))
+    else:
+        typer.echo("\n".join(certificate.lines()))
+    if not certificate.clean:
+        raise typer.Exit(1)
+
+
+@app.command()
 def trials(
     runs: Annotated[
         Path, typer.Argument(help="Folder of the runs whose ledger is shown.", metavar="[RUNS]")

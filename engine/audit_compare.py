@@ -1,0 +1,294 @@
+"""What a run knew, value by value and stage by stage, and the first value that two runs disagree on.
+
+Every value carries the moment at which it was known. Up to the cut, a run over doctored data must know the
+same values at the same moments, bit for bit. Only forecasts of truncated data, whose arrays have other
+shapes, may differ by rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine.audit_certificate import Offender
+from engine.audit_doctoring import moment
+from engine.audit_pipeline import Prepared, training_digest
+from engine.sessions import microseconds
+from engine.types import BAR_FIELDS, Bars, BoolArray, Forecasts, IntArray, SimulationResult
+
+STAGES = (
+    "cleaning", "features", "labels", "folds", "training", "fit", "forecasts", "decisions", "orders",
+    "fills", "equity", "trades",
+)  # fmt: skip
+NEVER = int(np.iinfo(np.int64).max)  # known_at of what no bar of the data has decided
+ROUNDING = 1e-6  # of a forecast on truncated data
+
+Values = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Values of one kind, N rows known at some moment, M columns.
+
+    Attributes:
+        stage: one of `STAGES`.
+        name: what the values are, e.g. "rsi".
+        columns: what each column is, e.g. the symbols, length M.
+        known_at: microseconds UTC [N].
+        values: [N, M], numbers or fixed-width text.
+        rounded: whether truncated data may change them by `ROUNDING`.
+        needs_later_bars: compared only where the bars after the cut are still there.
+    """
+
+    stage: str
+    name: str
+    columns: tuple[str, ...]
+    known_at: IntArray
+    values: Values
+    rounded: bool = False
+    needs_later_bars: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one doctored run showed: values compared and first offender by stage, largest rounding."""
+
+    values: dict[str, int] = field(default_factory=dict)
+    offenders: tuple[Offender, ...] = ()
+    rounding: float = 0.0
+
+
+def prepared_blocks(prepared: Prepared) -> Iterator[Block]:
+    """Yield what was known before training."""
+    bars, panel, labels = prepared.bars, prepared.panel, prepared.labels
+    stamps = microseconds(bars.timestamps)
+    for name in BAR_FIELDS:
+        yield Block("cleaning", name, bars.symbols, stamps, getattr(bars, name))
+    for column, name in enumerate(panel.names):
+        yield Block("features", name, panel.symbols, stamps, panel.values[:, :, column])
+    yield Block("features", "scale", panel.symbols, stamps, panel.scale)
+    yield Block("features", "eligible", panel.symbols, stamps, panel.eligible)
+    ends = np.where(labels.end.isna(), NEVER, microseconds(labels.end))
+    yield Block("labels", "return", bars.symbols, ends, labels.returns)
+    yield Block("labels", "scaled return", bars.symbols, ends, labels.scaled)
+    yield from _fold_blocks(prepared)
+
+
+def _fold_blocks(prepared: Prepared) -> Iterator[Block]:
+    if not prepared.folds:
+        return
+    rows = [
+        (f.train[0], f.train[-1], len(f.train), f.valid[0], f.valid[-1], len(f.valid), f.test[0])
+        for f in prepared.folds
+    ]
+    names = (
+        "train first",
+        "train last",
+        "train rows",
+        "valid first",
+        "valid last",
+        "valid rows",
+        "test first",
+    )
+    begin = microseconds(pd.DatetimeIndex([fold.valid_from for fold in prepared.folds]))
+    end = microseconds(pd.DatetimeIndex([fold.trained_until for fold in prepared.folds]))
+    yield Block("folds", "window", names, begin, np.array(rows, np.int64))
+    yield Block("folds", "trained_until", ("time",), begin, end[:, None])
+    digests = np.array([[training_digest(data)] for data in prepared.training])
+    yield Block("training", "data", ("sha256",), end, digests, needs_later_bars=True)
+
+
+def result_blocks(bars: Bars, forecasts: Forecasts, simulation: SimulationResult) -> Iterator[Block]:
+    """Yield what was known after training: forecasts and everything the account did."""
+    stamps = microseconds(forecasts.timestamps)
+    for name in ("mean", "std", "p_up"):
+        yield Block("forecasts", name, forecasts.symbols, stamps, getattr(forecasts, name), rounded=True)
+    models = np.array([[name] for name in forecasts.model_ids] or np.empty((0, 1)), dtype="U")
+    yield Block("forecasts", "model", ("id",), stamps, models)
+    yield from _account_blocks(microseconds(bars.timestamps), simulation)
+
+
+def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[Block]:
+    decisions, orders = simulation.decisions, simulation.orders
+    asof = _times(decisions["asof"])
+    yield _numbers("decisions", decisions, ("target_weight", "forecast_mean", "forecast_std"), asof, True)
+    yield _texts("decisions", decisions, ("symbol", "reason"), asof)
+    decided = _times(orders["decided_at"])
+    yield _numbers("orders", orders, ("quantity",), decided)
+    yield _texts("orders", orders, ("symbol", "side", "type", "reason"), decided)
+    settled = _settled(orders, stamps)
+    yield _numbers("fills", orders, ("filled_quantity", "fill_price", "fee"), settled)
+    yield _texts(
+        "fills", orders.assign(filled_at=orders["filled_at"].astype(str)), ("status", "filled_at"), settled
+    )
+    equity = simulation.equity
+    yield _numbers(
+        "equity", equity, ("equity", "cash", "gross_exposure", "benchmark"), _times(equity["time"])
+    )
+    trades = simulation.trades
+    closed = _next_close(stamps, _times(trades["closed_at"]))
+    names = ("quantity", "entry_price", "exit_price", "bars_held", "fees", "pnl", "return")
+    yield _numbers("trades", trades, names, closed)
+    yield _texts("trades", trades, ("symbol", "side"), closed)
+
+
+def _settled(orders: pd.DataFrame, stamps: IntArray) -> IntArray:
+    """When the outcome of each order is final: two bars after the decision, or at its last fill if later.
+
+    A market order fills on the next bar; what it has not filled is cancelled at that bar's close, and the
+    cancellation arrives one bar later.
+    """
+    row = np.searchsorted(stamps, _times(orders["decided_at"])) + 2
+    final = np.append(stamps, NEVER)[np.minimum(row, len(stamps))]
+    filled = _times(orders["filled_at"])
+    return np.asarray(np.where(filled == NEVER, final, np.maximum(final, _next_close(stamps, filled))))
+
+
+def _next_close(stamps: IntArray, opened: IntArray) -> IntArray:
+    return np.append(stamps, NEVER)[np.searchsorted(stamps, opened)]
+
+
+def _times(column: pd.Series) -> IntArray:
+    times = pd.DatetimeIndex(pd.to_datetime(column, utc=True))
+    return np.where(times.isna(), NEVER, microseconds(times))
+
+
+def _numbers(
+    stage: str, frame: pd.DataFrame, names: Sequence[str], known_at: IntArray, rounded: bool = False
+) -> Block:
+    values = frame[list(names)].to_numpy(np.float64, copy=True)
+    return Block(stage, "number", tuple(names), known_at, values, rounded)
+
+
+def _texts(stage: str, frame: pd.DataFrame, names: Sequence[str], known_at: IntArray) -> Block:
+    values = np.array([[str(value) for value in frame[name]] for name in names], dtype="U").T
+    return Block(stage, "text", tuple(names), known_at, values)
+
+
+def compare(reference: Sequence[Block], found: Sequence[Block], cut: int, truncated: bool) -> Comparison:
+    """Compare what two runs knew up to `cut`; only stages that the second run reached are compared."""
+    other = {(block.stage, block.name): block for block in found}
+    reached = {block.stage for block in found}
+    values: dict[str, int] = {}
+    offenders: dict[str, tuple[int, Offender]] = {}
+    rounding = 0.0
+    for block in reference:
+        if block.stage not in reached or (truncated and block.needs_later_bars):
+            continue
+        match = other.get((block.stage, block.name))
+        count, gap, offence = _difference(block, match, cut, truncated)
+        values[block.stage] = values.get(block.stage, 0) + count
+        rounding = max(rounding, gap)
+        if offence and (block.stage not in offenders or offence[0] < offenders[block.stage][0]):
+            offenders[block.stage] = offence
+    in_order = tuple(offenders[stage][1] for stage in STAGES if stage in offenders)
+    return Comparison(values, in_order, rounding)
+
+
+def _difference(
+    block: Block, other: Block | None, cut: int, truncated: bool
+) -> tuple[int, float, tuple[int, Offender] | None]:
+    """Return the values compared, the largest accepted rounding, and the earliest offence with its time."""
+    if other is None or other.columns != block.columns:
+        there = "missing" if other is None else ", ".join(other.columns)
+        return (
+            0,
+            0.0,
+            (0, Offender(block.stage, block.name, "", moment(cut), ", ".join(block.columns), there)),
+        )
+    mine, theirs = block.known_at <= cut, other.known_at <= cut
+    times, other_times = block.known_at[mine], other.known_at[theirs]
+    if not np.array_equal(times, other_times):
+        return 0, 0.0, _other_rows(block, times, other_times, cut)
+    expected, got = block.values[mine], other.values[theirs]
+    same, gap = _equal(expected, got), 0.0
+    if truncated and block.rounded:
+        close = np.abs(expected - got) <= ROUNDING
+        gap = float(np.abs(expected - got)[close & ~same].max(initial=0.0))
+        same |= close
+    if same.all():
+        return expected.size, gap, None
+    row = int(np.where(~same.all(axis=1), times, NEVER).argmin())
+    column = int((~same[row]).argmax())
+    offender = Offender(
+        stage=block.stage,
+        what=_what(block, column),
+        bar=moment(int(times[row])),
+        cut=moment(cut),
+        expected=_shown(expected[row, column]),
+        found=_shown(got[row, column]),
+        size=_size(expected[row, column], got[row, column]),
+    )
+    return expected.size, gap, (int(times[row]), offender)
+
+
+def _other_rows(block: Block, times: IntArray, others: IntArray, cut: int) -> tuple[int, Offender]:
+    """Name the first row that only one of two runs has."""
+    differing = np.setxor1d(times, others)
+    first = int(differing[0]) if len(differing) else int(times[0])
+    there, here = int((times == first).sum()), int((others == first).sum())
+    counted = (f"{there} rows", f"{here} rows") if there != here else (f"{len(times)} rows", "another order")
+    return first, Offender(block.stage, block.name, moment(first), moment(cut), *counted)
+
+
+def _equal(expected: Values, got: Values) -> BoolArray:
+    if expected.dtype.kind != "f":
+        return np.asarray(expected == got)
+    same = (expected == got) & (np.signbit(expected) == np.signbit(got))
+    return np.asarray(same | (np.isnan(expected) & np.isnan(got)))
+
+
+def _what(block: Block, column: int) -> str:
+    name = "" if block.name in ("number", "text") else f"{block.name} "
+    return f"{name}{block.columns[column]}"
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:24] if isinstance(value, str) else repr(value.item())
+
+
+def _size(expected: Any, got: Any) -> float | None:
+    if isinstance(expected, str):
+        return None
+    size = float(np.abs(float(got) - float(expected)))
+    return size if np.isfinite(size) else None
+
+
+Shape = tuple[str, str, tuple[str, ...], str, tuple[int, ...], bool, bool]
+
+
+def pack_blocks(blocks: Sequence[Block]) -> tuple[tuple[Shape, ...], dict[str, Values]]:
+    """Split blocks into a description and arrays that worker processes can share."""
+    shapes: list[Shape] = []
+    arrays: dict[str, Values] = {}
+    for number, block in enumerate(blocks):
+        shapes.append(
+            (
+                block.stage,
+                block.name,
+                block.columns,
+                block.values.dtype.str,
+                block.values.shape,
+                block.rounded,
+                block.needs_later_bars,
+            )
+        )
+        if block.values.size:  # an empty array cannot be mapped into memory
+            arrays[f"known-{number:04d}"] = block.known_at
+            arrays[f"values-{number:04d}"] = block.values
+    return tuple(shapes), arrays
+
+
+def unpack_blocks(shapes: Sequence[Shape], arrays: Mapping[str, Values]) -> list[Block]:
+    """Put together what `pack_blocks` split."""
+    blocks = []
+    for number, (stage, name, columns, dtype, shape, rounded, later) in enumerate(shapes):
+        known_at = arrays.get(f"known-{number:04d}", np.zeros(shape[0], np.int64))
+        values = arrays.get(f"values-{number:04d}", np.empty(shape, dtype))
+        blocks.append(Block(stage, name, columns, known_at, values, rounded, later))
+    return blocks
