@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +29,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--cash", type=Decimal, default=Decimal(100_000))
     command.add_argument("--slippage-bps", type=Decimal, default=Decimal(0))
-    command.add_argument("--partial-probability", type=float, default=0.0)
+    command.add_argument(
+        "--partial-probability", type=float, default=0.0, help="of each fill; Alpaca's paper account: 0.1"
+    )
+    command.add_argument(
+        "--rate-limit", type=int, default=200, metavar="N", help="requests a minute, 0 for any number"
+    )
+    command.add_argument("--key", help="the only API key to let in; default: any that does not look real")
+    command.add_argument("--secret", help="and its secret")
+    command.add_argument("--host", default="127.0.0.1", help="127.0.0.1; anything else is refused")
+    command.add_argument(
+        "--speed", type=float, default=0.0, help="virtual seconds to a second; 0: the control port moves time"
+    )
+    command.add_argument("--news", type=Path, help="JSON file with a list of articles")
     return command
 
 
@@ -39,30 +49,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        from broker.simulator.control import control_app
-        from broker.simulator.core import Simulator
-        from broker.simulator.server import api_app, loopback_socket, run_until_cancelled
+        from broker.simulator.running import announce, build, run
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed; run: pip install 'forewalk[simulator]'", file=sys.stderr)
         return EXIT_USAGE
-    from broker.simulator.loading import load_bars
-    from broker.simulator.store import Store
-    from broker.simulator.world import SimulatorSettings, World, start_of
-
     try:
-        bars = load_bars(options.bars)
+        simulator, sockets = build(options)
     except ForewalkError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    settings = SimulatorSettings(
-        options.seed, options.cash, options.slippage_bps, options.partial_probability
-    )
-    api, control = loopback_socket(options.port), loopback_socket(options.control_port)
-    simulator = Simulator(World(bars, start_of(bars, options.start), settings), Store(options.state))
-    ports = {"port": api.getsockname()[1], "control_port": control.getsockname()[1], "pid": os.getpid()}
-    print(json.dumps(ports), flush=True)
+    announce(*sockets)
     try:
-        run_until_cancelled((api_app(simulator), api), (control_app(simulator), control))
+        run(simulator, *sockets, options.speed)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0

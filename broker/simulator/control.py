@@ -11,27 +11,32 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.simulator import scenario
+from broker.simulator import commands
 from broker.simulator.core import Simulator
 from broker.simulator.orders import IllegalTransition
-from broker.simulator.server import guard_host, read_json
+from broker.simulator.server import guard_host, parse_json
+from broker.simulator.stream import Streams
 from broker.simulator.values import Refusal, utc_text
+
+MAX_COMMAND = 64 * 2**20
 
 
 def state(simulator: Simulator) -> dict[str, Any]:
-    """Return the ground truth: orders, executions, positions, cash."""
+    """Return the ground truth: orders, executions, positions, cash; numbers as text."""
     world = simulator.world
-    snapshot = world.snapshot()
+    kept = world.snapshot()
     return {
         "now": world.now,
         "time": utc_text(world.now),
-        "account_id": world.account.id,
+        "account": kept["account"],
         "cash": str(world.book.cash),
         "equity": str(world.worth().equity),
         "positions": {symbol: str(item.qty) for symbol, item in sorted(world.book.positions.items())},
-        "orders": snapshot["orders"],
-        "ledger": snapshot["ledger"],
+        "orders": kept["orders"],
+        "ledger": kept["ledger"],
+        "marks": kept["marks"],
         "settings": {name: str(value) for name, value in asdict(world.settings).items()},
+        "connections": simulator.wire.count() if simulator.wire else {},
     }
 
 
@@ -40,17 +45,16 @@ def control_app(simulator: Simulator) -> web.Application:
 
     async def command(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in scenario.COMMANDS:
-            return _json(
-                {"error": f"no command {name!r}; there are: {', '.join(sorted(scenario.COMMANDS))}"}, 404
-            )
-        if request.content_type != "application/json":
+        if name not in commands.names():
+            return _json({"error": f"no command {name!r}; there are: {', '.join(commands.names())}"}, 404)
+        if request.content_type != "application/json":  # a page in a browser cannot send it across origins
             return _json({"error": "send application/json"}, 415)
         try:
-            body = await read_json(request) or {}
-            result = simulator.command(name, body)
+            result = commands.run(simulator, name, parse_json(await request.text()) or {})
         except (Refusal, IllegalTransition, ValueError, TypeError, KeyError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+        if isinstance(simulator.wire, Streams):
+            await simulator.wire.flush()
         return _json(result)
 
     async def get_state(request: web.Request) -> web.Response:
@@ -62,7 +66,7 @@ def control_app(simulator: Simulator) -> web.Application:
     async def get_health(request: web.Request) -> web.Response:
         return _json({"now": simulator.world.now, "time": utc_text(simulator.world.now)})
 
-    app = web.Application(middlewares=[guard_host], client_max_size=64 * 2**20)
+    app = web.Application(middlewares=[guard_host], client_max_size=MAX_COMMAND)
     app.router.add_post("/{name}", command)
     app.router.add_get("/state", get_state)
     app.router.add_get("/log", get_log)

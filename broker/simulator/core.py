@@ -1,19 +1,18 @@
-"""One running simulator without its sockets: the world, where it is kept, who is let in, who listens."""
+"""One running simulator without its sockets: the world, where it is kept, who is let in, what goes wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from broker.simulator import scenario
 from broker.simulator.book import Event
+from broker.simulator.faults import Faults, Frame, FrameFilter, RateLimit
 from broker.simulator.store import Store
 from broker.simulator.trading import Call, Reply, Route
 from broker.simulator.values import Refusal
 from broker.simulator.world import World, take_batch
 
-Listener = Callable[[list[Event]], None]
+START = "start"  # name of the snapshot that every new simulator keeps of itself
 _REAL_KEY = re.compile(r"(PK|AK)[A-Z0-9]{14,}", re.IGNORECASE)
 
 
@@ -21,6 +20,10 @@ class Keys:
     """Which key pair is let in: any that does not look like Alpaca's, or one that was set."""
 
     def __init__(self, key: str | None = None, secret: str | None = None) -> None:
+        if key is not None and looks_real(key):
+            raise ValueError(
+                "this looks like a key of a real Alpaca account; the simulator takes made-up keys only"
+            )
         self.expected = None if key is None else (key, secret or "")
         self.revoked = False
 
@@ -36,30 +39,62 @@ def looks_real(key: str) -> bool:
     return _REAL_KEY.fullmatch(key) is not None
 
 
+class Wire(Protocol):
+    """The open websockets, as far as the control port commands them."""
+
+    def publish(self, events: list[Event]) -> None:
+        """Send trade updates and the market data of the time that has passed."""
+
+    def send(self, frames: list[Frame]) -> None:
+        """Send frames past the filter."""
+
+    def send_raw(self, stream: str, data: bytes | str) -> int:
+        """Send bytes (a binary frame) or text as they are; returns to how many."""
+
+    def close(self, stream: str, code: int) -> int:
+        """Close the connections of a stream with a code; returns how many."""
+
+    def reset(self, stream: str) -> int:
+        """End the connections of a stream with RST; returns how many."""
+
+    def count(self) -> dict[str, int]:
+        """Return the number of open connections of each stream."""
+
+
 class Simulator:
     """The state of one simulator and the one way to change it.
 
     Args:
         world: the state; replaced by the stored one where the store has one.
         store: where each command is written before it is answered.
+        keys: who is let in.
+        per_minute: rate limit of the API, 0 for none.
     """
 
-    def __init__(self, world: World, store: Store, keys: Keys | None = None) -> None:
+    def __init__(self, world: World, store: Store, keys: Keys | None = None, per_minute: int = 0) -> None:
         self.world = world
         self.store = store
         self.keys = keys or Keys()
-        self.listeners: list[Listener] = []
+        self.rate = RateLimit(per_minute)
+        self.faults = Faults(world.settings.seed)
+        self.frames = FrameFilter(world.settings.seed)
+        self.handshakes_refused: dict[str, int] = {}  # status -> how many more
+        self.listening_override: list[str] | None = None
+        self.single_connection = False
+        self.wire: Wire | None = None
         kept = store.load()
-        if kept is not None:
+        if kept is None:
+            store.keep_snapshot(START, world.snapshot())
+            self.commit()
+        else:
             world.restore(kept)
-        self.commit()
 
     def commit(self) -> None:
         """Write what changed, then tell the listeners."""
         self.store.save(take_batch(self.world))
         events = self.world.book.take_events()
-        for listener in self.listeners:
-            listener(events)
+        if self.wire is not None:
+            self.wire.publish(events)
 
     def answer(self, route: Route, call: Call) -> Reply:
         """Run one route: its changes are stored before its answer is known."""
@@ -70,8 +105,9 @@ class Simulator:
         self.commit()
         return reply
 
-    def command(self, name: str, body: Mapping[str, Any]) -> Any:
-        """Run one command of the control port; its changes are stored before its answer is known."""
-        answer = scenario.COMMANDS[name](self.world, **body)
-        self.commit()
-        return answer
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a whole state and store it."""
+        self.world.restore(state)
+        self.world.book.take_events()
+        self.store.replace(state)
+        take_batch(self.world)

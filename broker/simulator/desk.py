@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from broker.simulator.exchange import GTC_LIFE, cancel_order, route, successor
+from broker.simulator.exchange import GTC_LIFE, cancel_order, execute, route, successor
 from broker.simulator.orders import Order
 from broker.simulator.requests import (
     INVALID,
@@ -17,7 +17,7 @@ from broker.simulator.requests import (
     check_price,
 )
 from broker.simulator.rules import Admission, admit, check_duplicate, intent_of
-from broker.simulator.values import Refusal, parse_number
+from broker.simulator.values import ZERO, Refusal, parse_number
 from broker.simulator.world import World
 
 NOT_REPLACEABLE = ("accepted", "pending_new", "pending_cancel", "pending_replace", "held")
@@ -39,6 +39,10 @@ def submit(world: World, request: OrderRequest, checked: bool = True, source: st
     for leg in legs:
         world.book.add(leg)
     world.book.announce(order.status, order, world.now)
+    if checked and world.rejections > 0:
+        world.rejections -= 1
+        world.book.change(order.id, "rejected", world.now)
+        return order
     route(world, order)
     if request.order_class == "oco" and world.book.orders[order.id].working:
         for leg in legs:
@@ -65,7 +69,19 @@ def cancel(world: World, order_id: str) -> Order:
     order = world.book.get(order_id)
     if not order.open or order.status in ("pending_replace", "pending_cancel"):
         raise Refusal(422, INVALID, f'order is already in "{order.status}" state')
+    if world.races:
+        return _lost_race(world, order, world.races.pop(0))
     return cancel_order(world, order)
+
+
+def _lost_race(world: World, order: Order, kind: str) -> Order:
+    """Let a cancel come too late, as `scenario.cancel_race` ordered."""
+    price = world.price(order.symbol) or order.limit_price or ZERO
+    if kind == "refused":
+        execute(world, order, order.remaining, price, world.now)
+        raise Refusal(422, INVALID, 'order is already in "filled" state')
+    order = world.book.change(order.id, "pending_cancel", world.now)
+    return execute(world, order, order.remaining, price, world.now) if kind == "filled" else order
 
 
 def cancel_all(world: World) -> list[Order]:

@@ -156,7 +156,7 @@ def start_simulator(
     else:
         source = Path(bars)
     command = [sys.executable, "-m", "broker.simulator", "--bars", str(source), "--seed", str(seed)]
-    given = {"start": start, "state": state_path, **options}
+    given = {"start": start, "state": state_path, "rate_limit": 0, **options}
     for name, value in given.items():
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]

@@ -7,15 +7,16 @@ instant has one price, an order's fill has one instant, and the bar's four price
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 
 from broker.simulator.clock import new_york_day
-from broker.simulator.values import from_float
+from broker.simulator.values import NEW_YORK, from_float
 from engine.sessions import bar_open_times, microseconds
 from engine.types import Bars, BoolArray, FloatArray
 
@@ -92,6 +93,7 @@ class Market:
         self._column = {symbol: number for number, symbol in enumerate(bars.symbols)}
         self._begin: list[int] = (microseconds(bar_open_times(bars)) * 1000).tolist()
         self._end: list[int] = (microseconds(bars.timestamps) * 1000).tolist()
+        self.stamps: list[int] = _stamps(bars, self._begin)
         self._prices: FloatArray = np.stack([bars.open, bars.high, bars.low, bars.close, bars.volume])
         self._known: BoolArray = np.asarray(np.isfinite(self._prices[:4]).all(axis=0), dtype=np.bool_)
 
@@ -112,7 +114,7 @@ class Market:
     def bar_at(self, symbol: str, instant: int) -> Bar | None:
         """Return the bar that runs at the instant (`begin <= instant <= end`, the later one at a seam)."""
         row = bisect_right(self._begin, instant) - 1
-        return self._bar(symbol, row) if row >= 0 and instant <= self._end[row] else None
+        return self.bar(symbol, row) if row >= 0 and instant <= self._end[row] else None
 
     def price(self, symbol: str, instant: int) -> Decimal | None:
         """Return the last price at the instant, None before the symbol's first bar."""
@@ -144,17 +146,31 @@ class Market:
                 later += [edge for edge in (*thirds, end) if edge > instant]
         return min(later, default=None)
 
-    def history(self, symbol: str, first: int, last: int, asof: int, adjusted: bool = False) -> Sequence[Bar]:
-        """Return the symbol's bars that begin in [first, last] and were closed at `asof`.
+    def rows(self, symbol: str, first: int, last: int, asof: int) -> list[int]:
+        """Return the rows of the symbol's bars that are named by an instant in [first, last] and closed at `asof`.
 
-        `adjusted` divides by every split that has happened by `asof`.
+        A daily bar is named by midnight in New York, an intraday bar by its start.
         """
-        rows = range(bisect_right(self._begin, first - 1), bisect_right(self._begin, last))
-        day = new_york_day(asof).isoformat() if adjusted else None
-        found = (self._bar(symbol, row, day) for row in rows if self._end[row] <= asof)
-        return [bar for bar in found if bar is not None]
+        column = self._column.get(symbol)
+        if column is None:
+            return []
+        begin = bisect_left(self.stamps, first)
+        end = min(bisect_right(self.stamps, last), bisect_right(self._end, asof))
+        return (begin + np.flatnonzero(self._known[begin:end, column])).tolist() if begin < end else []
 
-    def _bar(self, symbol: str, row: int, adjusted_to: str | None = None) -> Bar | None:
+    def overlapping(self, symbol: str, first: int, last: int) -> list[int]:
+        """Return the rows of the symbol's bars that touch (first, last]."""
+        column = self._column.get(symbol)
+        if column is None:
+            return []
+        begin, end = bisect_right(self._end, first), bisect_right(self._begin, last)
+        return (begin + np.flatnonzero(self._known[begin:end, column])).tolist() if begin < end else []
+
+    def bar(self, symbol: str, row: int, adjusted_to: str | None = None) -> Bar | None:
+        """Return the bar of a row, None where the symbol has none.
+
+        Prices are in the shares of the bar's own day, or of the day `adjusted_to` (an ISO date).
+        """
         column = self._column.get(symbol)
         if column is None or not self._known[row, column]:
             return None
@@ -177,6 +193,15 @@ class Market:
                 if not printed_after and adjusted_to is not None and split.day <= adjusted_to:
                     price /= split.ratio
         return price
+
+
+def _stamps(bars: Bars, begin: list[int]) -> list[int]:
+    """Return the instants that name the bars in the API."""
+    if bars.interval != "1d" or not begin:
+        return begin
+    opened = pd.DatetimeIndex(np.array(begin, dtype=np.int64), tz="UTC").tz_convert(NEW_YORK)
+    midnights: list[int] = (microseconds(opened.normalize().tz_convert("UTC")) * 1000).tolist()
+    return midnights
 
 
 class PricedMarket:

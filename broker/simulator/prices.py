@@ -1,32 +1,39 @@
-"""The market-data API's routes as functions of the world and a call: bars with paging, the newest bar and quote.
+"""The market-data API's routes as functions of the world and a call: bars, trades, quotes, snapshots, with paging.
 
-A daily bar is stamped with midnight in New York, an intraday bar with its start; a bar is served once it has
-closed. `limit` counts bars over all symbols together, sorted by symbol, as the real API does.
+A daily bar is named by midnight in New York, an intraday bar by its start; a bar is served once it has closed.
+Trades and quotes are those of the price path: four to a bar. `limit` counts items over all symbols together,
+sorted by symbol, as the real API does.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from datetime import time
+import re
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
+
+import pandas as pd
 
 from broker.simulator.clock import instant_on, new_york_day
 from broker.simulator.market import Bar
 from broker.simulator.trading import Call, Reply, Route
-from broker.simulator.values import Refusal, utc_text
+from broker.simulator.values import DAY, Refusal, parse_instant, utc_text
 from broker.simulator.world import World
 
 DEFAULT_LIMIT, MAX_LIMIT = 1000, 10_000
-TIMEFRAMES = {"1d": ("1Day", "1D"), "1h": ("1Hour", "1H", "60Min"), "1min": ("1Min", "1T")}
+Item = tuple[str, int, dict[str, Any]]  # symbol, stamp, body
+Source = Callable[[World, Call, str, int, int], Iterator[Item]]
+_TIMEFRAME = re.compile(r"(\d+)(Min|T|Hour|H|Day|D)")
+_UNITS = {"Min": "min", "T": "min", "Hour": "h", "H": "h", "Day": "D", "D": "D"}
 
 
-def bar_body(world: World, bar: Bar) -> dict[str, Any]:
+def bar_body(bar: Bar, stamp: int) -> dict[str, Any]:
     """Return one bar; the volume-weighted price is the mean of the four prices."""
     mean = (bar.open + bar.high + bar.low + bar.close) / 4
     return {
-        "t": utc_text(bar_stamp(world, bar)),
+        "t": utc_text(stamp),
         "o": float(bar.open),
         "h": float(bar.high),
         "l": float(bar.low),
@@ -37,83 +44,138 @@ def bar_body(world: World, bar: Bar) -> dict[str, Any]:
     }
 
 
-def bar_stamp(world: World, bar: Bar) -> int:
-    """Return the instant that names a bar: midnight in New York for a day, else its start."""
-    if world.market.interval != "1d":
-        return bar.begin
-    return instant_on(new_york_day(bar.begin), time(0))
-
-
-def get_bars(world: World, call: Call) -> Reply:
-    """Return the bars of `symbols` between `start` and `end`, a page at a time."""
-    symbols = _symbols(call)
-    check_timeframe(world, call.query.get("timeframe", ""))
-    limit = call.whole("limit", DEFAULT_LIMIT, MAX_LIMIT)
-    rows = _rows(world, call, sorted(symbols))
-    if call.query.get("page_token"):
-        last = _read_token(call.query["page_token"])
-        rows = [row for row in rows if _after(row, last, call)]
-    page: dict[str, list[dict[str, Any]]] = {}
-    for symbol, _, bar in rows[:limit]:
-        page.setdefault(symbol, []).append(bar_body(world, bar))
-    token = _write_token(rows[limit - 1]) if len(rows) > limit else None
-    if "symbol" in call.params:
-        symbol = symbols[0]
-        return Reply(200, {"bars": page.get(symbol, []), "symbol": symbol, "next_page_token": token})
-    return Reply(200, {"bars": page, "next_page_token": token})
-
-
-def get_latest_bars(world: World, call: Call) -> Reply:
-    """Return the newest closed bar of each symbol."""
-    found = {symbol: bar_body(world, bar) for symbol in _symbols(call) if (bar := latest_bar(world, symbol))}
-    if "symbol" in call.params:
-        symbol = _symbols(call)[0]
-        return Reply(200, {"symbol": symbol, "bar": found.get(symbol)})
-    return Reply(200, {"bars": found})
-
-
-def latest_bar(world: World, symbol: str) -> Bar | None:
-    """Return the newest closed bar, None where there is none."""
-    bars = world.market.history(symbol, 0, world.now, world.now)
-    return bars[-1] if bars else None
+def trade_body(price: Decimal, at: int) -> dict[str, Any]:
+    """Return one trade of 100 shares."""
+    return {"t": utc_text(at), "x": "V", "p": float(price), "s": 100, "c": ["@"], "i": at % 2**53, "z": "C"}
 
 
 def quote_body(price: Decimal, at: int, spread_bps: Decimal) -> dict[str, Any]:
     """Return a quote around a price."""
     half = price * spread_bps / 20_000
+    ask, bid = float(round(price + half, 4)), float(round(price - half, 4))
     return {
         "t": utc_text(at),
         "ax": "V",
-        "ap": float(round(price + half, 4)),
+        "ap": ask,
         "as": 100,
         "bx": "V",
-        "bp": float(round(price - half, 4)),
+        "bp": bid,
         "bs": 100,
         "c": ["R"],
         "z": "C",
     }
 
 
-def get_latest_quotes(world: World, call: Call) -> Reply:
-    """Return a quote around the last price of each symbol."""
-    spread = world.settings.spread_bps
-    prices = {symbol: world.price(symbol) for symbol in _symbols(call)}
-    found = {
-        symbol: quote_body(price, world.now, spread) for symbol, price in prices.items() if price is not None
+def bars_of(world: World, call: Call, symbol: str, first: int, last: int) -> Iterator[Item]:
+    """Yield the symbol's bars from `first` to `last`, as doctored by the control port."""
+    adjusted = call.query.get("adjustment", "raw") in ("split", "all")
+    day = new_york_day(world.now).isoformat() if adjusted else None
+    rows = world.market.rows(symbol, first, last, world.now)
+    for row in reversed(rows) if _backwards(call) else rows:
+        bar = world.market.bar(symbol, row, day)
+        stamp = world.market.stamps[row]
+        if bar is not None:
+            for body in world.doctored_bars(symbol, bar_body(bar, stamp)):
+                yield symbol, stamp, body
+
+
+def trades_of(world: World, call: Call, symbol: str, first: int, last: int) -> Iterator[Item]:
+    """Yield the trades of the symbol's price path from `first` to `last`."""
+    for stamp, price in _path(world, symbol, first, last, _backwards(call)):
+        yield symbol, stamp, trade_body(price, stamp)
+
+
+def quotes_of(world: World, call: Call, symbol: str, first: int, last: int) -> Iterator[Item]:
+    """Yield the quotes of the symbol's price path from `first` to `last`."""
+    for stamp, price in _path(world, symbol, first, last, _backwards(call)):
+        yield symbol, stamp, quote_body(price, stamp, world.settings.spread_bps)
+
+
+def paged(name: str, source: Source) -> Route:
+    """Return the route that serves a history a page at a time under `name`."""
+
+    def route(world: World, call: Call) -> Reply:
+        if name == "bars":
+            check_timeframe(world, call.query.get("timeframe", ""))
+        limit = call.whole("limit", DEFAULT_LIMIT, MAX_LIMIT)
+        page: dict[str, list[dict[str, Any]]] = {}
+        token, count = None, 0
+        last: tuple[str, int] | None = None
+        for symbol, stamp, body in _items(world, call, source):
+            if count >= limit and (symbol, stamp) != last:  # doctored doubles stay on one page
+                token = _write_token(last or (symbol, stamp))
+                break
+            page.setdefault(symbol, []).append(body)
+            last, count = (symbol, stamp), count + 1
+        if "symbol" in call.params:
+            symbol = call.params["symbol"]
+            return Reply(200, {name: page.get(symbol, []), "symbol": symbol, "next_page_token": token})
+        return Reply(200, {name: page, "next_page_token": token})
+
+    return route
+
+
+def latest(name: str, body_of: Callable[[World, str], dict[str, Any] | None]) -> Route:
+    """Return the route that serves the newest item of each symbol under `name` (plural)."""
+
+    def route(world: World, call: Call) -> Reply:
+        found = {symbol: body for symbol in _symbols(call) if (body := body_of(world, symbol)) is not None}
+        if "symbol" in call.params:
+            symbol = call.params["symbol"]
+            return Reply(200, {"symbol": symbol, name[:-1]: found.get(symbol)})
+        return Reply(200, {name: found})
+
+    return route
+
+
+def latest_bar(world: World, symbol: str, back: int = 1) -> dict[str, Any] | None:
+    """Return the newest closed bar, or the `back`-th newest."""
+    rows = world.market.rows(symbol, 0, world.now, world.now)
+    bar = world.market.bar(symbol, rows[-back]) if len(rows) >= back else None
+    return None if bar is None else bar_body(bar, world.market.stamps[rows[-back]])
+
+
+def latest_trade(world: World, symbol: str) -> dict[str, Any] | None:
+    """Return a trade at the last price."""
+    price = world.price(symbol)
+    return None if price is None else trade_body(price, world.now)
+
+
+def latest_quote(world: World, symbol: str) -> dict[str, Any] | None:
+    """Return a quote around the last price."""
+    price = world.price(symbol)
+    return None if price is None else quote_body(price, world.now, world.settings.spread_bps)
+
+
+def snapshot(world: World, symbol: str) -> dict[str, Any] | None:
+    """Return the newest of everything; the minute bar is the newest bar there is."""
+    trade = latest_trade(world, symbol)
+    if trade is None:
+        return None
+    return {
+        "latestTrade": trade,
+        "latestQuote": latest_quote(world, symbol),
+        "minuteBar": latest_bar(world, symbol),
+        "dailyBar": latest_bar(world, symbol),
+        "prevDailyBar": latest_bar(world, symbol, back=2),
     }
+
+
+def get_snapshots(world: World, call: Call) -> Reply:
+    """Return the snapshots of `symbols` by symbol."""
+    found = {symbol: snapshot(world, symbol) for symbol in _symbols(call)}
     if "symbol" in call.params:
-        symbol = _symbols(call)[0]
-        return Reply(200, {"symbol": symbol, "quote": found.get(symbol)})
-    return Reply(200, {"quotes": found})
+        return Reply(200, {"symbol": call.params["symbol"], **(found[call.params["symbol"]] or {})})
+    return Reply(200, {symbol: body for symbol, body in found.items() if body is not None})
 
 
 def check_timeframe(world: World, timeframe: str) -> None:
     """Refuse a timeframe other than the loaded bars'."""
-    served = TIMEFRAMES.get(world.market.interval, (world.market.interval.replace("min", "Min"),))
-    if timeframe not in served:
-        raise Refusal(
-            400, 40010001, f"invalid timeframe: {timeframe[:20]}; the simulator was given {served[0]} bars"
-        )
+    match = _TIMEFRAME.fullmatch(timeframe)
+    asked = pd.Timedelta(int(match[1]), unit=_UNITS[match[2]]) if match else None  # type: ignore[arg-type]
+    if asked != pd.Timedelta(world.market.interval):
+        message = f"invalid timeframe: {timeframe[:20]}; the simulator was given {world.market.interval} bars"
+        raise Refusal(400, 40010001, message)
 
 
 def _symbols(call: Call) -> list[str]:
@@ -122,53 +184,70 @@ def _symbols(call: Call) -> list[str]:
     symbols = [symbol for symbol in call.query.get("symbols", "").split(",") if symbol]
     if not symbols:
         raise Refusal(400, 40010001, "symbols is required")
-    return list(dict.fromkeys(symbols))
+    return sorted(set(symbols))
 
 
-Row = tuple[str, int, Bar]
-
-
-def _rows(world: World, call: Call, symbols: list[str]) -> list[Row]:
-    """Return (symbol, stamp, bar) in the order that the API serves them."""
-    day_start = instant_on(new_york_day(world.now), time(0))
+def _items(world: World, call: Call, source: Source) -> Iterator[Item]:
+    """Yield the items that the call asks for, after its page token, in the order of the API."""
     first = call.instant("start")
     last = call.instant("end")
-    first = day_start if first is None else first
+    first = instant_on(new_york_day(world.now), pd.Timestamp(0).time()) if first is None else first
     last = world.now if last is None else last
-    adjusted = call.query.get("adjustment", "raw") in ("split", "all")
-    backwards = call.query.get("sort", "asc") == "desc"
-    rows: list[Row] = []
-    for symbol in symbols:
-        bars = world.market.history(symbol, first, last + 16 * 3600 * 10**9, world.now, adjusted)
-        stamped = [(symbol, bar_stamp(world, bar), bar) for bar in bars]
-        inside = [row for row in stamped if first <= row[1] <= last]
-        rows += reversed(inside) if backwards else inside
-    return rows
+    if len(call.query.get("end", "")) == len("YYYY-MM-DD"):
+        last += DAY - 1  # a bare date means the whole day
+    at = _read_token(call.query["page_token"]) if call.query.get("page_token") else None
+    for symbol in _symbols(call):
+        if at is not None and symbol < at[0]:
+            continue
+        low, high = first, last
+        if at is not None and symbol == at[0]:
+            low, high = (low, at[1] - 1) if _backwards(call) else (at[1] + 1, high)
+        yield from source(world, call, symbol, low, high)
 
 
-def _after(row: Row, last: tuple[str, int], call: Call) -> bool:
-    if row[0] != last[0]:
-        return row[0] > last[0]
-    return row[1] < last[1] if call.query.get("sort") == "desc" else row[1] > last[1]
+def _path(world: World, symbol: str, first: int, last: int, backwards: bool) -> Iterator[tuple[int, Decimal]]:
+    """Yield the vertices of the symbol's price path from `first` to `last`, none of the future."""
+    market, last = world.market, min(last, world.now)
+    rows = market.rows(symbol, first - DAY, last, 2**63)
+    for row in reversed(rows) if backwards else rows:
+        bar = market.bar(symbol, row)
+        if bar is None:
+            continue
+        points = [(bar.vertex(number), bar.path[number]) for number in range(4)]
+        for stamp, price in reversed(points) if backwards else points:
+            if first <= stamp <= last:
+                yield stamp, price
 
 
-def _write_token(row: Row) -> str:
-    return base64.b64encode(f"{row[0]}|{row[1]}".encode()).decode()
+def _backwards(call: Call) -> bool:
+    return call.query.get("sort", "asc") == "desc"
+
+
+def _write_token(at: tuple[str, int]) -> str:
+    return base64.b64encode(f"{at[0]}|{utc_text(at[1])}".encode()).decode()
 
 
 def _read_token(token: str) -> tuple[str, int]:
     try:
         symbol, _, stamp = base64.b64decode(token, validate=True).decode().partition("|")
-        return symbol, int(stamp)
-    except (binascii.Error, ValueError):
+        return symbol, parse_instant(stamp)
+    except (binascii.Error, ValueError, Refusal):
         raise Refusal(400, 40010001, "invalid page_token") from None
 
 
 ROUTES: tuple[tuple[str, str, Route], ...] = (
-    ("GET", "/v2/stocks/bars", get_bars),
-    ("GET", "/v2/stocks/bars/latest", get_latest_bars),
-    ("GET", "/v2/stocks/quotes/latest", get_latest_quotes),
-    ("GET", "/v2/stocks/{symbol}/bars", get_bars),
-    ("GET", "/v2/stocks/{symbol}/bars/latest", get_latest_bars),
-    ("GET", "/v2/stocks/{symbol}/quotes/latest", get_latest_quotes),
+    ("GET", "/v2/stocks/bars", paged("bars", bars_of)),
+    ("GET", "/v2/stocks/trades", paged("trades", trades_of)),
+    ("GET", "/v2/stocks/quotes", paged("quotes", quotes_of)),
+    ("GET", "/v2/stocks/snapshots", get_snapshots),
+    ("GET", "/v2/stocks/bars/latest", latest("bars", latest_bar)),
+    ("GET", "/v2/stocks/trades/latest", latest("trades", latest_trade)),
+    ("GET", "/v2/stocks/quotes/latest", latest("quotes", latest_quote)),
+    ("GET", "/v2/stocks/{symbol}/bars", paged("bars", bars_of)),
+    ("GET", "/v2/stocks/{symbol}/trades", paged("trades", trades_of)),
+    ("GET", "/v2/stocks/{symbol}/quotes", paged("quotes", quotes_of)),
+    ("GET", "/v2/stocks/{symbol}/snapshot", get_snapshots),
+    ("GET", "/v2/stocks/{symbol}/bars/latest", latest("bars", latest_bar)),
+    ("GET", "/v2/stocks/{symbol}/trades/latest", latest("trades", latest_trade)),
+    ("GET", "/v2/stocks/{symbol}/quotes/latest", latest("quotes", latest_quote)),
 )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
 
 from broker.simulator import desk
+from broker.simulator.account import Account, Asset, new_asset
 from broker.simulator.exchange import advance, execute, match_now
-from broker.simulator.orders import Order, to_document
+from broker.simulator.market import Split
+from broker.simulator.news import article
+from broker.simulator.orders import STATUSES, Order, to_document
 from broker.simulator.requests import parse_order
 from broker.simulator.values import SECOND, ZERO, parse_instant, utc_text
 from broker.simulator.world import World
 
-PLACES = {"open", "close"}
+_ACCOUNT_FIELDS = {field.name for field in fields(Account)} - {"extra", "configuration"}
+_ASSET_FIELDS = {field.name for field in fields(Asset)} - {"extra"}
 
 
 def run_clock(
@@ -44,7 +49,7 @@ def run_clock(
 
 def set_clock(world: World, to: str) -> Any:
     """Jump to an instant, also backwards; nothing happens on the way."""
-    world.now = parse_instant(to)
+    world.now = world.streamed_until = parse_instant(to)
     return {"now": world.now, "time": utc_text(world.now)}
 
 
@@ -118,6 +123,114 @@ def set_position(world: World, symbol: str, qty: str, price: str | None = None, 
     return {}
 
 
+def order_status(world: World, order: str, status: str) -> Any:
+    """Move an order to a state, as the exchange may (rejected, done_for_day, stopped, suspended ...)."""
+    if status not in STATUSES:
+        raise ValueError(f"status {status!r}: one of {', '.join(sorted(STATUSES))}")
+    return to_document(world.book.change(find_order(world, order).id, status, world.now))
+
+
+def cancel_race(world: World, kind: str, count: int = 1) -> Any:
+    """Let the next cancels lose: "refused" (422, it filled), "filled" (204, then it fills), "stuck" (204 only)."""
+    if kind not in ("refused", "filled", "stuck"):
+        raise ValueError(f"kind {kind!r}: refused, filled or stuck")
+    world.races += [kind] * count
+    return {}
+
+
+def reject_next(world: World, count: int = 1) -> Any:
+    """Accept the next orders and reject them afterwards."""
+    world.rejections = count
+    return {}
+
+
+def account(world: World, **changes: Any) -> Any:
+    """Change the account's flags and fields; a name that it does not have is shown as an extra field."""
+    configuration = changes.pop("configuration", {})
+    world.account.configuration.update(configuration)
+    for name, value in changes.items():
+        if name in _ACCOUNT_FIELDS:
+            setattr(world.account, name, value)
+        else:
+            world.account.extra[name] = value
+    return asdict(world.account)
+
+
+def equity(world: World, to: str) -> Any:
+    """Bring the account's equity to an amount by adding or taking cash."""
+    change = Decimal(str(to)) - world.worth().equity
+    world.book.post("cash", world.book.stamp(world.now), change)
+    return {"cash": str(world.book.cash)}
+
+
+def asset(world: World, symbol: str, remove: bool = False, **flags: Any) -> Any:
+    """Change an asset's flags, make a new asset, or remove one; other names are shown as extra fields."""
+    world.touched.add("assets")
+    if remove:
+        world.assets.pop(symbol, None)
+        return {}
+    found = world.assets.setdefault(symbol, new_asset(symbol))
+    for name, value in flags.items():
+        if name in _ASSET_FIELDS:
+            setattr(found, name, value)
+        else:
+            found.extra[name] = value
+    return asdict(found)
+
+
+def calendar(world: World, day: str, open: str = "09:30", close: str = "16:00", closed: bool = False) -> Any:
+    """Give a date other hours (New York, HH:MM), or no session."""
+    world.calendar = world.calendar.edited(day, None if closed else (open, close))
+    world.touched.add("calendar")
+    return {}
+
+
+def lie_clock(world: World, is_open: bool | None = None, offset_seconds: float = 0) -> Any:
+    """Let GET /v2/clock lie: `is_open` as told, and a time that is off; nothing given ends the lie."""
+    world.clock_lie = {"offset_ns": int(Decimal(str(offset_seconds)) * SECOND)}
+    if is_open is not None:
+        world.clock_lie["is_open"] = is_open
+    return {}
+
+
+def split(
+    world: World, symbol: str, new: int, old: int = 1, day: str | None = None, rescale: bool = True
+) -> Any:
+    """Split a stock `new` for `old` on a date (default: the next session's); see `market.Split`."""
+    session = world.calendar.session_from(world.calendar.next_open(world.now))
+    when = day or session.day.isoformat()
+    if min(new, old) < 1:
+        raise ValueError("new and old must be at least 1")
+    world.market = world.market.with_split(Split(symbol, when, new, old, rescale))
+    world.touched.add("market")
+    return {"day": when}
+
+
+def doctor_bars(world: World, symbol: str, day: str, change: Any = "drop") -> Any:
+    """Spoil what the data API shows of one day: "drop", "duplicate", {"c": "NaN"}, or None to heal it."""
+    days = world.doctored.setdefault(symbol, {})
+    if change is None:
+        days.pop(day, None)
+    elif change in ("drop", "duplicate") or isinstance(change, dict):
+        days[day] = change
+    else:
+        raise ValueError("change must be drop, duplicate, an object of values, or null")
+    world.touched.add("market")
+    return {}
+
+
+def news(world: World, articles: list[dict[str, Any]]) -> Any:
+    """Add articles; what is not given is filled in, `created_at` with the present."""
+    for given in articles:
+        number = int(given.get("id", 1000 + len(world.news)))
+        created = given.get("created_at", utc_text(world.now))
+        parse_instant(created)
+        rest = {name: value for name, value in given.items() if name not in ("id", "created_at")}
+        world.news.append(article(number, created, **rest))
+    world.touched.add("news")
+    return {"articles": len(world.news)}
+
+
 def find_order(world: World, order: str) -> Order:
     """Return an order by id or client id."""
     return world.book.get(world.book.client_ids.get(order, order))
@@ -132,4 +245,15 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "manual_trade": manual_trade,
     "foreign_order": foreign_order,
     "set_position": set_position,
+    "order_status": order_status,
+    "cancel_race": cancel_race,
+    "reject_next": reject_next,
+    "account": account,
+    "equity": equity,
+    "asset": asset,
+    "calendar": calendar,
+    "lie_clock": lie_clock,
+    "split": split,
+    "doctor_bars": doctor_bars,
+    "news": news,
 }

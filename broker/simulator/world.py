@@ -64,6 +64,10 @@ class World:
         self.watchlists: dict[str, dict[str, Any]] = {}
         self.news: list[dict[str, Any]] = []
         self.applied_splits: list[str] = []
+        self.doctored: dict[str, dict[str, Any]] = {}
+        self.races: list[str] = []
+        self.rejections = 0
+        self.streamed_until = now
         self.assets: dict[str, Asset] = {symbol: new_asset(symbol) for symbol in bars.symbols}
         self.book = Book(self.settings.seed)
         self.account: Account
@@ -107,6 +111,17 @@ class World:
             raise Refusal(404, 40410000, f"asset not found for {symbol_or_id[:40]}")
         return found
 
+    def doctored_bars(self, symbol: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return what the data API shows of a bar: itself, nothing, it twice, or it with other values."""
+        change = self.doctored.get(symbol, {}).get(body["t"][:10])
+        if change is None:
+            return [body]
+        if change == "drop":
+            return []
+        if change == "duplicate":
+            return [body, dict(body)]
+        return [{**body, **{key: float(value) for key, value in change.items()}}]
+
     def section(self, name: str) -> Any:
         """Return one part of the state as JSON-able data; orders and ledger are stored line by line."""
         if name == "meta":
@@ -130,6 +145,7 @@ class World:
                 "overrides": {symbol: str(price) for symbol, price in self.overrides.items()},
                 "splits": [asdict(split) for split in self.market.splits],
                 "applied": self.applied_splits,
+                "doctored": self.doctored,
             }
         return getattr(self, name)
 
@@ -157,10 +173,11 @@ class World:
         market = state["market"]
         self.overrides = {symbol: Decimal(price) for symbol, price in market["overrides"].items()}
         self.market = Market(self.market.bars, [Split(**split) for split in market["splits"]])
-        self.applied_splits = market["applied"]
+        self.applied_splits, self.doctored = market["applied"], market["doctored"]
         self.marks, self.watchlists, self.news = state["marks"], state["watchlists"], state["news"]
         self.book = Book(hash_seed(self.settings.seed, self.generation))
         self.book.counter, self.book.last_stamp = meta["counter"], meta["last_stamp"]
+        self.streamed_until = self.now
         self.book.restore(map(order_from, state["orders"]), map(entry_from, state["ledger"]))
         self.touched.update(SECTIONS)
 

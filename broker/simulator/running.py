@@ -1,0 +1,99 @@
+"""Put a simulator together from the command line's options, and let it run."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+
+from broker.simulator.control import control_app
+from broker.simulator.core import Keys, Simulator
+from broker.simulator.exchange import advance
+from broker.simulator.loading import load_bars
+from broker.simulator.scenario import news
+from broker.simulator.server import api_app, loopback_socket, serve
+from broker.simulator.store import Store
+from broker.simulator.values import SECOND, Refusal
+from broker.simulator.world import SimulatorSettings, World, start_of
+from engine.errors import ConfigError, DataError
+
+TICK_SECONDS = 0.05  # how often a clock that runs by itself is moved
+
+
+def build(options: argparse.Namespace) -> tuple[Simulator, tuple[socket.socket, socket.socket]]:
+    """Return the simulator and its two bound sockets: API and control.
+
+    Raises:
+        ConfigError: the host is not loopback, the key looks real, a port is taken, or an option makes no sense.
+        DataError: the bars cannot be used.
+    """
+    bars = load_bars(options.bars)
+    settings = SimulatorSettings(
+        seed=options.seed,
+        cash=options.cash,
+        slippage_bps=options.slippage_bps,
+        partial_probability=options.partial_probability,
+    )
+    try:
+        keys = Keys(options.key, options.secret)
+        sockets = (
+            loopback_socket(options.port, options.host),
+            loopback_socket(options.control_port, options.host),
+        )
+        world = World(bars, start_of(bars, options.start), settings)
+        if options.news is not None:
+            news(world, json.loads(options.news.read_text(encoding="utf-8")))
+    except (ValueError, Refusal) as error:
+        raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"{error.strerror}: {error.filename or f'port {options.port}'}") from None
+    return Simulator(world, _store(options.state), keys, options.rate_limit), sockets
+
+
+def announce(api: socket.socket, control: socket.socket) -> None:
+    """Print the ports and the process as one line of JSON, for whoever started it."""
+    ports = {"port": api.getsockname()[1], "control_port": control.getsockname()[1], "pid": os.getpid()}
+    print(json.dumps(ports), flush=True)
+
+
+def run(simulator: Simulator, api: socket.socket, control: socket.socket, speed: float = 0.0) -> None:
+    """Serve until SIGTERM or Ctrl-C; with a speed, let the virtual clock run by itself."""
+
+    async def main() -> None:
+        runners = [await serve(api_app(simulator), api), await serve(control_app(simulator), control)]
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        work: list[Awaitable[object]] = [stopped.wait()]
+        if speed > 0:
+            work.append(_tick(simulator, speed, stopped))
+        try:
+            await asyncio.gather(*work)
+        finally:
+            for runner in runners:
+                await runner.cleanup()
+            simulator.store.close()
+
+    asyncio.run(main())
+
+
+async def _tick(simulator: Simulator, speed: float, stopped: asyncio.Event) -> None:
+    before = time.monotonic()
+    while not stopped.is_set():
+        await asyncio.sleep(TICK_SECONDS)
+        now = time.monotonic()
+        advance(simulator.world, simulator.world.now + int((now - before) * speed * SECOND))
+        simulator.commit()
+        before = now
+
+
+def _store(path: Path | None) -> Store:
+    try:
+        return Store(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
