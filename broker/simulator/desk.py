@@ -24,7 +24,14 @@ NOT_REPLACEABLE = ("accepted", "pending_new", "pending_cancel", "pending_replace
 
 
 def submit(world: World, request: OrderRequest, checked: bool = True, source: str = "api") -> Order:
-    """Take an order, or refuse it; returns it as the answer shows it, before it was routed.
+    """Take an order and send it to the market; returns it as it was when it was accepted."""
+    order = accept(world, request, checked, source)
+    release(world, order)
+    return order
+
+
+def accept(world: World, request: OrderRequest, checked: bool = True, source: str = "api") -> Order:
+    """Enter an order into the book, or refuse it; `release` must follow.
 
     `checked=False` skips the rules: an order that a person or another program placed.
     """
@@ -39,15 +46,19 @@ def submit(world: World, request: OrderRequest, checked: bool = True, source: st
     for leg in legs:
         world.book.add(leg)
     world.book.announce(order.status, order, world.now)
-    if checked and world.rejections > 0:
+    return order
+
+
+def release(world: World, order: Order) -> None:
+    """Send an accepted order to the market, or reject it where the scenario says so."""
+    if world.rejections > 0 and order.source == "api":
         world.rejections -= 1
         world.book.change(order.id, "rejected", world.now)
-        return order
+        return
     route(world, order)
-    if request.order_class == "oco" and world.book.orders[order.id].working:
-        for leg in legs:
-            world.book.change(leg.id, "new", world.now)
-    return order
+    if order.order_class == "oco" and world.book.orders[order.id].working:
+        for leg_id in order.legs:
+            world.book.change(leg_id, "new", world.now)
 
 
 def admission(world: World, request: OrderRequest) -> Admission:

@@ -166,6 +166,7 @@ def loopback_socket(port: int, host: str = LOOPBACK) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
+    listener.listen(128)  # from here on a client is queued, not refused
     return listener
 
 

@@ -119,8 +119,10 @@ def get_asset(world: World, call: Call) -> Reply:
 
 def post_order(world: World, call: Call) -> Reply:
     """Submit an order; the answer shows it as it was accepted."""
-    order = desk.submit(world, parse_order(call.body))
-    return Reply(200, bodies.order_body(world, order, nested=True))
+    order = desk.accept(world, parse_order(call.body))
+    body = bodies.order_body(world, order, nested=True)
+    desk.release(world, order)
+    return Reply(200, body)
 
 
 def get_order(world: World, call: Call) -> Reply:
