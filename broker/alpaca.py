@@ -14,6 +14,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from alpaca.common.exceptions import APIError
@@ -25,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 
 from broker import wire
-from broker.errors import BrokerError, MustHalt, OutcomeUnknown, Refused, Unreachable
+from broker.errors import BrokerError, MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url
 from broker.keys import Keys, redacted
 from broker.wire import (
@@ -222,18 +223,27 @@ class AlpacaPaper:
     # market data
 
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
-        """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""
+        """Return the last trade of each symbol, never adjusted; a symbol without one is left out.
+
+        Where the data host knows no trades (a simulator may not), the middle of the last quote stands in.
+        """
         wanted = {"symbols": ",".join(symbols), "feed": self._feed}
-        body = self._call(self._data, "GET", "/stocks/trades/latest", wanted)
-        trades = body.get("trades") if isinstance(body, dict) else None
-        if not isinstance(trades, dict):
-            raise Unreachable("the last trades cannot be read")
+        try:
+            body = self._call(self._data, "GET", "/stocks/trades/latest", wanted)
+            found = body.get("trades") if isinstance(body, dict) else None
+        except Refused as no:
+            if not no.is_missing:
+                raise
+            body = self._call(self._data, "GET", "/stocks/quotes/latest", wanted)
+            found = body.get("quotes") if isinstance(body, dict) else None
+        if not isinstance(found, dict):
+            raise Unreachable("the last prices cannot be read")
         prices = {}
-        for symbol, trade in trades.items():
+        for symbol, entry in found.items():
             try:
-                prices[symbol] = RawPrice(wire.number(trade, "p"))
+                prices[symbol] = RawPrice(_last_price(entry))
             except (ValueError, AttributeError) as problem:
-                log.warning("no usable last trade of %s: %s", symbol, problem)
+                log.warning("no usable last price of %s: %s", symbol, problem)
         return prices
 
     def bars(
@@ -302,10 +312,6 @@ class AlpacaPaper:
         except (ValueError, TypeError, AttributeError):
             problem = Unreachable(f"{method} {path}: the answer is no JSON")
         raise problem
-
-
-class RateLimited(Unreachable):
-    """HTTP 429: nothing was done; `after_s` is what the broker asks for."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
@@ -392,6 +398,12 @@ def _wait_s(response: Response | None) -> float:
     except (KeyError, ValueError, TypeError):
         wait = 1.0
     return min(max(wait, 1.0), 60.0)
+
+
+def _last_price(entry: Any) -> Decimal:
+    if "p" in entry:
+        return wire.number(entry, "p")
+    return (wire.number(entry, "bp") + wire.number(entry, "ap")) / 2
 
 
 def _each(parse: Callable[[Any], T]) -> Callable[[Any], list[T]]:

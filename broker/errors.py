@@ -3,6 +3,7 @@
 ```
 BrokerError
 ├── Unreachable    exit 4   no answer, or "try later": ask again after `after_s`; nothing is known to have changed
+│   └── RateLimited    429: the request was turned away unread
 ├── Refused        exit 1   a definite no to this request: record it, do not repeat it
 ├── OutcomeUnknown exit 1   an order was sent and no usable answer came: look it up, never assume
 └── MustHalt       exit 1   keys, account or host are wrong: stop trading until a person has looked
@@ -29,6 +30,10 @@ class Unreachable(BrokerError):  # noqa: N818 - the name says the reaction
     def __init__(self, message: str, after_s: float = 1.0) -> None:
         super().__init__(message)
         self.after_s = after_s
+
+
+class RateLimited(Unreachable):
+    """HTTP 429: nothing was done; `after_s` is what the broker asks for."""
 
 
 class Refused(BrokerError):  # noqa: N818

@@ -49,8 +49,7 @@ class Journal(JournalFile):
         reach("before_decision_commit")
         with self._transaction() as write:
             row = write.execute(
-                "SELECT 1 FROM decisions WHERE decision_id = ? OR asof = ?",
-                (decision.decision_id, stamp(decision.asof)),
+                "SELECT 1 FROM decisions WHERE decision_id = ?", (decision.decision_id,)
             ).fetchone()
             if row is not None:
                 return False
@@ -79,12 +78,13 @@ class Journal(JournalFile):
         return None if row is None else read(DecisionRow, row)
 
     def decisions(self) -> list[DecisionRow]:
-        """Return all decisions by time of their bar."""
-        return [read(DecisionRow, row) for row in self._all("SELECT * FROM decisions ORDER BY asof")]
+        """Return all decisions on bars, by time of their bar."""
+        rows = self._all("SELECT * FROM decisions WHERE kind = 'bar' ORDER BY asof")
+        return [read(DecisionRow, row) for row in rows]
 
     def last_decision(self) -> DecisionRow | None:
         """Return the decision of the latest bar."""
-        row = self._one("SELECT * FROM decisions ORDER BY asof DESC LIMIT 1")
+        row = self._one("SELECT * FROM decisions WHERE kind = 'bar' ORDER BY asof DESC LIMIT 1")
         return None if row is None else read(DecisionRow, row)
 
     def targets(self, decision_id: str) -> list[Target]:
@@ -124,6 +124,12 @@ class Journal(JournalFile):
                 "UPDATE orders SET posts = posts + 1, posted_at = ? WHERE client_order_id = ?",
                 (stamp(now), client_order_id),
             )
+
+    def not_accepted(self, client_order_id: str, now: datetime, reason: str) -> None:
+        """Note that the broker turned the POST away unread (429): in doubt, but it does not count as sent."""
+        with self._transaction() as write:
+            self._step(write, client_order_id, Step.LOSE, now, reason)
+            write.execute("UPDATE orders SET posts = posts - 1 WHERE client_order_id = ?", (client_order_id,))
 
     def want_cancel(self, client_order_id: str, now: datetime) -> None:
         """Note that the order is to be cancelled, so that a restart goes on with it."""

@@ -29,6 +29,7 @@ class JournalFile:
 
     def __init__(self, path: Path, book: str, readonly: bool = False) -> None:
         self.path = path
+        self.book = book
         self._connection = connect(path, readonly)
         if not readonly:
             migrate(self._connection, path)
@@ -61,6 +62,16 @@ class JournalFile:
                 f"{self.path} belongs to {name} {row['value']!r}, not {value!r}. Ledgers are never merged: choose "
                 "another live.state folder, or move the old one away"
             )
+
+    def flag(self, name: str) -> bool:
+        """Return whether a flag is set."""
+        row = self._one("SELECT value FROM meta WHERE name = ?", f"flag {name}")
+        return row is not None and row["value"] == "1"
+
+    def set_flag(self, name: str, value: bool) -> None:
+        """Set or clear a flag that a restart must remember."""
+        with self._transaction() as write:
+            write.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"flag {name}", str(int(value))))
 
     # diary, equity, models, bars
 

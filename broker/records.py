@@ -28,6 +28,7 @@ class DecisionRow:
     cash: Decimal
     model_id: str
     fingerprint: str
+    kind: str = "bar"  # "flatten" for the kill switch's
     note: str = ""
 
 

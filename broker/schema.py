@@ -17,9 +17,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
         """CREATE TABLE decisions (
-            decision_id TEXT PRIMARY KEY, asof TEXT NOT NULL UNIQUE, session TEXT NOT NULL, made_at TEXT NOT NULL,
+            decision_id TEXT PRIMARY KEY, asof TEXT NOT NULL, session TEXT NOT NULL, made_at TEXT NOT NULL,
             send_from TEXT NOT NULL, valid_until TEXT NOT NULL, equity TEXT NOT NULL, cash TEXT NOT NULL,
-            model_id TEXT NOT NULL, fingerprint TEXT NOT NULL, note TEXT NOT NULL DEFAULT '')""",
+            model_id TEXT NOT NULL, fingerprint TEXT NOT NULL, kind TEXT NOT NULL DEFAULT 'bar',
+            note TEXT NOT NULL DEFAULT '')""",
         """CREATE TABLE targets (
             decision_id TEXT NOT NULL REFERENCES decisions, symbol TEXT NOT NULL, close REAL, mean REAL, std REAL,
             target_weight REAL, reason TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (decision_id, symbol))""",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli_live import live_app
 from engine.errors import ForewalkError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(live_app)
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings as a TOML file.", metavar="FILE")
@@ -41,6 +43,10 @@ Set = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Executor = Annotated[str | None, typer.Option("--executor", help="Where tasks run.", metavar="local|ray")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Head of the Ray cluster.", metavar="HOST:PORT")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; 0 is one per core.", min=0)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every finding of the data check.")]
 
@@ -88,6 +94,8 @@ def backtest(
     offline: Annotated[bool, typer.Option("--offline", help="Use the download cache only.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of all randomness.", min=0)] = None,
     jobs: Jobs = None,
+    executor: Executor = None,
+    address: Address = None,
     out: Annotated[
         Path | None, typer.Option(help="Run folder to create; default runs/<UTC>-<name>.", metavar="DIR")
     ] = None,
@@ -109,6 +117,8 @@ def backtest(
         "data.offline": "true" if offline else None,
         "seed": seed,
         "jobs": jobs,
+        "executor": executor,
+        "address": address,
         "name": name,
     }
     settings = _settings(config, set_, flags)
@@ -222,6 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(command: str) -> None:
     """Entry point of `python -m engine.<command>`."""
+    if command == live_app.info.name:
+        _guarded(live_app, "python -m engine.live")
+        return
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     single.registered_commands.extend(
         entry for entry in app.registered_commands if entry.callback and entry.callback.__name__ == command

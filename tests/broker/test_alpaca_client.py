@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 from scripted_server import Answer, ScriptedServer
 
-from broker.alpaca import AlpacaPaper, RateLimited
-from broker.errors import MustHalt, OutcomeUnknown, Refused, Unreachable
+from broker.alpaca import AlpacaPaper
+from broker.errors import MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url, stream_url
 from broker.keys import Keys, RedactingFormatter, read_keys, redacted, register_secret
 from broker.wire import OrderRequest

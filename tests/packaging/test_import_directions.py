@@ -20,7 +20,16 @@ LAYERS = (
     ("models",),
     ("strategies", "broker"),
     ("engine",),  # walkforward, simulate, evaluation and whatever else is not a command
-    ("engine.backtest", "engine.live", "engine.web", "engine.cli", "engine.console", "engine.reproduce"),
+    (
+        "engine.backtest",
+        "engine.live",
+        "engine.live_simulator",
+        "engine.web",
+        "engine.cli",
+        "engine.cli_live",
+        "engine.console",
+        "engine.reproduce",
+    ),
 )
 
 HOMES = {
@@ -30,6 +39,7 @@ HOMES = {
         "strategies/signal.py",
         "engine/simulate.py",
         "engine/feeds.py",
+        "engine/account.py",
         "broker/capture.py",
     ),
     "alpaca": ("broker/alpaca.py", "broker/alpaca_stream.py", "engine/data/alpaca.py"),

@@ -1,0 +1,422 @@
+"""The daemon's loop. One `step` looks at the broker, goes on with what is unfinished, decides, sends.
+
+A step may be repeated at any time and may be cut off at any point: what it has done is in the journal and at the
+broker, and the next step (of this process or another) begins with reading both. Start-up is the first step.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+import pandas as pd
+
+from broker.errors import BrokerError, MustHalt, Unreachable
+from broker.ids import checked_symbol, decision_id
+from broker.journal import EVERYTHING, Journal, JournalUnwritable
+from broker.orders import State, Step
+from broker.port import Broker, Notify
+from broker.reconcile import Look, Reconciler
+from broker.risk import loss_breach
+from broker.sender import Outside, Sender
+from broker.wire import CalendarDay
+from engine.config import Settings
+from engine.errors import DataError, ForewalkError
+from engine.live_bars import BarFeed, FreshBars, LiveBars
+from engine.live_decide import (
+    account_state,
+    decision_records,
+    load_strategy,
+    model_problems,
+    price_problem,
+    replay_start,
+    run_strategy,
+)
+from engine.live_inference import ForecastTask, InferenceFailed, ModelProcess, checked_forecasts
+from engine.live_retrain import Retrainer
+from engine.live_time import Schedule, Window, calendar_problem, clock_problem, skew_problem
+from engine.types import Bars, Forecasts
+from strategies.signal import SignalStrategy
+
+log = logging.getLogger(__name__)
+
+PATIENCE = timedelta(seconds=300)  # to wait for the bars of all symbols before deciding without some
+MAX_BACKOFF_S = 60.0
+
+
+class PaperBroker(Broker, BarFeed, Protocol):
+    """A broker that has bars and a calendar too."""
+
+    def calendar(self, first: date, last: date) -> list[CalendarDay]:
+        """Return the sessions from `first` to `last`."""
+        ...
+
+
+@dataclass
+class Status:
+    """What the daemon is at, for people and monitors."""
+
+    state: str = "starting"
+    problem: str = ""
+    last_sync: datetime | None = None
+    last_decision: datetime | None = None
+    broker_time: datetime | None = None
+    equity: float | None = None
+    cash: float | None = None
+    positions: dict[str, float] = field(default_factory=dict)
+    halts: list[str] = field(default_factory=list)
+    posts: int = 0
+    steps: int = 0
+    failures: int = 0
+    decide_seconds: float | None = None
+
+
+class Daemon:
+    """Trades one book on one account.
+
+    Args:
+        settings: all of them; `data.symbols` are the symbols traded.
+        broker: the account. models: asked for forecasts; None for a strategy that needs none.
+        notify: told of everything a person may want to hear of.
+        monotonic: seconds that never go back. wall: this machine's clock, None where time is virtual.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        broker: PaperBroker,
+        notify: Notify,
+        models: ModelProcess | None = None,
+        retrainer: Retrainer | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] | None = lambda: datetime.now(UTC),
+    ) -> None:
+        live = settings.live
+        self.settings = settings
+        self.journal = journal
+        self.broker = broker
+        self.status = Status()
+        self.symbols = tuple(checked_symbol(symbol) for symbol in settings.data.symbols)
+        self.schedule = Schedule(settings.data.calendar, settings.data.interval, live)
+        self.strategy = load_strategy(live.strategy)
+        self._notify = notify
+        self._models = models
+        self._retrainer = retrainer
+        self._monotonic = monotonic
+        self._wall = wall
+        self._bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
+        self._may_queue = live.send == "after_close"
+        self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify)
+        self.sender = Sender(
+            journal, broker, self.reconciler, settings.risk, notify, self._may_queue, live.dry_run
+        )
+        self._bar_problems: dict[str, str] = {}
+        self._model_problems: dict[str, str] = {}
+        self._calendar_checked: tuple[date, str | None] | None = None
+        self._last_now: datetime | None = None
+        self._said: set[str] = set()
+        self._backoff_s = 0.0
+
+    # the loop's one step
+
+    def step(self) -> float:
+        """Do whatever is due and return the seconds until the next look; never raises for the broker's faults."""
+        self.status.steps += 1
+        try:
+            wait = self._step()
+        except Unreachable as problem:
+            return self._failed("unreachable", str(problem), problem.after_s)
+        except MustHalt as problem:
+            self._halt_everything(str(problem))
+            return self._failed("halted", str(problem), self.settings.live.poll_s)
+        except JournalUnwritable as problem:
+            return self._failed("journal", str(problem), self.settings.live.poll_s)
+        except BrokerError as problem:
+            return self._failed("refused", str(problem), self.settings.live.poll_s)
+        self._backoff_s = 0.0
+        self.status.problem = ""
+        self.status.state = "halted" if self.status.halts else "running"
+        return wait
+
+    def _step(self) -> float:
+        look = self.reconciler.sync()
+        self._note_look(look)
+        self._check_clocks(look)
+        self._check_losses(look)
+        session = self.schedule.session_day(look.now)
+        self.sender.enforce_halts(look, session.day)
+        self._decide_if_due(look)
+        problem = self._time_problem(look)
+        if problem is None:
+            self.status.posts += self.sender.send_due(look, self.outside(look))
+        else:
+            self.sender.expire(look.now)
+            self._say_once("no_trading", problem)
+        if self._retrainer is not None:
+            self._retrainer.step(look.now)
+        self._mark(look)
+        return self._wait_s(look)
+
+    def _wait_s(self, look: Look) -> float:
+        waits = [self.settings.live.poll_s, max(self.schedule.next_event_s(look.now), 0.05)]
+        lookup = self.reconciler.next_lookup_s()
+        return min([*waits, lookup] if lookup is not None else waits)
+
+    def _failed(self, kind: str, problem: str, after_s: float) -> float:
+        self.status.failures += 1
+        self.status.state, self.status.problem = kind, problem
+        self._say_once(kind, problem)
+        self._backoff_s = min(
+            max(after_s, 2 * self._backoff_s, min(1.0, self.settings.live.poll_s)), MAX_BACKOFF_S
+        )
+        lookup = self.reconciler.next_lookup_s()
+        return self._backoff_s if lookup is None else max(min(self._backoff_s, lookup), after_s)
+
+    def _halt_everything(self, reason: str) -> None:
+        try:
+            self.reconciler.halt(EVERYTHING, reason, self._last_now or datetime.now(UTC))
+        except JournalUnwritable as problem:
+            log.error("the halt cannot be written down: %s", problem)
+
+    # looking
+
+    def _note_look(self, look: Look) -> None:
+        status = self.status
+        status.last_sync = status.broker_time = look.now
+        status.equity, status.cash = float(look.account.equity), float(look.account.cash)
+        status.positions = {symbol: float(p.quantity) for symbol, p in sorted(look.positions.items())}
+        status.halts = [f"{halt.scope}: {halt.reason}" for halt in self.journal.halts()]
+        unlisted = sorted(set(look.positions) - set(self.symbols))
+        if unlisted:
+            self._say_once("foreign_position", f"positions that are not this book's: {', '.join(unlisted)}")
+        for order in look.foreign:
+            self._say_once(
+                "foreign_order", f"{order.side} {order.quantity} {order.symbol} ({order.client_order_id})"
+            )
+
+    def _check_clocks(self, look: Look) -> None:
+        limit = timedelta(seconds=self.settings.live.halt_skew_s)
+        if self._last_now is not None and look.now < self._last_now - limit:
+            self.reconciler.halt(
+                EVERYTHING, f"the broker's clock went back to {look.now:%Y-%m-%d %H:%M:%S}", look.now
+            )
+        self._last_now = look.now
+        if self._wall is None:
+            return
+        skew = skew_problem(self._wall(), look.now, self.settings.live)
+        if skew is not None:
+            text, stop = skew
+            if stop:
+                self.reconciler.halt(
+                    EVERYTHING, text.partition(";")[0].split(" is ")[0] + " is off the broker's", look.now
+                )
+            self._say_once("skew", text)
+
+    def _check_losses(self, look: Look) -> None:
+        marks = [equity for _, _, equity, _ in self.journal.equity()]
+        breach = loss_breach(
+            look.account.equity, look.account.last_equity, max(marks, default=None), self.settings.risk
+        )
+        if breach is not None and not any(
+            halt.reason.startswith(breach.rule) for halt in self.journal.halts()
+        ):
+            self.reconciler.halt(breach.halts, f"{breach.rule}: {breach.text}", look.now)
+        problem = look.account.problem()
+        suspended_by_us = look.account.trade_suspended and self.journal.flag("suspended")
+        if problem is not None and not suspended_by_us:
+            self.reconciler.halt(EVERYTHING, f"account: {problem}", look.now)
+
+    def _mark(self, look: Look) -> None:
+        """Keep the equity once a session and state of the market, so that the journal stays small."""
+        session = self.schedule.session_day(look.now)
+        key = f"equity {session.day} {look.clock.is_open} {self.journal.last_fill_at()}"
+        if key not in self._said:
+            self._said.add(key)
+            self.journal.mark_equity(session.day, look.now, look.account.equity, look.account.cash)
+
+    # deciding
+
+    def _decide_if_due(self, look: Look) -> None:
+        window = self.schedule.last_closed(look.now)
+        if window is None or self.journal.decision(decision_id(self.settings.live.book, window.asof)):
+            return
+        if look.now > window.valid_until:
+            last = self.journal.last_decision()
+            if last is not None and last.asof < window.asof:
+                self._say_once(
+                    "missed", f"the bar of {window.asof:%Y-%m-%d %H:%M} UTC was not acted on in time"
+                )
+            return
+        if self.journal.orders({State.SUBMITTING, State.UNKNOWN}) or look.doubtful - self._halted():
+            self._say_once("waiting", f"{window.asof:%Y-%m-%d %H:%M}: deciding when no order is in doubt")
+            return
+        try:
+            began = self._monotonic()
+            self._decide(window, look)
+            self.status.decide_seconds = self._monotonic() - began
+        except InferenceFailed as problem:
+            self._say_once("model", f"{window.asof:%Y-%m-%d %H:%M}: no decision: {problem}")
+        except BrokerError:
+            raise
+        except JournalUnwritable:
+            raise
+        except ForewalkError as problem:
+            self._say_once("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
+
+    def _halted(self) -> set[str]:
+        halts = self.journal.halts()
+        everything = any(halt.scope == EVERYTHING for halt in halts)
+        return set(self.symbols) if everything else {halt.scope for halt in halts}
+
+    def _decide(self, window: Window, look: Look) -> None:
+        fresh = self._bars.fetch(window.asof, self.journal.last_closes(), self.settings.risk.max_jump)
+        patience = min(PATIENCE, (window.valid_until - window.asof) / 2)
+        if fresh.missing and look.now < window.asof + patience:
+            self._say_once(
+                "waiting", f"{window.asof:%Y-%m-%d %H:%M}: no bar yet of {', '.join(fresh.missing)}"
+            )
+            return
+        if len(fresh.missing) == len(self.symbols):
+            raise DataError("no symbol has its bar: no decision")
+        self._bar_problems = fresh.problems
+        bars = fresh.bars
+        first = replay_start(self.journal, bars, self.settings.live.replay_bars)
+        forecasts = self._forecasts(bars, first)
+        if forecasts is None:
+            first = bars.timestamps[0]
+        state = account_state(self.journal, look.account, first.to_pydatetime())
+        step = run_strategy(bars, forecasts, self.settings, self.strategy, state, first)
+        self._model_problems = model_problems(forecasts, self.symbols, self.settings.risk)
+        ledger = self.journal.ledger()
+        decision, targets, orders = decision_records(
+            step, bars, forecasts, window, self.settings, look.account, ledger, look.now, self._may_queue
+        )
+        self._keep_differences(step.differences, look.now)
+        ask = self.settings.live.approve
+        if not self.journal.record_decision(decision, targets, orders, ask):
+            return
+        self._refuse_adjusted(orders, look)
+        for name in step.cancelled:
+            self.journal.want_cancel(name, look.now)
+        self._remember(fresh, window)
+        self.status.last_decision = window.asof
+        self._notify("decision", "", f"{window.asof:%Y-%m-%d %H:%M}: {len(orders)} orders")
+
+    def _forecasts(self, bars: Bars, first: pd.Timestamp) -> Forecasts | None:
+        if self._models is None or self._retrainer is None:
+            return None
+        files = self._retrainer.champions(bars)
+        task = ForecastTask(bars, self.settings, files, first)
+        return checked_forecasts(self._models.ask(task), bars)
+
+    def _keep_differences(self, differences: list[str], now: datetime) -> None:
+        for text in differences:
+            if f"differs {text}" not in self._said:
+                self._said.add(f"differs {text}")
+                self.journal.note(now, "replay", text)
+
+    def _refuse_adjusted(self, orders: list[Any], look: Look) -> None:
+        priced = [o for o in orders if o.limit_price or o.stop_price or o.take_profit]
+        if not priced:
+            return
+        trades = self.broker.last_prices([order.symbol for order in priced])
+        for order in priced:
+            trade = trades.get(order.symbol)
+            problem = price_problem(order, None if trade is None else trade.value)
+            if problem is not None:
+                self.journal.step(order.client_order_id, Step.REFUSE, look.now, problem)
+                self._notify("refused", order.symbol, problem)
+
+    def _remember(self, fresh: FreshBars, window: Window) -> None:
+        bars = fresh.bars
+        closes = {
+            symbol: float(bars.close[-1, column])
+            for column, symbol in enumerate(bars.symbols)
+            if bars.present[-1, column]
+        }
+        self.journal.keep_closes(window.asof, closes)
+
+    # time
+
+    def _time_problem(self, look: Look) -> str | None:
+        """Return why now is no time to trade: broker and calendar disagree."""
+        calendar = self.settings.data.calendar
+        problem = clock_problem(calendar, look.clock)
+        if problem is not None:
+            return problem
+        if self._calendar_checked is None or self._calendar_checked[0] != look.now.date():
+            days = self.broker.calendar(
+                look.now.date() - timedelta(days=1), look.now.date() + timedelta(days=8)
+            )
+            self._calendar_checked = (look.now.date(), calendar_problem(calendar, look.now, days))
+        return self._calendar_checked[1]
+
+    def outside(self, look: Look) -> Outside:
+        """Return what the gate must know and neither journal nor broker does."""
+        session = self.schedule.session_day(look.now)
+        start = self.schedule.previous_close(look.now)
+        open_now = self.schedule.session_at(look.now) is not None
+        models = self._model_problems if issubclass(self.strategy, SignalStrategy) else {}
+        return Outside(open_now, start, session.day, self._bar_problems, models)
+
+    def _say_once(self, kind: str, text: str) -> None:
+        if f"{kind} {text}" in self._said:
+            return
+        if len(self._said) > 10_000:
+            self._said.clear()
+        self._said.add(f"{kind} {text}")
+        self._notify(kind, "", text)
+        if kind in ("missed", "no_decision", "no_trading", "model", "skew"):
+            try:
+                self.journal.note(self._last_now or datetime.now(UTC), kind, text)
+            except JournalUnwritable as problem:
+                log.error("%s", problem)
+
+    # ending
+
+    def stop(self) -> None:
+        """Leave open orders alone or cancel them, as configured; bounded in time."""
+        if self.settings.live.on_stop == "cancel":
+            now = self._last_now or datetime.now(UTC)
+            try:
+                for order in self.journal.orders({State.ACKED, State.PARTIAL}):
+                    self.journal.want_cancel(order.client_order_id, now)
+                self.reconciler.sync()
+            except (BrokerError, JournalUnwritable) as problem:
+                log.warning("open orders were left as they are: %s", problem)
+        if self._models is not None:
+            self._models.stop()
+        if self._retrainer is not None:
+            self._retrainer.stop()
+
+
+def rebuilt(journal: Journal, broker: Broker, symbols: tuple[str, ...]) -> int:
+    """Take over the broker's positions into a new journal; return how many."""
+    account = broker.account()
+    journal.bind_account(account.id)
+    now = broker.clock().now
+    held = {s: p for s, p in broker.positions().items() if s in symbols}
+    ledger = journal.ledger()
+    count = 0
+    for symbol, position in held.items():
+        missing = position.quantity - ledger.get(symbol, Decimal(0))
+        if missing:
+            journal.adjust(symbol, missing, position.average_price, now, "taken over from the broker")
+            count += 1
+    return count
+
+
+def with_symbols(settings: Settings) -> Settings:
+    """Return the settings with `data.symbols` filled in; DataError where the source cannot say which."""
+    if settings.data.symbols:
+        return settings
+    from engine.data import load_bars
+
+    bars, _ = load_bars(settings.data)
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"symbols": bars.symbols})})
