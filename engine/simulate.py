@@ -6,8 +6,9 @@ with a broker that captures orders; the leak audit runs it over doctored data.
 
 from __future__ import annotations
 
-import array
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,19 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
+from engine.account import BPS as BPS
+from engine.account import simulated_broker
 from engine.config import ExecutionSettings, Settings
 from engine.evaluation.benchmark import equal_weight_benchmark
+from engine.feeds import STALE as STALE
+from engine.feeds import PanelFeed, feed_columns
+from engine.feeds import fill_capacity as fill_capacity
 from engine.sessions import bar_open_times, bars_per_year
-from engine.types import Bars, FloatArray, Forecasts, SimulationResult
+from engine.types import Bars, Forecasts, SimulationResult
 from strategies.indicator import ForecastTable, backtrader_times
 from strategies.signal import SignalStrategy
 
-STALE = -1.0  # capacity of a bar so long without a price that a position may be closed at the last one
-BPS = 1e-4
+COLLECT_EVERY = 200_000  # new objects between two looks for garbage
 
 ORDER_COLUMNS = [
     "decided_at",
@@ -52,102 +57,14 @@ TRADE_COLUMNS = [
     "return",
 ]
 DECISION_COLUMNS = ["asof", "symbol", "target_weight", "forecast_mean", "forecast_std", "reason"]
+STATUS_WORDS = {
+    bt.Order.Completed: "filled",
+    bt.Order.Partial: "partial",
+    bt.Order.Margin: "margin",
+    bt.Order.Rejected: "rejected",
+    bt.Order.Expired: "expired",
+}
 POSITION_COLUMNS = ["symbol", "quantity", "entry_price", "last_price", "value", "unrealised"]
-
-
-class PanelFeed(bt.feed.DataBase):
-    """One symbol's columns as a feed, aligned to the panel's bars and filled in bulk.
-
-    A bar the symbol does not have carries its last close (0 before the first) and capacity 0: nothing fills.
-    `capacity` is the largest quantity a fill may take, `STALE` after `stale_exit_bars` bars without a price.
-    """
-
-    lines = ("capacity",)
-    params = (("columns", None),)
-
-    # The bar is the tick: per-bar copies of the prices into tick_* attributes are not needed.
-    tick_open = tick_high = tick_low = tick_close = tick_volume = tick_last = None
-
-    def _tick_nullify(self) -> None:
-        pass
-
-    def _tick_fill(self, force: bool = False) -> None:
-        pass
-
-    def start(self) -> None:
-        """Begin at the first bar."""
-        super().start()
-        self._row = 0
-
-    def preload(self) -> None:
-        """Fill every line at once instead of bar by bar."""
-        for name, values in self.p.columns.items():
-            getattr(self.lines, name).array = array.array("d", values.tobytes())
-        self.openinterest.array = array.array("d", bytes(8 * len(self.p.columns["close"])))
-        self._row = len(self.p.columns["close"])
-        self.home()
-
-    def _load(self) -> bool:
-        if self._row >= len(self.p.columns["close"]):
-            return False
-        for name, values in self.p.columns.items():
-            getattr(self.lines, name)[0] = values[self._row]
-        self.openinterest[0] = 0.0
-        self._row += 1
-        return True
-
-
-def capacity_filler(order: Any, price: float, ago: int) -> float:
-    """Fill what the bar's capacity allows; a stale position may only be reduced."""
-    remaining = float(abs(order.executed.remsize))
-    capacity = float(order.data.capacity[ago])
-    if capacity == STALE:
-        position = order.data._broker_position_size()
-        return remaining if position * order.executed.remsize < 0 else 0.0
-    return min(remaining, capacity)
-
-
-def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
-    """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
-    times = backtrader_times(bars.timestamps)
-    capacity = fill_capacity(bars, execution)
-    columns = []
-    for s in range(len(bars.symbols)):
-        last_close = _carried(bars.close[:, s])
-        missing = ~bars.present[:, s]
-        prices = {
-            name: np.where(missing, last_close, getattr(bars, name)[:, s])
-            for name in ("open", "high", "low", "close")
-        }
-        volume = np.where(missing, 0.0, np.nan_to_num(bars.volume[:, s]))
-        lines = {"datetime": times, **prices, "volume": volume, "capacity": capacity[:, s]}
-        columns.append({name: np.ascontiguousarray(values) for name, values in lines.items()})
-    return columns
-
-
-def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
-    """Return the quantity that may be filled on each bar, [T, S]: see `PanelFeed`.
-
-    A symbol that has never reported volume so far (a currency, an index) is not capped.
-    """
-    volume = np.nan_to_num(bars.volume)
-    if execution.max_volume_share is None:
-        capacity = np.full(volume.shape, np.inf)
-    else:
-        capacity = volume * execution.max_volume_share
-        if not execution.fractional:
-            capacity = np.floor(capacity)
-        capacity[~np.logical_or.accumulate(volume > 0, axis=0)] = np.inf
-    capacity[~bars.present] = 0.0
-    row = np.arange(len(bars))[:, None]
-    last_seen = np.maximum.accumulate(np.where(bars.present, row, -1), axis=0)
-    capacity[(last_seen >= 0) & (row - last_seen > execution.stale_exit_bars)] = STALE
-    return capacity
-
-
-def _carried(close: FloatArray) -> FloatArray:
-    last = np.maximum.accumulate(np.where(np.isfinite(close), np.arange(len(close)), -1))
-    return np.where(last >= 0, close[np.maximum(last, 0)], 0.0)
 
 
 def build_cerebro(
@@ -172,28 +89,6 @@ def build_cerebro(
     return cerebro
 
 
-def simulated_broker(execution: ExecutionSettings) -> bt.brokers.BackBroker:
-    """Return backtrader's broker with costs that are always charged: slippage is never capped at the range."""
-    broker = SimulatedBroker()
-    broker.setcash(execution.cash)
-    broker.setcommission(commission=execution.fee_bps * BPS)
-    broker.set_slippage_perc(
-        execution.slippage_bps * BPS, slip_open=True, slip_match=True, slip_out=True, slip_limit=True
-    )
-    broker.set_filler(capacity_filler)
-    return broker
-
-
-class SimulatedBroker(bt.brokers.BackBroker):
-    """BackBroker whose feeds can tell the filler what is held."""
-
-    def start(self) -> None:
-        """Let each feed answer for its position."""
-        super().start()
-        for data in self.cerebro.datas:
-            data._broker_position_size = lambda data=data: self.getposition(data).size
-
-
 @dataclass
 class _RoundTrip:
     """A position from flat to flat, as it builds up."""
@@ -208,13 +103,16 @@ class _RoundTrip:
     fees: float = 0.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Filled:
     """How much of an order had been filled when it was last heard of."""
 
     size: float = 0.0
     value: float = 0.0
     fee: float = 0.0
+
+
+NOTHING = _Filled()
 
 
 @dataclass
@@ -257,14 +155,18 @@ class Recorder(bt.Analyzer):
 
     def notify_order(self, order: Any) -> None:
         """Update the order's row; book what is newly filled."""
-        row = self.log.orders.setdefault(order.ref, _order_row(order))
+        row = self.log.orders.get(order.ref)
+        if row is None:
+            row = self.log.orders[order.ref] = _order_row(order)
         row["status"] = _status(order)
-        seen = self._seen.setdefault(order.ref, _Filled())
+        if not order.executed.size:
+            return
+        seen = self._seen.get(order.ref, NOTHING)
         size = order.executed.size - seen.size
         if size:
             value, fee = order.executed.price * order.executed.size, order.executed.comm
             price = (value - seen.value) / size
-            self._book(order.data, size, price, fee - seen.fee)
+            self._book(order.data, size, order.executed.psize, price, fee - seen.fee)
             self.log.slippage += abs(size) * abs(price - order.data.open[0])
             self._seen[order.ref] = _Filled(order.executed.size, value, fee)
             row.update(
@@ -274,9 +176,9 @@ class Recorder(bt.Analyzer):
                 fee=fee,
             )
 
-    def _book(self, data: Any, size: float, price: float, fee: float) -> None:
-        name, now = data._name, self.strategy.broker.getposition(data).size
-        before = now - size
+    def _book(self, data: Any, size: float, now: float, price: float, fee: float) -> None:
+        """Book a fill of `size` after which `now` was held; a bar may have several of one symbol."""
+        name, before = data._name, now - size
         if before and before * size < 0:
             self._reduce(name, min(abs(size), abs(before)), price, fee)
         if now and now * size > 0:
@@ -334,14 +236,21 @@ def _order_row(order: Any) -> dict[str, Any]:
 def _status(order: Any) -> str:
     if order.status == order.Canceled:
         return "partial" if order.executed.size else "cancelled"
-    words = {
-        order.Completed: "filled",
-        order.Partial: "partial",
-        order.Margin: "margin",
-        order.Rejected: "rejected",
-        order.Expired: "expired",
-    }
-    return words.get(order.status, "pending")
+    return STATUS_WORDS.get(order.status, "pending")
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for garbage cycles rarely while a Cerebro runs: it makes many lasting objects and few cycles.
+
+    At Python's own pace a run with many orders spends a third of its time looking at them again and again.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(COLLECT_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def simulate(
@@ -370,7 +279,8 @@ def simulate(
         params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
     build = cerebro_builder or build_cerebro
     cerebro = build(span, settings.execution, strategy, params, runonce=runonce, preload=preload)
-    (finished,) = cerebro.run()
+    with rare_collections():
+        (finished,) = cerebro.run()
     return _tables(finished, cerebro.broker, span, forecasts, settings.execution)
 
 
