@@ -168,14 +168,14 @@ def rerun_all(
 
     prepared = real.prepared
     results = result_blocks(prepared.bars, real.forecasts, real.simulation)
-    shapes, blocks = pack_blocks([*prepared_blocks(prepared), *results])
+    headers, blocks = pack_blocks([*prepared_blocks(prepared), *results])
     arrays: dict[str, npt.NDArray[Any]] = {**table_arrays(real.table), **part_arrays(real.parts), **blocks}
     subject = Subject.of(real.table, settings, pipeline)
     digests = tuple(training_digest(data) for data in prepared.training)
     members = tuple(len(parts) for parts in real.parts)
     first_valid = int(microseconds(real.forecasts.timestamps)[0])
     latest_first = [
-        RerunTask(subject, cut, doctoring, number, shapes, digests, members, first_valid)
+        RerunTask(subject, cut, doctoring, number, headers, digests, members, first_valid)
         for number, cut in reversed(list(enumerate(cuts)))
         for doctoring in DOCTORINGS
     ]
@@ -204,9 +204,9 @@ def _future_checks(reruns: Sequence[Rerun]) -> list[Check]:
     for doctoring in DOCTORINGS:
         mine = [found for found in reruns if found.doctoring == doctoring]
         by_stage = {stage: sum(found.comparison.values.get(stage, 0) for found in mine) for stage in STAGES}
-        detail = ", ".join(f"{stage} {count:,}" for stage, count in by_stage.items() if count)
+        detail = f"{len(mine)} cuts, {sum(found.fits for found in mine)} models fitted again"
         if doctoring == TRUNCATED:
-            detail += f"; largest rounding of a forecast {max(f.comparison.rounding for f in mine):.1e}"
+            detail += f", largest rounding of a forecast {max(f.comparison.rounding for f in mine):.1e}"
         offenders = [offender for found in mine for offender in found.comparison.offenders]
         order = {stage: number for number, stage in enumerate(STAGES)}
         first = min(offenders, key=lambda o: (order.get(o.stage, len(order)), o.bar), default=None)
@@ -216,6 +216,7 @@ def _future_checks(reruns: Sequence[Rerun]) -> list[Check]:
                 question="No value known at the cut changes when every bar after it does.",
                 verdict="leak" if first else "clean",
                 values=sum(by_stage.values()),
+                by_stage=tuple((stage, count) for stage, count in by_stage.items() if count),
                 detail=detail,
                 offender=first,
             )

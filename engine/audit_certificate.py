@@ -64,6 +64,7 @@ class Check:
         values: numbers compared.
         detail: what was measured, in words.
         offender: the first value that failed, None unless the verdict is "leak".
+        by_stage: the values by stage of the pipeline, where they are spread over several.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Check:
     values: int = 0
     detail: str = ""
     offender: Offender | None = None
+    by_stage: tuple[tuple[str, int], ...] = ()
 
     def line(self) -> str:
         """Return the check as one line of text."""
@@ -177,7 +179,13 @@ def read_certificate(folder: Path) -> Certificate | None:
     if tree.get("format") != FORMAT:
         return None
     checks = tuple(
-        Check(**{**check, "offender": Offender(**check["offender"]) if check["offender"] else None})
+        Check(
+            **{
+                **check,
+                "offender": Offender(**check["offender"]) if check["offender"] else None,
+                "by_stage": tuple((stage, count) for stage, count in check["by_stage"]),
+            }
+        )
         for check in tree["checks"]
     )
     plain = ("name", "created", "data_fingerprint", "code_sha256", "fits", "seconds")
@@ -185,4 +193,6 @@ def read_certificate(folder: Path) -> Certificate | None:
 
 
 def _reason(check: Check) -> str:
-    return check.offender.sentence() if check.offender else check.detail
+    stages = ", ".join(f"{stage} {count:,}" for stage, count in check.by_stage)
+    reason = check.offender.sentence() if check.offender else check.detail
+    return f"{reason} ({stages})" if stages else reason

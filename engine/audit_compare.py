@@ -43,6 +43,7 @@ class Block:
         values: [N, M], numbers or fixed-width text.
         rounded: whether truncated data may change them by `ROUNDING`.
         needs_later_bars: compared only where the bars after the cut are still there.
+        rows: what each row is, where its moment does not say it, e.g. the folds, length N or empty.
     """
 
     stage: str
@@ -52,6 +53,7 @@ class Block:
     values: Values
     rounded: bool = False
     needs_later_bars: bool = False
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,30 @@ def _fold_blocks(prepared: Prepared) -> Iterator[Block]:
     )
     begin = microseconds(pd.DatetimeIndex([fold.valid_from for fold in prepared.folds]))
     end = microseconds(pd.DatetimeIndex([fold.trained_until for fold in prepared.folds]))
-    yield Block("folds", "window", names, begin, np.array(rows, np.int64))
-    yield Block("folds", "trained_until", ("time",), begin, end[:, None])
-    digests = np.array([[training_digest(data)] for data in prepared.training])
-    yield Block("training", "data", ("sha256",), end, digests, needs_later_bars=True)
+    ids = tuple(fold.model_id for fold in prepared.folds)
+    yield Block("folds", "window", names, begin, np.array(rows, np.int64), rows=ids)
+    yield Block("folds", "trained_until", ("time",), begin, end[:, None], rows=ids)
+    yield from _training_blocks(prepared, end)
+
+
+def _training_blocks(prepared: Prepared, end: IntArray) -> Iterator[Block]:
+    """Yield how much each fold's forecaster is given, sums of it that tell where and how much, and its digest."""
+    sizes = [
+        (len(data.panel), len(data.train), len(data.valid), int(np.isfinite(data.target).sum()))
+        for data in prepared.training
+    ]
+    sums = [
+        (float(np.nansum(data.target)), float(np.nansum(data.panel.values, dtype=np.float64)))
+        for data in prepared.training
+    ]
+    digests = [[training_digest(data)] for data in prepared.training]
+    ids = tuple(data.model_id for data in prepared.training)
+    for name, columns, values in (
+        ("number of", ("rows", "train rows", "valid rows", "labels"), np.array(sizes, np.int64)),
+        ("sum of", ("labels", "features"), np.array(sums)),
+        ("data", ("sha256",), np.array(digests)),
+    ):
+        yield Block("training", name, columns, end, values, needs_later_bars=True, rows=ids)
 
 
 def result_blocks(bars: Bars, forecasts: Forecasts, simulation: SimulationResult) -> Iterator[Block]:
@@ -217,7 +239,7 @@ def _difference(
     column = int((~same[row]).argmax())
     offender = Offender(
         stage=block.stage,
-        what=_what(block, column),
+        what=_what(block, int(np.flatnonzero(mine)[row]), column),
         bar=moment(int(times[row])),
         cut=moment(cut),
         expected=_shown(expected[row, column]),
@@ -243,9 +265,11 @@ def _equal(expected: Values, got: Values) -> BoolArray:
     return np.asarray(same | (np.isnan(expected) & np.isnan(got)))
 
 
-def _what(block: Block, column: int) -> str:
+def _what(block: Block, row: int, column: int) -> str:
     name = "" if block.name in ("number", "text") else f"{block.name} "
-    return f"{name}{block.columns[column]}"
+    return (
+        f"{block.rows[row]} {name}{block.columns[column]}" if block.rows else f"{name}{block.columns[column]}"
+    )
 
 
 def _shown(value: Any) -> str:
@@ -259,36 +283,47 @@ def _size(expected: Any, got: Any) -> float | None:
     return size if np.isfinite(size) else None
 
 
-Shape = tuple[str, str, tuple[str, ...], str, tuple[int, ...], bool, bool]
+@dataclass(frozen=True)
+class BlockHeader:
+    """A block without its arrays; `dtype` and `shape` are those of its values."""
+
+    stage: str
+    name: str
+    columns: tuple[str, ...]
+    rounded: bool
+    needs_later_bars: bool
+    rows: tuple[str, ...]
+    dtype: str
+    shape: tuple[int, ...]
 
 
-def pack_blocks(blocks: Sequence[Block]) -> tuple[tuple[Shape, ...], dict[str, Values]]:
-    """Split blocks into a description and arrays that worker processes can share."""
-    shapes: list[Shape] = []
+_HEADER = ("stage", "name", "columns", "rounded", "needs_later_bars", "rows")
+
+
+def pack_blocks(blocks: Sequence[Block]) -> tuple[tuple[BlockHeader, ...], dict[str, Values]]:
+    """Split blocks into headers and arrays that worker processes can share."""
     arrays: dict[str, Values] = {}
     for number, block in enumerate(blocks):
-        shapes.append(
-            (
-                block.stage,
-                block.name,
-                block.columns,
-                block.values.dtype.str,
-                block.values.shape,
-                block.rounded,
-                block.needs_later_bars,
-            )
-        )
         if block.values.size:  # an empty array cannot be mapped into memory
             arrays[f"known-{number:04d}"] = block.known_at
             arrays[f"values-{number:04d}"] = block.values
-    return tuple(shapes), arrays
+    headers = tuple(
+        BlockHeader(
+            **{name: getattr(block, name) for name in _HEADER},
+            dtype=block.values.dtype.str,
+            shape=block.values.shape,
+        )
+        for block in blocks
+    )
+    return headers, arrays
 
 
-def unpack_blocks(shapes: Sequence[Shape], arrays: Mapping[str, Values]) -> list[Block]:
+def unpack_blocks(headers: Sequence[BlockHeader], arrays: Mapping[str, Values]) -> list[Block]:
     """Put together what `pack_blocks` split."""
     blocks = []
-    for number, (stage, name, columns, dtype, shape, rounded, later) in enumerate(shapes):
-        known_at = arrays.get(f"known-{number:04d}", np.zeros(shape[0], np.int64))
-        values = arrays.get(f"values-{number:04d}", np.empty(shape, dtype))
-        blocks.append(Block(stage, name, columns, known_at, values, rounded, later))
+    for number, header in enumerate(headers):
+        known_at = arrays.get(f"known-{number:04d}", np.zeros(header.shape[0], np.int64))
+        values = arrays.get(f"values-{number:04d}", np.empty(header.shape, header.dtype))
+        fields = {name: getattr(header, name) for name in _HEADER}
+        blocks.append(Block(known_at=known_at, values=values, **fields))
     return blocks

@@ -132,7 +132,8 @@ def choose_cuts(
     """Return the moments at which the future is replaced, in time order, each once.
 
     For each fold: the end of its training, its first test bar (just after the model is retrained), and the
-    middle of its test window. Besides: moments inside gaps of a symbol, and bars that cleaning objected to.
+    middle of its test window. Besides: moments inside gaps of a symbol, and bars that cleaning objected to or
+    changed: what it does to a bar must not wait for the next one.
     None before row `first`, where truncated data are too short to be used, and none at or after the last bar,
     where nothing would be replaced.
     """
@@ -150,9 +151,12 @@ def choose_cuts(
     add(stamps[-2], "last bar but one")
     for time in _spread(gap_moments(table, settings, stamps), GAP_CUTS):
         add(time, "inside a gap")
-    damage = sorted({f.first for f in quality.findings if f.first is not None})
-    for found in _spread(microseconds(pd.DatetimeIndex(damage)), DAMAGE_CUTS) if damage else []:
-        add(found, "damaged bar")
+    found = sorted({f.first for f in quality.findings if f.first is not None})
+    damaged = microseconds(pd.DatetimeIndex(found)) if found else np.zeros(0, np.int64)
+    for time in _spread(damaged, DAMAGE_CUTS):
+        add(time, "damaged bar")
+    for time in _spread(cleaned_moments(table, settings, bars), DAMAGE_CUTS):
+        add(time, "changed by cleaning")
     return tuple(sorted(Cut(time, reason) for time, reason in chosen.items()))
 
 
@@ -172,6 +176,14 @@ def gap_moments(table: Table, settings: DataSettings, stamps: IntArray) -> IntAr
             inside = grid[(grid > own.min()) & (grid < own.max())]
             missing.append(np.setdiff1d(inside, own))
     return np.unique(np.concatenate(missing)) if missing else np.zeros(0, np.int64)
+
+
+def cleaned_moments(table: Table, settings: DataSettings, bars: Bars) -> IntArray:
+    """Return the closes, sorted, of rows that are not in the bars as they were delivered."""
+    closes, stamps = row_closes(table, settings), microseconds(bars.timestamps)
+    row = np.minimum(np.searchsorted(stamps, closes), len(stamps) - 1)
+    kept = (stamps[row] == closes) & (bars.close[row, table.code] == table.prices[:, CLOSE])
+    return np.unique(closes[~kept & (closes != NO_TIME)])
 
 
 def _spread(moments: IntArray, count: int) -> list[int]:

@@ -23,8 +23,8 @@ import pandas as pd
 from engine.audit_certificate import Offender
 from engine.audit_compare import (
     Block,
+    BlockHeader,
     Comparison,
-    Shape,
     compare,
     prepared_blocks,
     result_blocks,
@@ -102,7 +102,7 @@ class RerunTask:
         subject: what is run.
         cut, doctoring: where the future begins and what replaces it.
         number: seeds the noise.
-        shapes: description of the real run's blocks.
+        headers: of the real run's blocks.
         digests: of the real run's training data, by fold.
         members: how many parts the real model of each fold has.
         first_valid: microseconds UTC of the first forecast of the real run.
@@ -112,7 +112,7 @@ class RerunTask:
     cut: Cut
     doctoring: str
     number: int
-    shapes: tuple[Shape, ...]
+    headers: tuple[BlockHeader, ...]
     digests: tuple[str, ...]
     members: tuple[int, ...]
     first_valid: int
@@ -139,7 +139,7 @@ class Rerun:
 def rerun(task: RerunTask, arrays: Arrays) -> Rerun:
     """Doctor the rows after the cut, run every stage again, and compare what was known at the cut.
 
-    A run that fails over doctored data where the real one did not is an offence too.
+    A stage that fails over doctored data, though the real run passed it, is an offence too.
     """
     subject = task.subject
     table = subject.table(arrays)
@@ -147,7 +147,7 @@ def rerun(task: RerunTask, arrays: Arrays) -> Rerun:
     other = doctored(table, closes, task.cut.time, task.doctoring, (subject.settings.seed, task.number))
     try:
         return _rerun(task, other, arrays)
-    except (ForewalkError, IndexError) as error:
+    except (ForewalkError, ValueError, LookupError, ArithmeticError) as error:
         offender = Offender(
             "run", type(error).__name__, cut=moment(task.cut.time), message=f"the run failed: {error}"
         )
@@ -156,7 +156,7 @@ def rerun(task: RerunTask, arrays: Arrays) -> Rerun:
 
 def _rerun(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
     settings, pipeline, cut = task.subject.settings, task.subject.pipeline, task.cut.time
-    reference = unpack_blocks(task.shapes, arrays)
+    reference = unpack_blocks(task.headers, arrays)
     has_folds = not (task.truncated and cut < task.first_valid)
     prepared = prepare(table, settings, pipeline, with_folds=has_folds)
     blocks = list(prepared_blocks(prepared))
