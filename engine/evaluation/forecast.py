@@ -29,12 +29,17 @@ from engine.types import FloatArray, Forecasts
 
 COVERAGE_LEVELS = (50, 80, 95)
 SIGNIFICANCE = 0.05
+RELIABILITY_BINS = 10
 
 Metrics = dict[str, Any]
 
 
 def forecast_metrics(
-    forecasts: Forecasts, actual: FloatArray, close: FloatArray, trailing_returns: FloatArray
+    forecasts: Forecasts,
+    actual: FloatArray,
+    close: FloatArray,
+    trailing_returns: FloatArray,
+    garch: FloatArray | None = None,
 ) -> Metrics:
     """Measure out-of-sample forecasts against what happened and against naive forecasts.
 
@@ -47,12 +52,14 @@ def forecast_metrics(
         trailing_returns: one-bar log return ending at each bar, [H + T, S], in the label's units; its last
             T rows belong to the forecasts, the H before them are history. Its sign is the persistence
             forecast; its EWMA variance over all rows so far is the naive variance.
+        garch: variance of the return over the horizon, [T, S], as from `garch_variance`; None leaves it out.
 
     Returns:
         A nested dict that JSON can hold: `overall`, `per_symbol` and `per_model` (by model id), each with
         `n`, `bars`, `returns`, `prices`, `direction`, `brier`, `ic`, `rank_ic`, `diebold_mariano`,
         `variance`, `coverage` and `beats_naive`: lower MSE than naive and a one-sided Diebold-Mariano
         p-value below 0.05. Blocks that need symbols to compare (`ic`, `rank_ic`) hold None per symbol.
+        Beside them `reliability` of `p_up`, see `reliability_curve`.
 
     Raises:
         ValueError: the arrays are not all [T, S].
@@ -65,7 +72,7 @@ def forecast_metrics(
             raise ValueError(
                 f"{name} has shape {np.shape(values)}, but the forecasts are {shape} (bars x symbols)"
             )
-    cells = _Cells.build(forecasts, actual, close, trailing_returns)
+    cells = _Cells.build(forecasts, actual, close, trailing_returns, garch)
     model_ids = np.array(forecasts.model_ids)
     return {
         "overall": _measure(cells),
@@ -78,6 +85,7 @@ def forecast_metrics(
             for model in dict.fromkeys(forecasts.model_ids)
             if model
         },
+        "reliability": reliability_curve(cells.p_up, cells.actual, cells.horizon_bars),
     }
 
 
@@ -104,10 +112,16 @@ class _Cells:
     close: FloatArray
     last: FloatArray
     naive_variance: FloatArray
+    garch: FloatArray
 
     @classmethod
     def build(
-        cls, forecasts: Forecasts, actual: FloatArray, close: FloatArray, trailing: FloatArray
+        cls,
+        forecasts: Forecasts,
+        actual: FloatArray,
+        close: FloatArray,
+        trailing: FloatArray,
+        garch: FloatArray | None,
     ) -> _Cells:
         h = forecasts.horizon_bars
         counted = np.isfinite(forecasts.mean) & np.isfinite(actual)
@@ -119,12 +133,14 @@ class _Cells:
             close,
             trailing[-len(forecasts) :],
             h * ewma_variance(trailing)[-len(forecasts) :],
+            np.full(actual.shape, np.nan) if garch is None else garch,
         )
         return cls(h, *(np.where(counted, values, np.nan) for values in arrays))
 
     def part(self, where: Any) -> _Cells:
-        arrays = (self.mean, self.std, self.p_up, self.actual, self.close, self.last, self.naive_variance)
-        return _Cells(self.horizon_bars, *(values[where] for values in arrays))
+        arrays = (self.mean, self.std, self.p_up, self.actual, self.close, self.last)
+        parts = (values[where] for values in (*arrays, self.naive_variance, self.garch))
+        return _Cells(self.horizon_bars, *parts)
 
 
 def _measure(cells: _Cells) -> Metrics:
@@ -242,7 +258,8 @@ def _variance(cells: _Cells) -> Metrics | None:
     The realised variance is the squared outcome, not its deviation from the forecast mean. `qlike` is
     `log(s2 / v) + r2 / s2` with v the EWMA variance of the cell as unit, so EWMA's own value is the mean
     of `r2 / v`. `qlike_normalised` is `r2 / s2 - log(r2 / s2) - 1` without the zero outcomes, which are
-    counted in `zero_outcomes`. None when there is no such cell.
+    counted in `zero_outcomes`. `diebold_mariano` is of QLIKE, `diebold_mariano_mse` of the squared errors.
+    None when there is no such cell; `garch` is there where GARCH forecasts are.
     """
     own, naive, realised = cells.std**2, cells.naive_variance, cells.actual**2
     used = (own > 0) & (naive > 0) & np.isfinite(own) & np.isfinite(realised)
@@ -253,6 +270,7 @@ def _variance(cells: _Cells) -> Metrics | None:
     square, base_square = (realised - own) ** 2, (realised - naive) ** 2
     test = diebold_mariano(loss, base, cells.horizon_bars)
     better = np.nanmean(loss) < np.nanmean(base)
+    garch = _against_garch(cells, own, naive, realised)
     return {
         "n": int(used.sum()),
         "zero_outcomes": int((realised == 0).sum()),
@@ -264,8 +282,85 @@ def _variance(cells: _Cells) -> Metrics | None:
         "ewma_mse": np.nanmean(base_square),
         "skill_mse": _skill(float(np.nanmean(square)), float(np.nanmean(base_square))),
         "diebold_mariano": asdict(test),
+        "diebold_mariano_mse": asdict(diebold_mariano(square, base_square, cells.horizon_bars)),
         "beats_ewma": bool(better and test.p_less < SIGNIFICANCE),
+        **({} if garch is None else {"garch": garch}),
     }
+
+
+def _against_garch(
+    cells: _Cells, own: FloatArray, unit: FloatArray, realised: FloatArray
+) -> dict[str, Any] | None:
+    """Losses of `std ** 2` and of GARCH(1,1) on the cells where both exist; None when there is none."""
+    used = np.isfinite(own) & (cells.garch > 0)
+    if not used.any():
+        return None
+    own, garch, realised = (np.where(used, values, np.nan) for values in (own, cells.garch, realised))
+    loss, base = qlike(own, realised, unit), qlike(garch, realised, unit)
+    square, base_square = (realised - own) ** 2, (realised - garch) ** 2
+    test = diebold_mariano(loss, base, cells.horizon_bars)
+    better = np.nanmean(loss) < np.nanmean(base)
+    return {
+        "n": int(used.sum()),
+        "own_qlike": np.nanmean(loss),
+        "qlike": np.nanmean(base),
+        "own_mse": np.nanmean(square),
+        "mse": np.nanmean(base_square),
+        "skill_mse": _skill(float(np.nanmean(square)), float(np.nanmean(base_square))),
+        "diebold_mariano": asdict(test),
+        "diebold_mariano_mse": asdict(diebold_mariano(square, base_square, cells.horizon_bars)),
+        "beats_garch": bool(better and test.p_less < SIGNIFICANCE),
+    }
+
+
+def reliability_curve(
+    p_up: FloatArray, actual: FloatArray, horizon_bars: int = 1, bins: int = RELIABILITY_BINS
+) -> Metrics | None:
+    """Compare stated probabilities of a rise with how often it came, in bins of equal size.
+
+    Args:
+        p_up, actual: [T, S]; cells that are not finite, and outcomes of exactly zero, are left out.
+        horizon_bars: of the label, for the intervals.
+        bins: at the most; equal probabilities stay in one bin.
+
+    Returns:
+        `bins`, from the lowest probability, each with n, mean_p_up, share_up and the 95 % interval low, high
+        (all symbols of a bar are one cluster, see `clustered_share`), and the three parts of the Brier score
+        by Murphy (1973), Journal of Applied Meteorology 12: `reliability` (0 is perfect), `resolution` and
+        `uncertainty`; the score is about reliability - resolution + uncertainty. None without a cell.
+    """
+    used = np.isfinite(p_up) & np.isfinite(actual) & (actual != 0)
+    if not used.any():
+        return None
+    edges = np.unique(np.quantile(p_up[used], np.linspace(0, 1, bins + 1)[1:-1]))
+    number = np.searchsorted(edges, p_up, side="left")
+    share = float((actual[used] > 0).mean())
+    rows = []
+    for bin_number in np.unique(number[used]).tolist():
+        inside = used & (number == bin_number)
+        low, high = clustered_share(actual > 0, inside, horizon_bars)
+        ups = float((actual[inside] > 0).mean())
+        rows.append(
+            {
+                "n": int(inside.sum()),
+                "mean_p_up": float(p_up[inside].mean()),
+                "share_up": ups,
+                "low": low,
+                "high": high,
+            }
+        )
+    weight = np.array([row["n"] for row in rows]) / used.sum()
+    stated, came = (np.array([row[key] for row in rows]) for key in ("mean_p_up", "share_up"))
+    return dict(
+        json_ready(
+            {
+                "bins": rows,
+                "reliability": float(weight @ (stated - came) ** 2),
+                "resolution": float(weight @ (came - share) ** 2),
+                "uncertainty": share * (1 - share),
+            }
+        )
+    )
 
 
 def _mean(values: FloatArray) -> float:

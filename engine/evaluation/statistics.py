@@ -132,6 +132,18 @@ def diebold_mariano(
     return DieboldMariano(statistic, less, float(2 * stats.t.sf(abs(statistic), n - 1)), mean, n, used)
 
 
+def clark_west(actual: npt.ArrayLike, forecast: npt.ArrayLike, horizon_bars: int = 1) -> MeanTest:
+    """Test a forecast against zero, allowing for the noise that learning adds where there is nothing to learn.
+
+    A model that nests the forecast zero has the higher expected squared error when it has no skill, by the
+    mean square of its own forecasts. Adding that back leaves `2 * forecast * actual`, whose mean is tested
+    with Newey-West errors; t above 1.645 is evidence at 5 %, one-sided. Clark & West (2007), Journal of
+    Econometrics 138. Inputs are [T], or [T, S]: then the symbols of each bar are averaged first.
+    """
+    product = 2.0 * np.asarray(actual, dtype=np.float64) * np.asarray(forecast, dtype=np.float64)
+    return mean_test(row_means(product) if product.ndim == 2 else product, horizon_bars)
+
+
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact binomial interval for a share (Clopper & Pearson 1934, Biometrika 26).
 

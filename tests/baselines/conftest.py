@@ -9,6 +9,8 @@ import pytest
 from engine.config import settings_from
 from engine.features.pipeline import FeaturePanel, Labels
 from engine.folds import walk_forward_folds
+from engine.sessions import session_closes, sessions_between
+from engine.types import Bars, Forecasts
 
 
 def make_world(seed=1, bars=300, symbols=3, features=4, slope=0.0, horizon=1):
@@ -71,3 +73,42 @@ def world_of():
 @pytest.fixture(scope="session")
 def folds():
     return folds_of
+
+
+def make_bars(seed=1, count=120, symbols=3, drift=0.0):
+    """Bars of New York sessions whose opens lie between the closes."""
+    random = np.random.default_rng(seed)
+    times = session_closes("XNYS", sessions_between("XNYS", "2015-01-02", "2018-12-31")[:count])
+    close = 50 * np.exp(np.cumsum(random.normal(drift, 0.01, (count, symbols)), axis=0))
+    opens = np.vstack([close[:1], close[:-1]]) * np.exp(random.normal(0, 0.003, close.shape))
+    high, low = np.maximum(opens, close) * 1.001, np.minimum(opens, close) * 0.999
+    names = tuple(f"S{number}" for number in range(symbols))
+    return Bars(times, names, opens, high, low, close, np.full(close.shape, 1e6))
+
+
+def make_forecasts(bars, mean=None, first=20, seed=2):
+    """Forecasts for the bars from row `first` on; `mean` defaults to noise."""
+    rows = len(bars) - first
+    random = np.random.default_rng(seed)
+    values = random.normal(0, 0.002, (rows, len(bars.symbols))) if mean is None else mean
+    std = np.where(np.isfinite(values), 0.01, np.nan)
+    return Forecasts(
+        timestamps=bars.timestamps[first:],
+        symbols=bars.symbols,
+        mean=values,
+        std=std,
+        p_up=np.where(np.isfinite(values), 0.5 + values, np.nan),
+        horizon_bars=1,
+        model_ids=("fold-00",) * rows,
+        trained_until=bars.timestamps[[0] * rows],
+    )
+
+
+@pytest.fixture(scope="session")
+def bars_of():
+    return make_bars
+
+
+@pytest.fixture(scope="session")
+def forecasts_on():
+    return make_forecasts

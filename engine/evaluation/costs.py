@@ -1,0 +1,208 @@
+"""What reality would charge: fees, slippage, a late order, borrowed shares; what the strategy can bear and carry.
+
+Every row of the grid is the same forecasts and policy through the same Cerebro with other execution settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from engine.config import Settings
+from engine.evaluation.forecast import json_ready
+from engine.evaluation.policy_baselines import Simulator
+from engine.evaluation.strategy import return_metrics, strategy_metrics
+from engine.sessions import bars_per_year
+from engine.simulate import simulate
+from engine.types import Bars, FloatArray, Forecasts, SimulationResult
+
+FEES_BPS = (0.0, 1.0, 5.0)
+SLIPPAGES_BPS = (0.0, 4.0, 10.0)
+BORROW_BPS_PER_YEAR = (50.0, 300.0)
+VOLUME_SHARES = (0.01, 0.05)
+MOST_RUNS = 12
+PRECISION_BPS = 0.1
+
+Row = dict[str, Any]
+
+
+def cost_grid(
+    bars: Bars,
+    forecasts: Forecasts,
+    settings: Settings,
+    fees_bps: Sequence[float] = FEES_BPS,
+    slippages_bps: Sequence[float] = SLIPPAGES_BPS,
+    run: Simulator = simulate,
+) -> list[Row]:
+    """Return one row per fee and slippage: what came out of the strategy at these costs per fill.
+
+    Each row has fee_bps, slippage_bps, delay_bars (0), borrow_bps_per_year (0), total_return, cagr, sharpe,
+    max_drawdown and turnover_per_year; None where undefined.
+    """
+    rows = []
+    for fee in fees_bps:
+        for slippage in slippages_bps:
+            changed = with_costs(settings, fee, slippage)
+            rows.append(_row(changed, bars, run(bars, forecasts, changed)))
+    return rows
+
+
+def delay_row(
+    bars: Bars, forecasts: Forecasts, settings: Settings, delay_bars: int = 1, run: Simulator = simulate
+) -> Row:
+    """Return the row of the run's own costs with every decision `delay_bars` later."""
+    result = run(bars, delayed(forecasts, delay_bars), settings)
+    return {**_row(settings, bars, result), "delay_bars": delay_bars}
+
+
+def borrow_rows(
+    bars: Bars,
+    result: SimulationResult,
+    settings: Settings,
+    rates_bps_per_year: Sequence[float] = BORROW_BPS_PER_YEAR,
+) -> list[Row]:
+    """Return the rows of a finished run with short positions charged; the trades stay as they were."""
+    exposure = short_exposure(bars, result)
+    year = bars_per_year(bars.calendar, bars.interval)
+    rows = []
+    for rate in rates_bps_per_year:
+        equity = result.equity.assign(
+            equity=result.equity["equity"].to_numpy() - np.cumsum(exposure) * rate * 1e-4 / year
+        )
+        row = _row(settings, bars, replace(result, equity=equity))
+        rows.append({**row, "borrow_bps_per_year": rate})
+    return rows
+
+
+def delayed(forecasts: Forecasts, bars: int = 1) -> Forecasts:
+    """Return the forecasts as if each were known `bars` bars later; the first rows are NaN."""
+    later = [np.full(forecasts.mean.shape, np.nan) for _ in range(3)]
+    for values, known in zip(later, (forecasts.mean, forecasts.std, forecasts.p_up), strict=True):
+        values[bars:] = known[: len(forecasts) - bars]
+    mean, std, p_up = later
+    return replace(forecasts, mean=mean, std=std, p_up=p_up)
+
+
+def short_exposure(bars: Bars, result: SimulationResult) -> FloatArray:
+    """Return the value of all short positions at each close of the run, [T], >= 0, from its fills."""
+    times = pd.DatetimeIndex(result.equity["time"])
+    span = bars.since(times[0])
+    position = np.zeros(span.close.shape)
+    for row, column, quantity in _fills(span, result.orders):
+        position[row, column] += quantity
+    held = np.minimum(np.cumsum(position, axis=0), 0.0)
+    held[held > -1e-9] = 0.0
+    price = pd.DataFrame(span.close).ffill().to_numpy()
+    return np.asarray(np.where(held != 0, -held * price, 0.0).sum(axis=1))
+
+
+def break_even(
+    bars: Bars,
+    forecasts: Forecasts,
+    settings: Settings,
+    against: Literal["cash", "benchmark"] = "cash",
+    run: Simulator = simulate,
+) -> dict[str, Any]:
+    """Return the cost per fill, in basis points of its value, at which the strategy earns nothing.
+
+    Args:
+        against: "cash" (a total return of zero) or "benchmark" (that of buying and holding at the same cost).
+
+    Returns:
+        `bps` to a tenth, None where the strategy does not pay even for free; `first_order_bps`, the profit
+        without costs over the value traded; `runs` that it took.
+    """
+
+    def profit(cost_bps: float) -> tuple[float, SimulationResult]:
+        result = run(bars, forecasts, with_costs(settings, cost_bps, 0.0))
+        column = result.equity["benchmark"] if against == "benchmark" else None
+        base = settings.execution.cash if column is None else float(column.iloc[-1])
+        return float(result.equity["equity"].iloc[-1]) - base, result
+
+    free, result = profit(0.0)
+    traded = _traded_value(result.orders)
+    if free <= 0 or traded <= 0:
+        return {"bps": None, "first_order_bps": None, "runs": 1}
+    first_order = free / traded * 1e4
+    low, high, runs = 0.0, first_order, 1
+    gain_low, gain_high = free, profit(high)[0]
+    while gain_high > 0 and runs < MOST_RUNS:
+        low, gain_low, high = high, gain_high, high * 2
+        gain_high, runs = profit(high)[0], runs + 1
+    while high - low > PRECISION_BPS and runs < MOST_RUNS:
+        guess = low + (high - low) * min(max(gain_low / (gain_low - gain_high), 0.1), 0.9)
+        gain, runs = profit(guess)[0], runs + 1
+        if gain > 0:
+            low, gain_low = guess, gain
+        else:
+            high, gain_high = guess, gain
+    return {"bps": round((low + high) / 2, 2), "first_order_bps": first_order, "runs": runs + 1}
+
+
+def capacity(
+    bars: Bars, result: SimulationResult, volume_shares: Sequence[float] = VOLUME_SHARES
+) -> list[Row]:
+    """Return how large the account could have been if no fill took more than a share of its bar's volume.
+
+    Each fill allows the account of its own moment times (share x volume of the bar) / quantity; `money` is
+    what the 5 % tightest fills allow, `median_money` what half of them do. None without a fill on a bar with
+    volume. Prices are assumed not to move with the larger orders.
+    """
+    times = pd.DatetimeIndex(result.equity["time"])
+    span, equity = bars.since(times[0]), result.equity["equity"].to_numpy(dtype=np.float64)
+    allowed = []
+    for row, column, quantity in _fills(span, result.orders):
+        volume = span.volume[row, column]
+        if volume > 0:
+            allowed.append(equity[max(row - 1, 0)] * volume / abs(quantity))
+    rows = []
+    for share in volume_shares:
+        tight, middle = (np.quantile(allowed, [0.05, 0.5]) * share) if allowed else (np.nan, np.nan)
+        rows.append(
+            dict(
+                json_ready(
+                    {"volume_share": share, "money": tight, "median_money": middle, "fills": len(allowed)}
+                )
+            )
+        )
+    return rows
+
+
+def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Settings:
+    """Return the settings with another fee and slippage per fill."""
+    execution = settings.execution.model_copy(update={"fee_bps": fee_bps, "slippage_bps": slippage_bps})
+    return settings.model_copy(update={"execution": execution})
+
+
+def _row(settings: Settings, bars: Bars, result: SimulationResult) -> Row:
+    year = bars_per_year(bars.calendar, bars.interval)
+    times = pd.DatetimeIndex(result.equity["time"])
+    account = return_metrics(result.equity["equity"].to_numpy(dtype=np.float64), times, year)
+    whole = strategy_metrics(result.equity, result.trades, result.orders, result.counts, year)["strategy"]
+    return {
+        "fee_bps": settings.execution.fee_bps,
+        "slippage_bps": settings.execution.slippage_bps,
+        "delay_bars": 0,
+        "borrow_bps_per_year": 0.0,
+        **{name: account[name] for name in ("total_return", "cagr", "sharpe", "max_drawdown")},
+        "turnover_per_year": whole["turnover_per_year"],
+    }
+
+
+def _fills(bars: Bars, orders: pd.DataFrame) -> Iterable[tuple[int, int, float]]:
+    """Yield (row, column, signed quantity) of every fill; a fill at a bar's open belongs to that bar."""
+    filled = orders[orders["filled_quantity"].astype(float) > 0]
+    rows = bars.timestamps.searchsorted(pd.DatetimeIndex(filled["filled_at"]))
+    signs = np.where(filled["side"] == "buy", 1.0, -1.0)
+    quantities = signs * filled["filled_quantity"].to_numpy(dtype=np.float64)
+    for row, symbol, quantity in zip(rows.tolist(), filled["symbol"], quantities.tolist(), strict=True):
+        yield row, bars.symbols.index(symbol), quantity
+
+
+def _traded_value(orders: pd.DataFrame) -> float:
+    value = orders["fill_price"].astype(float) * orders["filled_quantity"].astype(float)
+    return float(np.nansum(np.abs(value.to_numpy())))

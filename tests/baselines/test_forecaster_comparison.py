@@ -1,0 +1,162 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
+
+from engine.baselines import run_baselines
+from engine.evaluation.comparison import compare_forecasters, seed_timelines, spread_over_seeds
+from engine.evaluation.forecast import reliability_curve
+from engine.evaluation.statistics import clark_west, diebold_mariano
+from engine.walkforward import walk_forward
+from models.lstm import LSTMForecaster
+
+
+@pytest.fixture
+def three(bars_of, forecasts_on):
+    """A skilled forecast, zero and noise, with the outcome, [100, 6]; the noise misses some cells."""
+    bars = bars_of(symbols=6)
+    random = np.random.default_rng(3)
+    actual = random.normal(0, 0.01, (100, 6))
+    noise = random.normal(0, 0.003, (100, 6))
+    noise[10:20, 2] = np.nan
+    skilled = forecasts_on(bars, 0.2 * actual + random.normal(0, 0.002, (100, 6)))
+    rivals = {"zero": forecasts_on(bars, np.zeros((100, 6))), "noise": forecasts_on(bars, noise)}
+    return skilled, rivals, actual
+
+
+def test_everyone_is_measured_on_the_cells_that_all_forecast(three):
+    skilled, rivals, actual = three
+    result = compare_forecasters(skilled, rivals, actual)
+    assert (result["n"], result["bars"]) == (590, 100)
+    used = np.isfinite(rivals["noise"].mean)
+    assert result["forecasters"]["lstm"]["mse"] == pytest.approx(np.mean((actual - skilled.mean)[used] ** 2))
+    assert result["forecasters"]["zero"]["skill_mse"] == 0
+
+
+def test_numbers_equal_scikit_learn(three):
+    skilled, rivals, actual = three
+    used = np.isfinite(rivals["noise"].mean)
+    ours = compare_forecasters(skilled, rivals, actual)["forecasters"]["noise"]
+    up, called = actual[used] > 0, rivals["noise"].mean[used] > 0
+    assert ours["accuracy"] == pytest.approx(accuracy_score(up, called))
+    assert ours["mcc"] == pytest.approx(matthews_corrcoef(up, called))
+    assert ours["brier"] == pytest.approx(brier_score_loss(up, rivals["noise"].p_up[used]))
+
+
+def test_the_network_is_tested_against_each_baseline(three):
+    skilled, rivals, actual = three
+    against = compare_forecasters(skilled, rivals, actual)["against"]
+    used = np.isfinite(rivals["noise"].mean)
+    losses = [np.where(used, (actual - f.mean) ** 2, np.nan) for f in (skilled, rivals["noise"])]
+    test = diebold_mariano(*losses)
+    assert against["noise"]["diebold_mariano"]["statistic"] == pytest.approx(test.statistic)
+    assert against["noise"]["diebold_mariano"]["p_less"] < 0.01
+    assert against["zero"]["skill_mse"] > 0.1
+    assert against["zero"]["clark_west"]["t"] > 3
+    assert "clark_west" not in against["noise"]
+
+
+def test_a_twin_of_the_network_is_no_better(three):
+    skilled, _, actual = three
+    same = compare_forecasters(skilled, {"twin": skilled}, actual)["against"]["twin"]
+    assert same["skill_mse"] == 0
+    assert same["diebold_mariano"]["p_less"] is None
+
+
+def test_forecasts_of_other_symbols_are_refused(three):
+    skilled, rivals, actual = three
+    stranger = replace(rivals["zero"], symbols=tuple("ABCDEF"))
+    with pytest.raises(ValueError, match="stranger"):
+        compare_forecasters(skilled, {"stranger": stranger}, actual)
+
+
+def test_diebold_mariano_hardly_ever_favours_a_noisy_model_but_clark_west_is_fair():
+    random = np.random.default_rng(5)
+    found = []
+    for _ in range(400):
+        actual, forecast = random.normal(0, 1, 500), random.normal(0, 0.1, 500)
+        test = diebold_mariano((actual - forecast) ** 2, actual**2)
+        found.append((test.p_less < 0.05, clark_west(actual, forecast).t > 1.645))
+    dm, cw = np.mean(found, axis=0)
+    assert dm < 0.02
+    assert 0.02 < cw < 0.09
+
+
+def test_clark_west_without_lags_is_the_t_test_of_the_products():
+    random = np.random.default_rng(6)
+    actual, forecast = random.normal(size=40), random.normal(size=40)
+    ours = clark_west(actual, forecast)
+    assert ours.mean == pytest.approx(2 * np.mean(actual * forecast))
+    plain = stats.ttest_1samp(2 * actual * forecast, 0).statistic
+    assert np.sign(ours.t) == np.sign(plain)
+
+
+@given(st.integers(0, 100), st.integers(1, 20))
+def test_the_parts_of_the_brier_score_add_up(seed, bins):
+    random = np.random.default_rng(seed)
+    p_up = random.choice([0.2, 0.4, 0.5, 0.7], (50, 4))
+    actual = random.normal(0, 1, (50, 4))
+    curve = reliability_curve(p_up, actual, bins=4 + bins)
+    assert sum(row["n"] for row in curve["bins"]) == 200
+    if len(curve["bins"]) == 4:
+        score = np.mean((p_up - (actual > 0)) ** 2)
+        assert curve["reliability"] - curve["resolution"] + curve["uncertainty"] == pytest.approx(score)
+
+
+def test_reliability_equals_scikit_learns_calibration_curve():
+    random = np.random.default_rng(7)
+    p_up = random.uniform(0.4, 0.6, (200, 5))
+    actual = p_up - random.uniform(0, 1, p_up.shape)
+    ours = reliability_curve(p_up, actual, bins=5)["bins"]
+    share, stated = calibration_curve((actual > 0).ravel(), p_up.ravel(), n_bins=5, strategy="quantile")
+    np.testing.assert_allclose([row["share_up"] for row in ours], share)
+    np.testing.assert_allclose([row["mean_p_up"] for row in ours], stated)
+    assert all(row["low"] < row["mean_p_up"] < row["high"] for row in ours)
+
+
+def test_one_stated_probability_is_one_bin_and_none_is_no_curve():
+    assert len(reliability_curve(np.full((20, 2), 0.5), np.ones((20, 2)))["bins"]) == 1
+    assert reliability_curve(np.full((20, 2), np.nan), np.ones((20, 2))) is None
+
+
+def test_the_ensemble_is_the_mixture_of_its_seeds(world_of, folds):
+    world = world_of()
+    timeline, _ = walk_forward(
+        world.panel, world.labels, folds(world), LSTMForecaster(world.settings.model, 7), 504
+    )
+    whole = timeline.forecasts(world.panel, 1)
+    parts = [part.forecasts(world.panel, 1) for part in seed_timelines(timeline)]
+    assert len(parts) == 2
+    assert (parts[0].mean != parts[1].mean).any()
+    np.testing.assert_allclose(np.mean([part.mean for part in parts], axis=0), whole.mean, atol=1e-12)
+
+
+def test_each_seed_of_a_model_per_symbol_knows_every_symbol(world_of, folds):
+    world = world_of()
+    model = world.settings.model.model_copy(update={"scope": "per_symbol"})
+    timeline, _ = walk_forward(world.panel, world.labels, folds(world)[:1], LSTMForecaster(model, 7), 504)
+    for part in seed_timelines(timeline):
+        assert [member.symbols for member in part.models[0].members] == [("S0",), ("S1",), ("S2",)]
+        assert np.isfinite(part.forecasts(world.panel, 1).mean[:60]).all()
+
+
+def test_a_baseline_has_no_seeds(world_of, folds):
+    world = world_of()
+    ridge = run_baselines(world.panel, world.labels, folds(world), world.returns, world.settings, ["ridge"])
+    assert seed_timelines(ridge["ridge"].timeline) == ()
+
+
+def test_the_spread_over_seeds_worked_by_hand():
+    metrics = [
+        {"a": 1.0, "b": {"c": 2, "d": None, "name": "x"}, "ok": True},
+        {"a": 3.0, "b": {"c": 2, "d": 5.0, "name": "y"}, "ok": False},
+    ]
+    assert spread_over_seeds(metrics) == {
+        "a": {"mean": 2.0, "std": pytest.approx(2**0.5), "n": 2},
+        "b": {"c": {"mean": 2.0, "std": 0.0, "n": 2}, "d": {"mean": 5.0, "std": None, "n": 1}},
+    }
