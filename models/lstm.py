@@ -18,7 +18,7 @@ from engine.features.pipeline import FeaturePanel, Float32Array
 from engine.types import FloatArray, TrainingCurve
 from models.base import ScaledForecast, TrainingData
 from models.checkpoint import pack, read_file, unpack
-from models.networks import RecurrentForecaster, State
+from models.networks import RecurrentForecaster
 from models.training import make_sequences, run_network, train_network
 
 FORMAT = 1
@@ -57,23 +57,6 @@ class Member:
     scaler: Scaler
     residual_std: float
     symbols: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """How far a model has read a panel, and what it remembers there.
-
-    Attributes:
-        next_row: number of the first row not read.
-        asof: timestamp of the row before it, UTC; None before the first.
-        symbols: columns of the panel that was read.
-        states: what each member's network remembers, in the order of the members.
-    """
-
-    next_row: int
-    asof: pd.Timestamp | None
-    symbols: tuple[str, ...]
-    states: tuple[State, ...]
 
 
 @dataclass(frozen=True)
@@ -150,70 +133,29 @@ class FittedLSTM:
 
     def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
         """Forecast rows `first` to `stop - 1` of the panel in multiples of its scale; see `predict_rows`."""
-        memory = self.warmed(panel)
-        if memory.next_row > first:
-            raise self._too_short()
-        forecast, _ = self.read_on(panel, memory, stop)
-        skip = first - memory.next_row
-        return ScaledForecast(forecast.mean[skip:], forecast.std[skip:])
-
-    def warmed(self, panel: FeaturePanel) -> Memory:
-        """Read the `lookback_bars` bars before `valid_from`; return what the model then remembers.
-
-        Raises:
-            DataError: the panel has other features, or begins after `valid_from`.
-        """
         if panel.names != self.feature_names:
             raise DataError(
                 f"{self.model_id} was trained on {self.feature_names}, the panel has {panel.names}"
             )
         start = int(panel.timestamps.searchsorted(self.valid_from))
-        if start == 0 and panel.timestamps[0] > self.valid_from:
-            raise self._too_short()
-        lookback = self.settings.lookback_bars
-        begin = max(0, start - lookback)
-        states = []
-        for member in self.members:
-            x = self._inputs(member, panel, begin, start)
-            x = np.pad(x, ((lookback - len(x), 0), (0, 0), (0, 0)))  # [lookback, columns, F]
-            states.append(member.network.warmed(torch.from_numpy(x)))
-        return Memory(start, panel.timestamps[start - 1] if start else None, panel.symbols, tuple(states))
-
-    def read_on(self, panel: FeaturePanel, memory: Memory, stop: int) -> tuple[ScaledForecast, Memory]:
-        """Forecast the rows from `memory.next_row` to `stop - 1`; return also what is remembered after them.
-
-        The cost is that of the new rows alone, so a live step takes as long on the thousandth bar as on the
-        first: keep the memory and call this with a panel one bar longer. The forecasts are those of
-        `predict_scaled`. Earlier rows must be the ones that were read; where history was restated, start
-        again with `warmed`.
-
-        Raises:
-            DataError: the panel has other symbols, or another bar before `memory.next_row`.
-        """
-        first = memory.next_row
-        before = panel.timestamps[first - 1] if first else None
-        if panel.symbols != memory.symbols or before != memory.asof:
+        if start > first or (start == 0 and panel.timestamps[0] > self.valid_from):
             raise DataError(
-                f"{self.model_id} has read up to {memory.asof}, the panel holds {before} in row {first - 1}; "
-                "start again with warmed(panel)"
+                f"{self.model_id} is valid from {self.valid_from}; the panel must reach back "
+                f"{self.settings.lookback_bars} bars before it"
             )
         shape = (stop - first, len(panel.symbols))
         total, square, count = np.zeros(shape), np.zeros(shape), np.zeros(len(panel.symbols))
-        states = []
-        for member, state in zip(self.members, memory.states, strict=True):
-            columns = _columns(member, panel)
-            x = torch.from_numpy(self._inputs(member, panel, first, stop))
-            mean, log_std, after = run_network(member.network, x, state)
-            states.append(after)
-            means = mean.double().numpy()
-            total[:, columns] += means
-            square[:, columns] += self._std(member, log_std) ** 2 + means**2
-            count[columns] += 1
+        for member in self.members:
+            columns = [panel.symbols.index(s) for s in member.symbols if s in panel.symbols]
+            chosen = columns if member.symbols else list(range(len(panel.symbols)))
+            mean, std = self._run(member, panel, chosen, start, stop)
+            mean, std = mean[first - start :], std[first - start :]
+            total[:, chosen] += mean
+            square[:, chosen] += std**2 + mean**2
+            count[chosen] += 1
         counts = np.where(count > 0, count, np.nan)
-        mixed = total / counts
-        forecast = ScaledForecast(mixed, np.sqrt(square / counts - mixed**2))
-        asof = panel.timestamps[stop - 1] if stop else None
-        return forecast, Memory(stop, asof, panel.symbols, tuple(states))
+        mean = total / counts
+        return ScaledForecast(mean, np.sqrt(square / counts - mean**2))
 
     def by_seed(self) -> tuple[FittedLSTM, ...]:
         """Return one model per seed, in the order of the seeds; this one is the mixture of them."""
@@ -223,19 +165,18 @@ class FittedLSTM:
             for seed in seeds
         )
 
-    def _inputs(self, member: Member, panel: FeaturePanel, begin: int, stop: int) -> Float32Array:
-        return member.scaler.transform(panel.values[begin:stop, _columns(member, panel)])
-
-    def _std(self, member: Member, log_std: torch.Tensor) -> FloatArray:
+    def _run(
+        self, member: Member, panel: FeaturePanel, columns: list[int], start: int, stop: int
+    ) -> tuple[FloatArray, FloatArray]:
+        lookback = self.settings.lookback_bars
+        begin = max(0, start - lookback)
+        x = member.scaler.transform(panel.values[begin:stop][:, columns])
+        x = np.pad(x, ((lookback - (start - begin), 0), (0, 0), (0, 0)))  # [lookback + rows, columns, F]
+        mean, log_std = run_network(member.network, torch.from_numpy(x))
+        means = mean[lookback:].double().numpy()
         if self.settings.loss == "mse":
-            return np.full(log_std.shape, member.residual_std)
-        return np.asarray(np.exp(log_std.double().numpy()))
-
-    def _too_short(self) -> DataError:
-        return DataError(
-            f"{self.model_id} is valid from {self.valid_from}; the panel must reach back "
-            f"{self.settings.lookback_bars} bars before it"
-        )
+            return means, np.full(means.shape, member.residual_std)
+        return means, np.exp(log_std[lookback:].double().numpy())
 
     def save(self, path: Path) -> None:
         """Write one safetensors file whose JSON header describes settings, scalers, features and dates."""
@@ -312,13 +253,6 @@ def _member(
         residual_std=float(header["residual_std"]),
         symbols=tuple(header["symbols"]),
     )
-
-
-def _columns(member: Member, panel: FeaturePanel) -> slice | list[int]:
-    """Columns of the panel that a member answers for: all of them for a pooled one."""
-    if not member.symbols:
-        return slice(None)
-    return [panel.symbols.index(symbol) for symbol in member.symbols if symbol in panel.symbols]
 
 
 def _seed(seed: int, model_id: str, member: str) -> int:
