@@ -111,7 +111,8 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
     orders = simulation.orders[simulation.orders["filled_at"].notna()]
     stamps, opens = microseconds(bars.timestamps), microseconds(bar_open_times(bars))
     decided = microseconds(pd.DatetimeIndex(orders["decided_at"]))
-    filled = np.searchsorted(stamps, microseconds(pd.DatetimeIndex(orders["filled_at"])))  # row of the bar
+    opened_at = microseconds(pd.DatetimeIndex(orders["filled_at"]))
+    filled = np.searchsorted(stamps, opened_at, side="right")  # row of the bar, which opened then
     slip = settings.execution.slippage_bps * 1e-4
     prices = orders["fill_price"].to_numpy(np.float64)
     for order, at, row, price in zip(orders.itertuples(), decided, filled, prices, strict=True):
@@ -139,7 +140,10 @@ def check_calendar(prepared: Prepared, settings: Settings) -> Check:
     stamps = microseconds(bars.timestamps)
     if bars.interval == DAILY:
         local = bars.timestamps.tz_convert(exchange_zone(bars.calendar)).tz_localize(None)
-        right = microseconds(session_closes(bars.calendar, local)) == stamps
+        right = np.zeros(len(stamps), bool)
+        for days in (0, 1):  # a session may close at midnight or later
+            dates = local - pd.Timedelta(days=days)
+            right |= microseconds(session_closes(bars.calendar, dates)) == stamps
     else:
         begin = bar_open_times(bars)
         closes, inside = intraday_closes(bars.calendar, begin, bars.interval)

@@ -8,7 +8,7 @@ shapes, may differ by rounding.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Block:
         rounded: whether truncated data may change them by `ROUNDING`.
         needs_later_bars: compared only where the bars after the cut are still there.
         rows: what each row is, where its moment does not say it, e.g. the folds, length N or empty.
+        aligned: rows belong together by their number, and the real run says which were known.
     """
 
     stage: str
@@ -54,6 +55,7 @@ class Block:
     rounded: bool = False
     needs_later_bars: bool = False
     rows: tuple[str, ...] = ()
+    aligned: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,10 @@ def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[
     yield _numbers("orders", orders, ("quantity",), decided)
     yield _texts("orders", orders, ("symbol", "side", "type", "reason"), decided)
     settled = _settled(orders, stamps)
-    yield _numbers("fills", orders, ("filled_quantity", "fill_price", "fee"), settled)
-    yield _texts(
-        "fills", orders.assign(filled_at=orders["filled_at"].astype(str)), ("status", "filled_at"), settled
-    )
+    outcomes = orders.assign(filled_at=orders["filled_at"].astype(str))
+    amounts = _numbers("fills", orders, ("filled_quantity", "fill_price", "fee"), settled)
+    yield replace(amounts, aligned=True)
+    yield replace(_texts("fills", outcomes, ("status", "filled_at"), settled), aligned=True)
     equity = simulation.equity
     yield _numbers(
         "equity", equity, ("equity", "cash", "gross_exposure", "benchmark"), _times(equity["time"])
@@ -160,19 +162,22 @@ def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[
 
 
 def _settled(orders: pd.DataFrame, stamps: IntArray) -> IntArray:
-    """When the outcome of each order is final: two bars after the decision, or at its last fill if later.
+    """When the outcome of each order became final: at its last fill, or one bar after it was refused.
 
-    A market order fills on the next bar; what it has not filled is cancelled at that bar's close, and the
-    cancellation arrives one bar later.
+    When an order that was never filled was given up depends on the strategy: never, for the comparison.
     """
-    row = np.searchsorted(stamps, _times(orders["decided_at"])) + 2
-    final = np.append(stamps, NEVER)[np.minimum(row, len(stamps))]
     filled = _times(orders["filled_at"])
-    return np.asarray(np.where(filled == NEVER, final, np.maximum(final, _next_close(stamps, filled))))
+    refused = orders["status"].isin(["margin", "rejected"]).to_numpy(bool)
+    next_bar = np.append(stamps, NEVER)[
+        np.minimum(np.searchsorted(stamps, _times(orders["decided_at"])) + 1, len(stamps))
+    ]
+    unfilled = np.where(refused, next_bar, NEVER)
+    return np.asarray(np.where(filled == NEVER, unfilled, _next_close(stamps, filled)))
 
 
 def _next_close(stamps: IntArray, opened: IntArray) -> IntArray:
-    return np.append(stamps, NEVER)[np.searchsorted(stamps, opened)]
+    """Return the close of the bar that opens at each moment; it may open at the very close of the one before."""
+    return np.append(stamps, NEVER)[np.searchsorted(stamps, opened, side="right")]
 
 
 def _times(column: pd.Series) -> IntArray:
@@ -218,12 +223,9 @@ def _difference(
     """Return the values compared, the largest accepted rounding, and the earliest offence with its time."""
     if other is None or other.columns != block.columns:
         there = "missing" if other is None else ", ".join(other.columns)
-        return (
-            0,
-            0.0,
-            (0, Offender(block.stage, block.name, "", moment(cut), ", ".join(block.columns), there)),
-        )
-    mine, theirs = block.known_at <= cut, other.known_at <= cut
+        offender = Offender(block.stage, block.name, "", moment(cut), ", ".join(block.columns), there)
+        return 0, 0.0, (0, offender)
+    mine, theirs = _known_rows(block, other, cut)
     times, other_times = block.known_at[mine], other.known_at[theirs]
     if not np.array_equal(times, other_times):
         return 0, 0.0, _other_rows(block, times, other_times, cut)
@@ -239,7 +241,7 @@ def _difference(
     column = int((~same[row]).argmax())
     offender = Offender(
         stage=block.stage,
-        what=_what(block, int(np.flatnonzero(mine)[row]), column),
+        what=_what(block, int(mine[row]), column),
         bar=moment(int(times[row])),
         cut=moment(cut),
         expected=_shown(expected[row, column]),
@@ -247,6 +249,12 @@ def _difference(
         size=_size(expected[row, column], got[row, column]),
     )
     return expected.size, gap, (int(times[row]), offender)
+
+
+def _known_rows(block: Block, other: Block, cut: int) -> tuple[IntArray, IntArray]:
+    """Return the numbers of the rows that each of two runs knew at the cut."""
+    mine = np.flatnonzero(block.known_at <= cut)
+    return mine, mine[mine < len(other.values)] if block.aligned else np.flatnonzero(other.known_at <= cut)
 
 
 def _other_rows(block: Block, times: IntArray, others: IntArray, cut: int) -> tuple[int, Offender]:
@@ -293,11 +301,12 @@ class BlockHeader:
     rounded: bool
     needs_later_bars: bool
     rows: tuple[str, ...]
+    aligned: bool
     dtype: str
     shape: tuple[int, ...]
 
 
-_HEADER = ("stage", "name", "columns", "rounded", "needs_later_bars", "rows")
+_HEADER = ("stage", "name", "columns", "rounded", "needs_later_bars", "rows", "aligned")
 
 
 def pack_blocks(blocks: Sequence[Block]) -> tuple[tuple[BlockHeader, ...], dict[str, Values]]:
