@@ -14,7 +14,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from alpaca.common.exceptions import APIError
@@ -223,27 +222,18 @@ class AlpacaPaper:
     # market data
 
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
-        """Return the last trade of each symbol, never adjusted; a symbol without one is left out.
-
-        Where the data host knows no trades (a simulator may not), the middle of the last quote stands in.
-        """
+        """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""
         wanted = {"symbols": ",".join(symbols), "feed": self._feed}
-        try:
-            body = self._call(self._data, "GET", "/stocks/trades/latest", wanted)
-            found = body.get("trades") if isinstance(body, dict) else None
-        except Refused as no:
-            if not no.is_missing:
-                raise
-            body = self._call(self._data, "GET", "/stocks/quotes/latest", wanted)
-            found = body.get("quotes") if isinstance(body, dict) else None
-        if not isinstance(found, dict):
-            raise Unreachable("the last prices cannot be read")
+        body = self._call(self._data, "GET", "/stocks/trades/latest", wanted)
+        trades = body.get("trades") if isinstance(body, dict) else None
+        if not isinstance(trades, dict):
+            raise Unreachable("the last trades cannot be read")
         prices = {}
-        for symbol, entry in found.items():
+        for symbol, trade in trades.items():
             try:
-                prices[symbol] = RawPrice(_last_price(entry))
+                prices[symbol] = RawPrice(wire.number(trade, "p"))
             except (ValueError, AttributeError) as problem:
-                log.warning("no usable last price of %s: %s", symbol, problem)
+                log.warning("no usable last trade of %s: %s", symbol, problem)
         return prices
 
     def bars(
@@ -398,12 +388,6 @@ def _wait_s(response: Response | None) -> float:
     except (KeyError, ValueError, TypeError):
         wait = 1.0
     return min(max(wait, 1.0), 60.0)
-
-
-def _last_price(entry: Any) -> Decimal:
-    if "p" in entry:
-        return wire.number(entry, "p")
-    return (wire.number(entry, "bp") + wire.number(entry, "ap")) / 2
 
 
 def _each(parse: Callable[[Any], T]) -> Callable[[Any], list[T]]:

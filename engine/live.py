@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,13 +142,23 @@ def build_daemon(
 
 
 def run_once(daemon: Daemon) -> None:
-    """Recover, decide for the last closed bar if that has not been done, send what may be sent now."""
-    from broker.errors import Unreachable
+    """Recover, decide for the last closed bar if that has not been done, send what may be sent now.
 
-    for _ in range(3):  # the second look picks up what the first one sent
-        daemon.step()
-        if daemon.status.problem:
+    Orders in doubt are looked up to the end; nothing else is waited for.
+    """
+    from broker.errors import Unreachable
+    from broker.orders import State
+
+    quiet = 0
+    while quiet < 2:  # the second look picks up what the first one sent
+        before = (daemon.status.posts, daemon.status.last_decision)
+        wait = daemon.step()
+        if daemon.status.problem and daemon.status.state != "halted":
             raise Unreachable(daemon.status.problem)
+        if daemon.journal.orders({State.UNKNOWN}):
+            time.sleep(min(wait, 1.0))
+        elif before == (daemon.status.posts, daemon.status.last_decision):
+            quiet += 1
 
 
 def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:

@@ -1,0 +1,69 @@
+"""One simulator for all fault tests, set back before each; and the table of rows at the end."""
+
+import pytest
+from fault_rows import NOT_TESTABLE, ROWS
+from scene import START, Scene, plain_bars
+
+from broker.simulator.harness import start_simulator
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "row(number): the row of the fault matrix that a test is about")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave the long tests to `make test-faults`."""
+    if "faults" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("faults")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture(scope="session")
+def shared_simulator(tmp_path_factory):
+    with start_simulator(plain_bars(), start=START) as handle:
+        yield handle
+
+
+@pytest.fixture
+def simulator(shared_simulator, socket_enabled):
+    shared_simulator.control.restore()
+    shared_simulator.control.clear_log()
+    return shared_simulator
+
+
+@pytest.fixture
+def scene(simulator, tmp_path):
+    scene = Scene(simulator, tmp_path)
+    yield scene
+    scene.check_secrets()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if "faults" not in config.option.markexpr:
+        return
+    results = {}
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for row in dict(report.user_properties).get("rows", "").split():
+                results.setdefault(int(row), []).append((report.nodeid.split("::")[-1], outcome))
+    terminalreporter.section("fault matrix")
+    for row, fault in ROWS.items():
+        tests = results.get(row)
+        if tests:
+            worst = next(
+                (o for o in ("failed", "error", "skipped") if any(o == t[1] for t in tests)), "passed"
+            )
+            names = sorted({name.partition("[")[0] for name, _ in tests})
+            terminalreporter.line(f"{row:3} {worst:8} {fault}: {', '.join(names)} ({len(tests)})")
+        else:
+            terminalreporter.line(f"{row:3} {'-':8} {fault}: {NOT_TESTABLE.get(row, 'NO TEST')}")
+
+
+@pytest.fixture(autouse=True)
+def note_rows(request, record_property):
+    rows = [str(argument) for mark in request.node.iter_markers("row") for argument in mark.args]
+    record_property("rows", " ".join(rows))

@@ -1,0 +1,41 @@
+"""Imported once by the server that forks the daemons, so that each starts in a moment."""
+
+import warnings
+
+warnings.simplefilter("ignore")
+
+from datetime import UTC, datetime  # noqa: E402
+
+import fault_strategies  # noqa: E402
+
+import broker.alpaca_stream  # noqa: E402, F401
+import engine.cli  # noqa: E402
+import engine.live  # noqa: E402
+import engine.live_commands  # noqa: E402
+import engine.live_watch  # noqa: E402, F401
+from engine.live_time import sessions_around  # noqa: E402
+
+sessions_around("XNYS", datetime(2026, 3, 4, tzinfo=UTC))
+
+# Whatever is built lazily at the first decision is built here, once, before the forks.
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from broker.capture import AccountState  # noqa: E402
+from engine.config import settings_from  # noqa: E402
+from engine.live_decide import run_strategy  # noqa: E402
+from engine.sessions import exchange_zone, session_closes, sessions_between  # noqa: E402
+from engine.types import Bars  # noqa: E402
+
+dates = sessions_between("XNYS", "2026-02-02", "2026-03-04")
+prices = np.full((len(dates), 2), 100.0)
+bars = Bars(session_closes("XNYS", dates), ("AAPL", "MSFT"), prices, prices, prices, prices, prices)
+run_strategy(
+    bars,
+    None,
+    settings_from({}),
+    fault_strategies.Alternate,
+    AccountState(1e5),
+    pd.Timestamp(bars.timestamps[0]),
+)
+exchange_zone("XNYS")

@@ -1,0 +1,76 @@
+"""Strategies for the fault tests: every bar brings orders, and what they are follows from bars and positions."""
+
+import backtrader as bt
+
+
+class Alternate(bt.Strategy):
+    """Buy ten shares of what is flat, sell what is held: two symbols, an order each on every bar."""
+
+    params = (("size", 10),)
+
+    def next(self):
+        for data in self.datas:
+            held = self.getposition(data).size
+            if held == 0:
+                self.buy(data=data, size=self.p.size)
+            else:
+                self.sell(data=data, size=held)
+
+
+class BuyOnce(bt.Strategy):
+    """Buy ten shares of the first symbol and keep them."""
+
+    def next(self):
+        if not self.getposition(self.datas[0]).size:
+            self.buy(data=self.datas[0], size=10)
+
+
+class RestingLimit(bt.Strategy):
+    """Keep a limit order far below the market, good till cancelled, and take it back two bars later."""
+
+    def __init__(self):
+        self.order = None
+        self.placed = 0
+
+    def next(self):
+        if self.order is None:
+            self.order = self.buy(
+                data=self.datas[0], size=10, exectype=bt.Order.Limit, price=self.datas[0].close[0] - 15
+            )
+            self.placed = len(self)
+        elif self.order.alive() and len(self) - self.placed >= 2:
+            self.cancel(self.order)
+
+    def notify_order(self, order):
+        if order.status == order.Rejected:
+            self.order = None
+
+
+class Shorter(bt.Strategy):
+    """Sell what it does not have."""
+
+    def next(self):
+        if not self.getposition(self.datas[0]).size:
+            self.sell(data=self.datas[0], size=10)
+
+
+class Greedy(bt.Strategy):
+    """Want far more than any limit allows."""
+
+    def next(self):
+        self.buy(data=self.datas[0], size=5_000)
+
+
+class Idle(bt.Strategy):
+    """Never trade."""
+
+
+class Forgetful(bt.Strategy):
+    """Decide by the number of times the process was asked: not repeatable."""
+
+    asked = 0
+
+    def next(self):
+        Forgetful.asked += 1
+        if Forgetful.asked % 2:
+            self.buy(data=self.datas[0], size=Forgetful.asked)

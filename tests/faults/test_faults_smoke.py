@@ -1,0 +1,26 @@
+"""The fault tests' own ground: without any fault the daemon trades, and both books agree."""
+
+import pytest
+
+
+def test_without_faults_every_bar_is_decided_once_and_both_books_agree(scene):
+    for _ in range(3):
+        assert scene.decide_and_send() == [0, 0]
+    assert len(scene.broker_orders()) == 6
+    assert set(scene.states()) == {"filled"}
+    scene.check()
+
+
+def test_running_a_bar_twice_does_nothing(scene):
+    scene.decide_and_send()
+    assert scene.once() == 0
+    assert len(scene.posts()) == 2
+    scene.check()
+
+
+@pytest.mark.parametrize("strategy", ["BuyOnce", "Idle"])
+def test_a_strategy_that_holds_sends_nothing_more(scene, strategy):
+    for _ in range(3):
+        scene.decide_and_send(strategy=f"fault_strategies:{strategy}")
+    assert len(scene.posts()) == {"BuyOnce": 1, "Idle": 0}[strategy]
+    scene.check()
