@@ -51,6 +51,7 @@ def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
     Raises:
         DataError, ConfigError, ConnectionFailed: see `engine.errors`.
     """
+    from engine.cluster import workers_of
     from engine.data import load_bars
     from engine.features.pipeline import build_features, build_labels
     from engine.folds import walk_forward_folds
@@ -71,7 +72,7 @@ def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
         folds,
         LSTMForecaster(settings.model, settings.seed),
         max_age_bars=settings.model.max_age_bars,
-        jobs=settings.jobs,
+        jobs=workers_of(settings),
         data_fingerprint=bars.fingerprint,
         on_done=lambda done, total: progress("training", done, total),
     )

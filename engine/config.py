@@ -340,6 +340,10 @@ class Settings(Section):
     """Seed of all randomness."""
     jobs: int = Field(0, ge=0)
     """Worker processes; 0 means one per core. Never changes a result."""
+    executor: Literal["local", "ray"] = "local"
+    """Where independent tasks run: processes on this machine, or a Ray cluster (extra `cluster`)."""
+    address: str = "auto"
+    """Ray cluster: HOST:PORT of its head, or `auto` for the one this machine belongs to."""
     data: DataSettings = DataSettings()
     """Where the bars come from."""
     features: FeatureSettings = FeatureSettings()

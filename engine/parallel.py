@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from engine.cluster import Cluster, run_on_cluster
 from engine.errors import ForewalkError
 
 Task = TypeVar("Task")
@@ -39,7 +40,7 @@ def run_tasks(
     function: Callable[[Task, Arrays], Result],
     tasks: Sequence[Task],
     arrays: Arrays,
-    jobs: int = 0,
+    jobs: int | Cluster = 0,
     on_done: Callable[[int], None] = lambda task: None,
 ) -> list[Result]:
     """Return `[function(task, arrays) for task in tasks]`, computed by `jobs` processes.
@@ -48,12 +49,14 @@ def run_tasks(
         function: importable, and pure: it gets everything it needs as arguments. `arrays` are read-only.
         tasks: picklable descriptions of the work; put the longest first.
         arrays: shared by all tasks.
-        jobs: processes; 0 means one per core; with 1 everything runs in this process.
+        jobs: processes; 0 means one per core; with 1 everything runs in this process. Or a cluster.
         on_done: called with the task's number each time one is finished.
 
     Raises:
         ForewalkError: a worker process died twice; the message names the tasks it was at.
     """
+    if isinstance(jobs, Cluster):
+        return run_on_cluster(function, tasks, arrays, jobs, on_done)
     jobs = min(jobs or available_cores(), max(len(tasks), 1))
     if jobs == 1:
         results = []

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.cluster import Cluster
 from engine.features.pipeline import FeaturePanel, Labels
 from engine.folds import Fold
 from engine.parallel import Arrays, run_tasks
@@ -60,7 +61,7 @@ def walk_forward(
     folds: Sequence[Fold],
     forecaster: Forecaster,
     max_age_bars: int,
-    jobs: int = 1,
+    jobs: int | Cluster = 1,
     data_fingerprint: str = "",
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Timeline, tuple[TrainingCurve, ...]]:
