@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from engine.config import ExecutionSettings, Settings
-from engine.errors import ForewalkError
+from engine.errors import ConfigError, ForewalkError
 from engine.parallel import available_cores
 from engine.sessions import bar_open_times, bars_per_year
 from engine.simulate import BPS, fill_capacity
 from engine.types import Bars, FloatArray, Forecasts
 from strategies.policy import REASONS
 
-if TYPE_CHECKING:
-    from engine.vector_types import Panel
-
+Panel = npt.NDArray[Any]  # records of vector_types.PANEL
 CHUNK = 32  # settings that a thread takes at a time
 STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
 
@@ -68,7 +66,6 @@ def simulate_settings(
     kernels, types = _kernels()
     span = bars.since(forecasts.timestamps[0])
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
-    panel = make_panel(span, forecasts, ranked)
     grid = make_rules(settings)
     equity, totals, summary = _outputs(len(settings), len(span))
     log = np.empty((0, len(types.LOG)))
@@ -77,10 +74,12 @@ def simulate_settings(
         kernels.run_settings(chosen, grid, numbers, equity, totals, summary, log)
         return len(numbers)
 
-    parts = [
-        (_with_capacity(panel, span, execution), numbers[i : i + CHUNK])
+    panels = [
+        (make_panel(span, forecasts, execution, ranked), numbers)
         for execution, numbers in _by_capacity(settings)
-        for i in range(0, len(numbers), CHUNK)
+    ]
+    parts = [
+        (panel, numbers[i : i + CHUNK]) for panel, numbers in panels for i in range(0, len(numbers), CHUNK)
     ]
     _in_threads(work, parts, jobs, lambda done: on_done(done, len(settings)))
     return VectorResult(span.timestamps, equity, _table(totals, summary, span))
@@ -90,17 +89,25 @@ def simulate_columns(bars: Bars, forecasts: Forecasts, settings: Settings, jobs:
     """Run the signal policy once per symbol, each as if it were alone, with the whole cash of its own.
 
     The rows of the result are the symbols. Equal to `simulate` on `bars.select([symbol])`.
+
+    Raises:
+        ConfigError: the strategy ranks symbols against each other.
+        ForewalkError: numba is not installed.
     """
-    kernels, _ = _kernels()
+    if settings.strategy.kind == "cross_section":
+        raise ConfigError("strategy.kind = 'cross_section' ranks symbols; alone there is nothing to rank")
+    kernels = _columns_kernel()
     span = bars.since(forecasts.timestamps[0])
-    panel = _with_capacity(make_panel(span, forecasts, ranked=False), span, settings.execution)
+    columns = tuple(
+        np.ascontiguousarray(x) for x in make_columns(span, forecasts, settings.execution).values()
+    )
     (rules,) = make_rules([settings])
     symbols = len(span.symbols)
     equity, totals, summary = _outputs(symbols, len(span))
 
     def work(first: int, last: int) -> int:
         part = slice(first, last)
-        kernels.run_columns(panel, rules, first, equity[part], totals[part], summary[part])
+        kernels.run_columns(*columns, rules, first, equity[part], totals[part], summary[part])
         return last - first
 
     parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
@@ -115,8 +122,7 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
     """
     kernels, types = _kernels()
     span = bars.since(forecasts.timestamps[0])
-    panel = make_panel(span, forecasts, settings.strategy.kind == "cross_section")
-    panel = _with_capacity(panel, span, settings.execution)
+    panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
     equity, totals, summary = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
     one = np.zeros(1, np.int64)
@@ -124,28 +130,36 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
     return equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
-def make_panel(span: Bars, forecasts: Forecasts, ranked: bool) -> Panel:
-    """Return what all settings share, without the capacity; the rankings only where `ranked`."""
-    _, types = _kernels()
+def make_columns(span: Bars, forecasts: Forecasts, execution: ExecutionSettings) -> dict[str, FloatArray]:
+    """Return what the simulation sees, [T, S] each: open, close, capacity, score, annual_std.
+
+    Prices and capacity are those of the feeds of `engine.simulate`; score is mean / std, NaN where not finite.
+    """
     close = _carried(span)
-    score = _score(forecasts)
     horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
-    ranking = np.zeros((len(span), 1), np.int64)
-    rank = ranking
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = forecasts.mean / forecasts.std
+    return {
+        "open": np.where(span.present, span.open, close),
+        "close": close,
+        "capacity": fill_capacity(span, execution),
+        "score": np.where(np.isfinite(score), score, np.nan),
+        "annual_std": forecasts.std / np.sqrt(horizon_years),
+    }
+
+
+def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, ranked: bool) -> Panel:
+    """Return the columns as one array of records, [T, S], with the rankings where `ranked`."""
+    _, types = _kernels()
+    columns = make_columns(span, forecasts, execution)
+    panel = np.zeros(columns["close"].shape, types.PANEL)
+    for name, values in columns.items():
+        panel[name] = values
+    panel["known"][:, 0] = np.isfinite(columns["score"]).sum(axis=1)
     if ranked:
-        ranking = np.argsort(-score, axis=1, kind="stable")  # NaN last
-        rank = np.empty_like(ranking)
-        np.put_along_axis(rank, ranking, np.arange(score.shape[1])[None, :], axis=1)
-    panel: Panel = types.Panel(
-        open=np.where(span.present, span.open, close),
-        close=close,
-        capacity=close,
-        score=score,
-        annual_std=np.ascontiguousarray(forecasts.std / np.sqrt(horizon_years)),
-        ranking=ranking,
-        rank=rank,
-        known=np.isfinite(score).sum(axis=1),
-    )
+        ranking = np.argsort(-columns["score"], axis=1, kind="stable")  # NaN last
+        panel["ranked"] = ranking
+        np.put_along_axis(panel["rank"], ranking, np.arange(panel.shape[1])[None, :], axis=1)
     return panel
 
 
@@ -170,6 +184,13 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     return grid
 
 
+def _columns_kernel() -> Any:
+    _kernels()
+    from engine import vector_columns
+
+    return vector_columns
+
+
 def _kernels() -> tuple[Any, Any]:
     try:
         from engine import vector_broker, vector_types
@@ -182,21 +203,11 @@ def _kernels() -> tuple[Any, Any]:
     return vector_broker, vector_types
 
 
-def _score(forecasts: Forecasts) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = forecasts.mean / forecasts.std
-    return np.ascontiguousarray(np.where(np.isfinite(score), score, np.nan))
-
-
 def _carried(span: Bars) -> FloatArray:
     """Return closes carried over missing bars, 0 before the first: the feed's close."""
     row = np.arange(len(span))[:, None]
     last = np.maximum.accumulate(np.where(span.present, row, -1), axis=0)
     return np.where(last >= 0, np.take_along_axis(span.close, np.maximum(last, 0), axis=0), 0.0)
-
-
-def _with_capacity(panel: Panel, span: Bars, execution: ExecutionSettings) -> Panel:
-    return panel._replace(capacity=np.ascontiguousarray(fill_capacity(span, execution)))
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[tuple[ExecutionSettings, npt.NDArray[np.int64]]]:

@@ -14,7 +14,7 @@ import numpy as np
 from engine.types import FloatArray, IntArray
 from engine.vector_policy import decide
 from engine.vector_types import (
-    BLOCK,
+    BOOK,
     CANCELLED,
     FEES,
     FILLED,
@@ -23,36 +23,63 @@ from engine.vector_types import (
     PENDING,
     STALE,
     TRADED,
-    Panel,
     compiled,
     compiled_and_kept,
-    new_book,
+    compiled_inline,
 )
 
 
 @compiled
-def worth(t: int, held: int, panel: Any, book: Any) -> float:
-    """Value of the positions, added up as `BackBroker._get_value` does."""
-    total = 0.0
-    for i in range(held):
-        s = book.held[i]
-        size, close = book.size[s], panel.close[t, s]
-        value = size * close
-        if value > 0:
-            gain = size * (close - book.price[s])
-            total += value - gain
-            total += gain
-        else:
-            total += value
-    return total
+def with_value(total: float, size: float, price: float, close: float) -> float:
+    """Add the value of one position to `total`, in the steps of `BackBroker._get_value`."""
+    value = size * close
+    if value > 0:
+        gain = size * (close - price)
+        total += value - gain
+        return total + gain
+    return total + value
 
 
 @compiled
+def claimed(spare: float, order: float, close: float, rules: Any) -> float:
+    """Return the cash left once an order is paid at the close at which it was sent: `check_submitted`."""
+    spare -= order * close
+    return spare - abs(order) * rules.fee * close
+
+
+@compiled
+def execute(
+    order: float, size: float, entry_price: float, cash: float, open_: float, capacity: float, rules: Any
+) -> tuple[int, float, float, float, float]:
+    """Fill what the bar's capacity and the cash allow: `capacity_filler`, `BackBroker._execute`.
+
+    Returns status, filled quantity (signed), price, fee and the cash afterwards.
+    """
+    closing = size * order < 0
+    if capacity == STALE:
+        quantity = abs(order) if closing else 0.0
+    else:
+        quantity = min(abs(order), capacity)
+    if quantity == 0.0:
+        return CANCELLED, 0.0, 0.0, 0.0, cash
+    status = FILLED if quantity == abs(order) else PARTIAL
+    part = quantity if order > 0 else -quantity
+    price = open_ * (1.0 + rules.slippage if order > 0 else 1.0 - rules.slippage)
+    fee = quantity * rules.fee * price
+    if closing:
+        return status, part, price, fee, cash + (-part * entry_price + -part * (price - entry_price)) - fee
+    left = cash - part * price - fee
+    if left < 0.0:
+        return MARGIN, 0.0, 0.0, 0.0, cash
+    return status, part, price, fee, left
+
+
+@compiled_inline
 def finish(
     t: int,
     k: int,
     status: int,
-    quantity: float,
+    part: float,
     price: float,
     fee: float,
     book: Any,
@@ -62,88 +89,18 @@ def finish(
     """Book the end of an order."""
     totals[status] += 1
     totals[FEES] += fee
-    totals[TRADED] += quantity * price
+    totals[TRADED] += abs(part * price)
     if log.shape[0]:
-        row = book.order_row[k]
-        log[row, 4] = status
-        log[row, 5], log[row, 6], log[row, 7], log[row, 8] = t, quantity, price, fee
-
-
-@compiled
-def insert(book: Any, held: int, s: int) -> int:
-    """Put `s` into the list of held symbols, in column order."""
-    i = held
-    while i > 0 and book.held[i - 1] > s:
-        book.held[i] = book.held[i - 1]
-        i -= 1
-    book.held[i] = s
-    return held + 1
-
-
-@compiled
-def drop(book: Any, held: int, s: int) -> int:
-    """Take `s` out of the list of held symbols."""
-    book.weight[s] = 0.0
-    i = 0
-    while book.held[i] != s:
-        i += 1
-    for j in range(i, held - 1):
-        book.held[j] = book.held[j + 1]
-    return held - 1
-
-
-@compiled
-def fill(
-    t: int,
-    s: int,
-    k: int,
-    cash: float,
-    held: int,
-    panel: Any,
-    rules: Any,
-    book: Any,
-    totals: FloatArray,
-    log: FloatArray,
-) -> tuple[float, int]:
-    """Fill what the bar's capacity and the cash allow: `BackBroker._execute`, `Position.update`."""
-    asked, before, capacity = book.order_size[k], book.size[s], panel.capacity[t, s]
-    closing = before * asked < 0
-    if capacity == STALE:
-        quantity = abs(asked) if closing else 0.0
-    else:
-        quantity = min(abs(asked), capacity)
-    if quantity == 0.0:
-        # the strategy cancels it at this close, but after the last bar nobody is told any more
-        heard = t + 1 < panel.close.shape[0]
-        finish(t, k, CANCELLED if heard else PENDING, 0.0, 0.0, 0.0, book, totals, log)
-        return cash, held
-    size = quantity if asked > 0 else -quantity
-    price = panel.open[t, s] * (1.0 + rules.slippage if asked > 0 else 1.0 - rules.slippage)
-    fee = quantity * rules.fee * price
-    if closing:
-        paid = size * -1.0 * book.price[s] + -size * (price - book.price[s])
-        cash = cash + paid - fee
-        book.size[s] = before + size
-        if book.size[s] == 0.0:
-            held = drop(book, held, s)
-    else:
-        left = cash - size * price - fee
-        if left < 0.0:
-            finish(t, k, MARGIN, 0.0, 0.0, 0.0, book, totals, log)
-            return cash, held
-        cash = left
-        book.size[s], book.price[s], book.opened[s] = size, price, t
-        held = insert(book, held, s)
-    whole = FILLED if quantity == abs(asked) else PARTIAL
-    finish(t, k, whole, quantity, size * price / size, fee, book, totals, log)
-    return cash, held
+        row = book[k].order_row
+        log[row, 4], log[row, 5], log[row, 6], log[row, 8] = status, t, abs(part), fee
+        if part != 0.0:
+            log[row, 7] = part * price / part  # as an order averages its fills
 
 
 @compiled
 def settle(
     t: int,
     cash: float,
-    held: int,
     orders: int,
     panel: Any,
     rules: Any,
@@ -153,23 +110,43 @@ def settle(
 ) -> tuple[float, int]:
     """Check the last bar's orders against the cash, then fill them at the open: `BackBroker.next`.
 
-    The check takes them in the order in which they were sent, at the close at which they were decided. A
-    refused one keeps its claim on the cash of those behind it. An order closes or opens, never both.
+    The check takes them in the order in which they were sent; a refused one keeps its claim on the cash of those
+    behind it. Return the cash and how many symbols are held, which are listed anew.
     """
     spare = cash
     for k in range(orders):
-        s, size = book.order_symbol[k], book.order_size[k]
-        close = panel.close[t - 1, s]
-        spare -= size * close
-        spare -= abs(size) * rules.fee * close
-        if not spare >= 0.0:
-            finish(t, k, MARGIN, 0.0, 0.0, 0.0, book, totals, log)
-            book.order_symbol[k] = -1
+        spare = claimed(spare, book[k].order_size, panel[t - 1, book[k].order_symbol].close, rules)
+        book[k].refused = 0 if spare >= 0.0 else 1
+    last = panel.shape[0] - 1
     for k in range(orders):
-        s = book.order_symbol[k]
-        if s >= 0:
-            cash, held = fill(t, s, k, cash, held, panel, rules, book, totals, log)
-    return cash, held
+        if book[k].refused:
+            finish(t, k, MARGIN, 0.0, 0.0, 0.0, book, totals, log)
+            continue
+        s, order = book[k].order_symbol, book[k].order_size
+        size, bar = book[s].size, panel[t, s]
+        status, part, price, fee, cash = execute(
+            order, size, book[s].price, cash, bar.open, bar.capacity, rules
+        )
+        if part != 0.0 and size == 0.0:
+            book[s].price, book[s].opened = price, t
+        book[s].size = size + part
+        if status == CANCELLED and t == last:
+            status = PENDING  # the strategy cancels it at this close, but nobody is told any more
+        finish(t, k, status, part, price, fee, book, totals, log)
+    return cash, list_held(book)
+
+
+@compiled
+def list_held(book: Any) -> int:
+    """List the symbols that are held, in column order; return how many."""
+    held = 0
+    for s in range(len(book)):
+        if book[s].size != 0.0:
+            book[held].held = s
+            held += 1
+        else:
+            book[s].weight = 0.0
+    return held
 
 
 @compiled
@@ -196,17 +173,17 @@ def send(
     """Turn targets into orders, reductions first: `SignalStrategy.send`. Return how many."""
     orders = 0
     for i in range(held + entering):
-        s = book.held[i] if i < held else book.entering[i - held]
-        if np.isnan(book.target[s]):
+        s = book[i].held if i < held else book[i - held].entering
+        if np.isnan(book[s].target):
             continue
-        now = book.size[s]
-        size = shares(book.target[s], value, panel.close[t, s], rules.fractional) - now
+        now = book[s].size
+        size = shares(book[s].target, value, panel[t, s].close, rules.fractional) - now
         if size != 0.0:
-            book.order_symbol[orders], book.order_size[orders] = s, size
-            book.order_row[orders] = sent + orders
+            book[orders].order_symbol, book[orders].order_size = s, size
+            book[orders].order_row = sent + orders
             if log.shape[0]:
                 row = sent + orders
-                log[row, 0], log[row, 1], log[row, 2], log[row, 3] = t, s, size, book.reason[s]
+                log[row, 0], log[row, 1], log[row, 2], log[row, 3] = t, s, size, book[s].reason
                 log[row, 4], log[row, 5], log[row, 6], log[row, 7], log[row, 8] = PENDING, -1, 0, np.nan, 0
             orders += 1
     return orders
@@ -223,17 +200,22 @@ def run_account(panel: Any, rules: Any, equity: FloatArray, totals: FloatArray, 
         totals: [len(TOTALS)], filled with counts and sums.
         log: [at least T * S, len(LOG)], filled with every order; [0, ...] for none.
     """
-    bars, symbols = panel.close.shape
-    book = new_book(symbols)
+    bars, symbols = panel.shape
+    book = np.zeros(symbols, BOOK)
+    sums = np.zeros(2 * symbols)  # first what is added up in a list, then in all columns
     cash, held, orders, sent = rules.cash, 0, 0, 0
     totals[:] = 0.0
     for t in range(bars):
         if orders:
-            cash, held = settle(t, cash, held, orders, panel, rules, book, totals, log)
+            cash, held = settle(t, cash, orders, panel, rules, book, totals, log)
             orders = 0
-        value = cash + worth(t, held, panel, book)
+        worth = 0.0
+        for i in range(held):
+            s = book[i].held
+            worth = with_value(worth, book[s].size, book[s].price, panel[t, s].close)
+        value = cash + worth
         equity[t] = value
-        closing, entering = decide(t, value, held, panel, rules, book)
+        closing, entering = decide(t, value, held, panel, rules, book, sums)
         if closing or entering:
             orders = send(t, value, held, entering, sent, panel, rules, book, log)
             sent += orders
@@ -285,46 +267,3 @@ def run_settings(
         sent = run_account(panel, grid[n], equity[n], totals[n], log)
         summarise(equity[n], summary[n])
     return sent
-
-
-@compiled_and_kept
-def run_columns(
-    panel: Any, rules: Any, first: int, equity: FloatArray, totals: FloatArray, summary: FloatArray
-) -> None:
-    """Simulate one account per column from `first` on, each as if its symbol were alone; see `run_settings`.
-
-    Columns are copied out a few at a time: those of one cache line are read together, and the copies fit the
-    cache.
-    """
-    bars = panel.close.shape[0]
-    log = np.empty((0, 9))
-    count = len(equity)
-    for start in range(0, count, BLOCK):
-        width = min(BLOCK, count - start)
-        copies = np.empty((5, BLOCK, bars))
-        for t in range(bars):
-            for c in range(width):
-                column = first + start + c
-                copies[0, c, t] = panel.open[t, column]
-                copies[1, c, t] = panel.close[t, column]
-                copies[2, c, t] = panel.capacity[t, column]
-                copies[3, c, t] = panel.score[t, column]
-                copies[4, c, t] = panel.annual_std[t, column]
-        for c in range(width):
-            known = np.zeros(bars, np.int64)
-            for t in range(bars):
-                known[t] = 0 if np.isnan(copies[3, c, t]) else 1
-            ranking = np.zeros((bars, 1), np.int64)
-            alone = Panel(
-                copies[0, c].reshape(bars, 1),
-                copies[1, c].reshape(bars, 1),
-                copies[2, c].reshape(bars, 1),
-                copies[3, c].reshape(bars, 1),
-                copies[4, c].reshape(bars, 1),
-                ranking,
-                (1 - known).reshape(bars, 1),
-                known,
-            )
-            row = start + c
-            run_account(alone, rules, equity[row], totals[row], log)
-            summarise(equity[row], summary[row])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.types import FloatArray
 from engine.vector_types import (
     CROSS_SECTION,
     ENTRY,
@@ -24,11 +25,12 @@ from engine.vector_types import (
     TURNOVER,
     VOLATILITY_TARGET,
     compiled,
+    compiled_inline,
     pairwise,
 )
 
 
-@compiled
+@compiled_inline
 def wanted_by_threshold(score: float, side: float, rules: Any) -> float:
     """Side of one held symbol: `_wanted_by_threshold`."""
     long = (score >= rules.entry and score > 0) or (side > 0 and score >= rules.exit)
@@ -45,69 +47,73 @@ def shrink(held: int, factor: float, book: Any) -> int:
     """Scale everything that is kept; return how many had no target before."""
     fresh = 0
     for i in range(held):
-        s = book.held[i]
-        if book.weight[s] == 0.0:
+        s = book[i].held
+        if book[s].weight == 0.0:
             continue
-        if np.isnan(book.target[s]):
-            book.target[s], book.reason[s] = book.weight[s] * factor, LIMIT
+        if np.isnan(book[s].target):
+            book[s].target, book[s].reason = book[s].weight * factor, LIMIT
             fresh += 1
-        elif book.reason[s] == LIMIT:
-            book.target[s] *= factor
+        elif book[s].reason == LIMIT:
+            book[s].target *= factor
     return fresh
 
 
-@compiled
-def close_and_trim(t: int, held: int, ranked: bool, panel: Any, rules: Any, book: Any) -> int:
+@compiled_inline
+def close_and_trim(
+    t: int, held: int, ranked: bool, panel: Any, rules: Any, book: Any, sums: FloatArray
+) -> int:
     """Close what stops, missing forecasts or signals end; cut back what drifted: `_stops`, `_close`, `_trim`."""
     widest = rules.max_weight * LIMIT_TOLERANCE
     closing, kept = 0, 0
     for i in range(held):
-        s = book.held[i]
-        weight, score = book.weight[s], panel.score[t, s]
-        book.target[s], book.reason[s] = np.nan, NONE
+        s = book[i].held
+        weight, score = book[s].weight, panel[t, s].score
+        book[s].target, book[s].reason = np.nan, NONE
         if weight == 0.0:
             continue
         side = 1.0 if weight > 0 else -1.0
-        gain = side * (panel.close[t, s] / book.price[s] - 1.0)
-        wanted = book.wanted[s] if ranked else wanted_by_threshold(score, side, rules)
+        gain = side * (panel[t, s].close / book[s].price - 1.0)
+        wanted = book[s].wanted if ranked else wanted_by_threshold(score, side, rules)
         if gain <= -rules.stop_loss:
-            book.target[s], book.reason[s] = 0.0, STOP_LOSS
+            book[s].target, book[s].reason = 0.0, STOP_LOSS
         elif gain >= rules.take_profit:
-            book.target[s], book.reason[s] = 0.0, TAKE_PROFIT
+            book[s].target, book[s].reason = 0.0, TAKE_PROFIT
         elif np.isnan(score):
-            book.target[s], book.reason[s] = 0.0, NO_FORECAST
-        elif wanted != side and t - book.opened[s] >= rules.min_hold_bars:
-            book.target[s], book.reason[s] = 0.0, EXIT
+            book[s].target, book[s].reason = 0.0, NO_FORECAST
+        elif wanted != side and t - book[s].opened >= rules.min_hold_bars:
+            book[s].target, book[s].reason = 0.0, EXIT
         elif abs(weight) > widest:
-            book.target[s], book.reason[s] = side * rules.max_weight, LIMIT
-            book.scratch[kept] = rules.max_weight
+            book[s].target, book[s].reason = side * rules.max_weight, LIMIT
+            sums[kept] = rules.max_weight
             kept += 1
         else:
-            book.scratch[kept] = abs(weight)
+            sums[kept] = abs(weight)
             kept += 1
             continue
         closing += 1
-    gross = pairwise(book.scratch, 0, kept)
+    if kept == 0:
+        return closing
+    gross = pairwise(sums, 0, kept)
     if gross > rules.max_gross * LIMIT_TOLERANCE:
         closing += shrink(held, rules.max_gross / gross, book)
     return closing
 
 
-@compiled
+@compiled_inline
 def find_entries(t: int, panel: Any, rules: Any, book: Any) -> int:
     """List the symbols that are not held and beyond the entry threshold, and the side of each."""
     entering, entry = 0, rules.entry
     both = rules.direction == LONG_SHORT
-    for s in range(panel.close.shape[1]):
-        score = panel.score[t, s]
+    for s in range(panel.shape[1]):
+        score = panel[t, s].score
         if score >= entry and score > 0:
             side = 1.0
         elif both and -score >= entry and score < 0:
             side = -1.0
         else:
             continue
-        if book.weight[s] == 0.0 and panel.close[t, s] > 0.0:
-            book.wanted[s], book.entering[entering] = side, s
+        if book[s].weight == 0.0 and panel[t, s].close > 0.0:
+            book[s].wanted, book[entering].entering = side, s
             entering += 1
     return entering
 
@@ -120,39 +126,39 @@ def fill_places(
     safe = min(count, places + rules.hysteresis)
     stays = 0
     for r in range(safe):
-        s = panel.ranking[t, r if side > 0 else count - 1 - r]
-        if book.weight[s] * side > 0:
+        s = panel[t, r if side > 0 else count - 1 - r].ranked
+        if book[s].weight * side > 0:
             if stays < places:
-                book.wanted[s] = side
+                book[s].wanted = side
             stays += 1
     young = 0  # held, too young to leave, and ranked beyond the hysteresis
     for i in range(held):
-        s = book.held[i]
-        place = panel.rank[t, s] if side > 0 else count - 1 - panel.rank[t, s]
-        known = panel.rank[t, s] < count
-        if known and place >= safe and book.weight[s] * side > 0 and t - book.opened[s] < rules.min_hold_bars:
+        s = book[i].held
+        place = panel[t, s].rank if side > 0 else count - 1 - panel[t, s].rank
+        known = panel[t, s].rank < count
+        if known and place >= safe and book[s].weight * side > 0 and t - book[s].opened < rules.min_hold_bars:
             young += 1
     r = safe
     while young and r < count:
-        s = panel.ranking[t, r if side > 0 else count - 1 - r]
-        if book.weight[s] * side > 0 and t - book.opened[s] < rules.min_hold_bars:
+        s = panel[t, r if side > 0 else count - 1 - r].ranked
+        if book[s].weight * side > 0 and t - book[s].opened < rules.min_hold_bars:
             if stays < places:
-                book.wanted[s] = side
+                book[s].wanted = side
             stays += 1
             young -= 1
         r += 1
     free = places - min(places, stays)
     for r in range(places):
-        s = panel.ranking[t, r if side > 0 else count - 1 - r]
-        if free and book.wanted[s] == 0.0 and not book.weight[s] * side > 0:
-            book.wanted[s] = side
+        s = panel[t, r if side > 0 else count - 1 - r].ranked
+        if free and book[s].wanted == 0.0 and not book[s].weight * side > 0:
+            book[s].wanted = side
             free -= 1
 
 
 @compiled
 def choose_by_rank(t: int, held: int, panel: Any, rules: Any, book: Any) -> None:
     """Set the wanted side of every symbol by rank: `_wanted_by_rank`."""
-    count = panel.known[t]
+    count = panel[t, 0].known
     both = rules.direction == LONG_SHORT
     places = min(rules.top, count // 2 if both else count)
     fill_places(t, held, count, places, 1.0, panel, rules, book)
@@ -163,17 +169,17 @@ def choose_by_rank(t: int, held: int, panel: Any, rules: Any, book: Any) -> None
 @compiled
 def find_ranked(t: int, panel: Any, rules: Any, book: Any) -> int:
     """List the symbols that are wanted and not held, in column order."""
-    count, entering = panel.known[t], 0
+    count, entering = panel[t, 0].known, 0
     both = rules.direction == LONG_SHORT
     places = min(rules.top, count // 2 if both else count)
     for r in range(places * 2 if both else places):
-        s = panel.ranking[t, r if r < places else count - 1 - (r - places)]
-        if book.wanted[s] != 0.0 and book.weight[s] == 0.0 and panel.close[t, s] > 0.0:
+        s = panel[t, r if r < places else count - 1 - (r - places)].ranked
+        if book[s].wanted != 0.0 and book[s].weight == 0.0 and panel[t, s].close > 0.0:
             i = entering
-            while i > 0 and book.entering[i - 1] > s:
-                book.entering[i] = book.entering[i - 1]
+            while i > 0 and book[i - 1].entering > s:
+                book[i].entering = book[i - 1].entering
                 i -= 1
-            book.entering[i] = s
+            book[i].entering = s
             entering += 1
     return entering
 
@@ -181,29 +187,31 @@ def find_ranked(t: int, panel: Any, rules: Any, book: Any) -> int:
 @compiled
 def forget_ranks(t: int, held: int, panel: Any, rules: Any, book: Any) -> None:
     """Set every wanted side back to none."""
-    count = panel.known[t]
+    count = panel[t, 0].known
     places = min(rules.top, count)
     for r in range(places):
-        book.wanted[panel.ranking[t, r]] = 0.0
-        book.wanted[panel.ranking[t, count - 1 - r]] = 0.0
+        book[panel[t, r].ranked].wanted = 0.0
+        book[panel[t, count - 1 - r].ranked].wanted = 0.0
     for i in range(held):
-        book.wanted[book.held[i]] = 0.0
+        book[book[i].held].wanted = 0.0
 
 
 @compiled
-def gross_kept(held: int, symbols: int, book: Any) -> float:
+def gross_kept(held: int, symbols: int, book: Any, sums: FloatArray) -> float:
     """Sum of |weights| after the closings, over all columns, as NumPy adds it up."""
     for i in range(held):
-        s = book.held[i]
-        book.dense[s] = abs(book.weight[s] if np.isnan(book.target[s]) else book.target[s])
-    total = pairwise(book.dense, 0, symbols)
+        s = book[i].held
+        sums[symbols + s] = abs(book[s].weight if np.isnan(book[s].target) else book[s].target)
+    total = pairwise(sums, symbols, symbols)
     for i in range(held):
-        book.dense[book.held[i]] = 0.0
+        sums[symbols + book[i].held] = 0.0
     return total
 
 
 @compiled
-def size_entries(t: int, held: int, entering: int, panel: Any, rules: Any, book: Any) -> int:
+def size_entries(
+    t: int, held: int, entering: int, panel: Any, rules: Any, book: Any, sums: FloatArray
+) -> int:
     """Set the targets of the new positions within the room that is left: `_enter`, `_position_size`.
 
     Return how many are left; `entering` then lists those.
@@ -211,88 +219,92 @@ def size_entries(t: int, held: int, entering: int, panel: Any, rules: Any, book:
     if rules.kind == CROSS_SECTION:
         places = rules.top * (2 if rules.direction == LONG_SHORT else 1)
     else:
-        places = panel.known[t]
+        places = panel[t, 0].known
     share = rules.max_gross / max(places, 1) if np.isnan(rules.fraction) else rules.fraction
     for i in range(entering):
         size = share
         if rules.sizing == VOLATILITY_TARGET:
-            annual = panel.annual_std[t, book.entering[i]]
+            annual = panel[t, book[i].entering].annual_std
             size = share * rules.target_volatility / (annual if annual > 0 else np.inf)
-        book.scratch[i] = min(size, rules.max_weight)
-    asked = pairwise(book.scratch, 0, entering)
-    room = max(0.0, rules.max_gross - gross_kept(held, panel.close.shape[1], book))
+        sums[i] = min(size, rules.max_weight)
+    asked = pairwise(sums, 0, entering)
+    room = max(0.0, rules.max_gross - gross_kept(held, panel.shape[1], book, sums))
     scale = min(1.0, room / asked) if asked > 0 else 0.0
     chosen = 0
     for i in range(entering):
-        s = book.entering[i]
-        size = book.scratch[i]
+        s = book[i].entering
+        size = sums[i]
         if size * scale > 0:
-            book.target[s], book.reason[s] = book.wanted[s] * size * scale, ENTRY
-            book.entering[chosen] = s
+            book[s].target, book[s].reason = book[s].wanted * size * scale, ENTRY
+            book[chosen].entering = s
             chosen += 1
     return chosen
 
 
 @compiled
-def cap_turnover(t: int, held: int, entering: int, panel: Any, rules: Any, book: Any) -> int:
+def cap_turnover(
+    t: int, held: int, entering: int, panel: Any, rules: Any, book: Any, sums: FloatArray
+) -> int:
     """Drop the changes that do not fit: `_cap_turnover`. Return how many entries are left."""
     forced = 0
     for i in range(held):
-        s = book.held[i]
-        if book.reason[s] not in (NONE, EXIT):
-            book.scratch[forced] = abs(book.target[s] - book.weight[s])
+        s = book[i].held
+        if book[s].reason not in (NONE, EXIT):
+            sums[forced] = abs(book[s].target - book[s].weight)
             forced += 1
-    room = rules.turnover_cap - pairwise(book.scratch, 0, forced)
+    room = rules.turnover_cap - pairwise(sums, 0, forced)
     strength, symbol = np.empty(held), np.empty(held, np.int64)
     exits = 0
     for i in range(held):
-        s = book.held[i]
-        if book.reason[s] == EXIT:
-            strength[exits], symbol[exits] = -abs(panel.score[t, s]), s
+        s = book[i].held
+        if book[s].reason == EXIT:
+            strength[exits], symbol[exits] = -abs(panel[t, s].score), s
             exits += 1
     for k in np.argsort(strength[:exits], kind="mergesort"):
         s = symbol[k]
-        change = abs(book.target[s] - book.weight[s])
+        change = abs(book[s].target - book[s].weight)
         if change <= room + 1e-12:
             room -= change
         else:
-            book.target[s], book.reason[s] = np.nan, TURNOVER
+            book[s].target, book[s].reason = np.nan, TURNOVER
     for i in range(entering):
-        book.scratch[i] = -abs(panel.score[t, book.entering[i]])
-    for k in np.argsort(book.scratch[:entering], kind="mergesort"):
-        s = book.entering[k]
-        change = abs(book.target[s])
+        sums[i] = -abs(panel[t, book[i].entering].score)
+    for k in np.argsort(sums[:entering], kind="mergesort"):
+        s = book[k].entering
+        change = abs(book[s].target)
         if change <= room + 1e-12:
             room -= change
         else:
-            book.target[s], book.reason[s] = np.nan, TURNOVER
+            book[s].target, book[s].reason = np.nan, TURNOVER
     chosen = 0
     for i in range(entering):
-        s = book.entering[i]
-        if not np.isnan(book.target[s]):
-            book.entering[chosen] = s
+        s = book[i].entering
+        if not np.isnan(book[s].target):
+            book[chosen].entering = s
             chosen += 1
     return chosen
 
 
-@compiled
-def decide(t: int, value: float, held: int, panel: Any, rules: Any, book: Any) -> tuple[int, int]:
+@compiled_inline
+def decide(
+    t: int, value: float, held: int, panel: Any, rules: Any, book: Any, sums: FloatArray
+) -> tuple[int, int]:
     """Set targets and reasons; return how many held symbols have a target and how many are to be entered.
 
     Equals `policy.decide`.
     """
     for i in range(held):
-        s = book.held[i]
-        book.weight[s] = book.size[s] * panel.close[t, s] / value
+        s = book[i].held
+        book[s].weight = book[s].size * panel[t, s].close / value
     ranked = rules.kind == CROSS_SECTION
     if ranked:
         choose_by_rank(t, held, panel, rules, book)
-    closing = close_and_trim(t, held, ranked, panel, rules, book)
+    closing = close_and_trim(t, held, ranked, panel, rules, book, sums)
     entering = find_ranked(t, panel, rules, book) if ranked else find_entries(t, panel, rules, book)
     if entering:
-        entering = size_entries(t, held, entering, panel, rules, book)
+        entering = size_entries(t, held, entering, panel, rules, book, sums)
     if ranked and not np.isnan(rules.turnover_cap) and (closing or entering):
-        entering = cap_turnover(t, held, entering, panel, rules, book)
+        entering = cap_turnover(t, held, entering, panel, rules, book, sums)
     if ranked:
         forget_ranks(t, held, panel, rules, book)
     return closing, entering

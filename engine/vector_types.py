@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 
-from engine.types import FloatArray, IntArray
+from engine.types import FloatArray
 
 compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True)
+compiled_inline: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, inline="always")
 compiled_and_kept: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, cache=True)
 
 CROSS_SECTION = 1
@@ -63,7 +64,8 @@ RULES = np.dtype(
             "slippage",
         )
     ]
-    + [(f"source_{_source_digest()}", np.int64)]
+    + [(f"source_{_source_digest()}", np.int64)],
+    align=True,
 )
 TOTALS = ("pending", "filled", "partial", "cancelled", "margin", "fees", "traded")  # by status, then sums
 FEES, TRADED = 5, 6
@@ -71,61 +73,24 @@ SUMMARY = ("total_return", "sharpe_per_bar", "max_drawdown", "mean_equity")
 LOG = ("decided", "symbol", "quantity", "reason", "status", "filled_at", "filled", "price", "fee")
 
 
-class Panel(NamedTuple):
-    """What the market and the models say; all settings share it.
+# One cell of the panel, [T, S]: a cache line of what all settings share. `score` is mean / std, NaN where there
+# is no forecast, and `annual_std` the std scaled to a year. `ranked` of cell [t, r] is the column with the r-th
+# best score, `rank` of cell [t, s] the place of column s; `known`, in column 0, is the number of scores.
+PANEL = np.dtype(
+    [(name, np.float64) for name in ("open", "close", "capacity", "score", "annual_std")]
+    + [(name, np.int64) for name in ("ranked", "rank", "known")],
+    align=True,
+)
 
-    `score` is mean / std, NaN where there is no forecast; `annual_std` the std scaled to a year; `ranking` the
-    columns with a score, best first; `rank` the place of each column in it; `known` the number of scores.
-    """
-
-    open: FloatArray
-    close: FloatArray
-    capacity: FloatArray
-    score: FloatArray
-    annual_std: FloatArray
-    ranking: IntArray
-    rank: IntArray
-    known: IntArray
-
-
-class Book(NamedTuple):
-    """The account's memory, one entry per symbol; `held`, `entering` and the orders are lists, column order."""
-
-    size: FloatArray
-    price: FloatArray
-    opened: IntArray
-    weight: FloatArray
-    target: FloatArray
-    reason: IntArray
-    wanted: FloatArray
-    held: IntArray
-    entering: IntArray
-    order_symbol: IntArray
-    order_size: FloatArray
-    order_row: IntArray
-    scratch: FloatArray
-    dense: FloatArray
-
-
-@compiled
-def new_book(symbols: int) -> Any:
-    """Return an empty book."""
-    return Book(
-        np.zeros(symbols),
-        np.zeros(symbols),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols),
-        np.full(symbols, np.nan),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols),
-        np.zeros(symbols, np.int64),
-        np.zeros(symbols),
-        np.zeros(symbols),
-    )
+# The account's memory, one record per symbol. `held`, `entering` and the orders are lists that begin at record 0.
+BOOK = np.dtype(
+    [(name, np.float64) for name in ("size", "price", "weight", "target", "wanted", "order_size")]
+    + [
+        (name, np.int64)
+        for name in ("opened", "reason", "held", "entering", "order_symbol", "order_row", "refused")
+    ],
+    align=True,
+)
 
 
 @compiled

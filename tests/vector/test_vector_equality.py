@@ -111,10 +111,11 @@ def test_a_forecast_before_the_first_price_enters_nothing():
     assert orders["decided_at"].min() == bars.timestamps[10]
 
 
-@hypothesis.settings(max_examples=30)
+@hypothesis.settings(max_examples=60)
 @given(world=worlds, settings=all_settings)
 def test_each_column_alone_is_the_run_on_that_symbol(world, settings):
     bars, forecasts = world
+    hypothesis.assume(settings.strategy.kind == "per_symbol")
     result = simulate_columns(bars, forecasts, settings)
     s = len(bars.symbols) - 1
     one = make_forecasts(
@@ -127,6 +128,8 @@ def test_each_column_alone_is_the_run_on_that_symbol(world, settings):
     )
     expected = simulate(bars.select(bars.symbols[s:]), one, settings)
     assert np.array_equal(result.equity[s], expected.equity["equity"].to_numpy())
+    for status in ("pending", "filled", "partial", "cancelled", "margin"):
+        assert result.table[status][s] == expected.counts[status]
 
 
 @hypothesis.settings(max_examples=20)

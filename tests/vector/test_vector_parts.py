@@ -16,7 +16,7 @@ from engine import vector_types
 from engine.config import settings_from
 from engine.evaluation.strategy import return_metrics, strategy_metrics
 from engine.simulate import STALE, feed_columns, simulate
-from engine.vector import make_panel, make_rules, simulate_columns, simulate_settings
+from engine.vector import make_columns, make_rules, simulate_columns, simulate_settings
 from strategies import policy
 
 
@@ -30,10 +30,11 @@ def test_a_sum_is_numpys_to_the_last_bit(count, seed):
 def test_prices_are_carried_as_the_feeds_carry_them(world):
     bars, forecasts = world
     span = bars.since(forecasts.timestamps[0])
-    panel = make_panel(span, forecasts, ranked=False)
+    seen = make_columns(span, forecasts, settings_from({}).execution)
     for s, columns in enumerate(feed_columns(span, settings_from({}).execution)):
-        assert np.array_equal(panel.open[:, s], columns["open"])
-        assert np.array_equal(panel.close[:, s], columns["close"])
+        assert np.array_equal(seen["open"][:, s], columns["open"])
+        assert np.array_equal(seen["close"][:, s], columns["close"])
+        assert np.array_equal(seen["capacity"][:, s], columns["capacity"])
 
 
 def test_the_constants_are_those_of_the_policy_and_the_broker():
