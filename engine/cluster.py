@@ -17,7 +17,7 @@ from engine.errors import ConfigError, ConnectionFailed, ForewalkError
 
 if TYPE_CHECKING:
     from engine.config import Settings
-    from engine.parallel import Arrays
+    from engine.types import Arrays
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

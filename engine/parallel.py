@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from engine.cluster import Cluster, run_on_cluster
 from engine.errors import ForewalkError
+from engine.types import Arrays
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 ATTEMPTS = 2
 

@@ -13,8 +13,8 @@ import pandas as pd
 from engine.cluster import Cluster
 from engine.features.pipeline import FeaturePanel, Labels
 from engine.folds import Fold
-from engine.parallel import Arrays, run_tasks
-from engine.types import TrainingCurve
+from engine.parallel import run_tasks
+from engine.types import Arrays, TrainingCurve
 from models.base import Forecaster, TrainingData
 from models.timeline import Timeline
 
