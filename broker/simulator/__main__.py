@@ -21,9 +21,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--start", help="start of the virtual clock (RFC 3339 or a date); default: the first bar"
     )
-    command.add_argument("--port", type=int, default=8787, help="port of the API; 0 takes a free one")
+    command.add_argument("--port", type=_port, default=8787, help="port of the API; 0 takes a free one")
     command.add_argument(
-        "--control-port", type=int, default=8788, help="port of the control API; 0 takes a free one"
+        "--control-port", type=_port, default=8788, help="port of the control API; 0 takes a free one"
     )
     command.add_argument("--state", type=Path, help="SQLite file that survives a restart; default: memory")
     command.add_argument("--seed", type=int, default=0)
@@ -45,11 +45,17 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to 65535")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        from broker.simulator.running import announce, build, run
+        from broker.simulator.running import build, run
     except ModuleNotFoundError as error:
         print(f"{error.name} is not installed; run: pip install 'forewalk[simulator]'", file=sys.stderr)
         return EXIT_USAGE
@@ -58,7 +64,6 @@ def main(arguments: list[str] | None = None) -> int:
     except ForewalkError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    announce(*sockets)
     try:
         run(simulator, *sockets, options.speed)
     except KeyboardInterrupt:

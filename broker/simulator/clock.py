@@ -50,24 +50,41 @@ def new_york_day(instant: int) -> date:
 class TradingCalendar:
     """The exchange's sessions with the edits applied; a session contains its open, not its close.
 
-    `edits` maps an ISO date to ("09:30", "13:00") for changed hours, or to None for no session.
+    Args:
+        edits: ISO date -> ("09:30", "13:00") for changed hours, or None for no session.
+        years: the first and last year to begin with; what lies outside is looked up when it is asked for.
     """
 
-    def __init__(self, edits: Mapping[str, tuple[str, str] | None] | None = None) -> None:
+    def __init__(
+        self,
+        edits: Mapping[str, tuple[str, str] | None] | None = None,
+        years: tuple[int, int] = (FIRST_YEAR, LAST_YEAR - 1),
+    ) -> None:
         self.edits: dict[str, tuple[str, str] | None] = dict(edits or {})
-        self._sessions = _edited(self.edits)
+        self._load(max(years[0], FIRST_YEAR), min(years[1], LAST_YEAR - 1))
+
+    def _load(self, first_year: int, last_year: int) -> None:
+        self.years = first_year, last_year
+        self._sessions = _edited(_regular_sessions(first_year, last_year), self.edits)
         self._opens = [session.open for session in self._sessions]
         self._closes = [session.close for session in self._sessions]
+
+    def _reach(self, day: date) -> None:
+        """Load all years unless the date is well inside those that are there."""
+        whole = (FIRST_YEAR, LAST_YEAR - 1)
+        if self.years != whole and not self.years[0] < day.year < self.years[1]:
+            self._load(*whole)
 
     def edited(self, day: str, hours: tuple[str, str] | None) -> TradingCalendar:
         """Return a calendar with one more edit; a bad date or clock raises ValueError."""
         date.fromisoformat(day)
         if hours is not None and time.fromisoformat(hours[0]) >= time.fromisoformat(hours[1]):
             raise ValueError(f"{day}: opens at {hours[0]} but closes at {hours[1]}")
-        return TradingCalendar({**self.edits, day: hours})
+        return TradingCalendar({**self.edits, day: hours}, self.years)
 
     def session_at(self, instant: int) -> Session | None:
         """Return the session that is open at the instant."""
+        self._reach(new_york_day(instant))
         found = bisect_right(self._opens, instant) - 1
         return self._sessions[found] if found >= 0 and instant < self._closes[found] else None
 
@@ -78,10 +95,12 @@ class TradingCalendar:
 
     def session_from(self, instant: int) -> Session:
         """Return the first session that has not closed at the instant."""
+        self._reach(new_york_day(instant))
         return self._sessions[self._index(bisect_right(self._closes, instant))]
 
     def next_open(self, instant: int) -> int:
         """Return the first open strictly after the instant."""
+        self._reach(new_york_day(instant))
         return self._opens[self._index(bisect_right(self._opens, instant))]
 
     def next_close(self, instant: int) -> int:
@@ -90,17 +109,21 @@ class TradingCalendar:
 
     def previous(self, instant: int) -> Session | None:
         """Return the last session that has closed at or before the instant."""
+        self._reach(new_york_day(instant))
         found = bisect_right(self._closes, instant) - 1
         return self._sessions[found] if found >= 0 else None
 
     def between(self, first: date, last: date) -> list[Session]:
         """Return the sessions of the dates from `first` to `last`, both included."""
+        self._reach(first)
+        self._reach(last)
         begin = bisect_left(self._sessions, first, key=lambda session: session.day)
         end = bisect_right(self._sessions, last, key=lambda session: session.day)
         return self._sessions[begin:end]
 
     def next_boundary(self, instant: int) -> int:
         """Return the first open, close, or edge of extended hours strictly after the instant."""
+        self._reach(new_york_day(instant))
         session = self._sessions[self._index(bisect_right(self._opens, instant) - 1)]
         following = self._sessions[self._index(bisect_right(self._opens, instant))]
         edges = [
@@ -114,9 +137,9 @@ class TradingCalendar:
         return min(max(found, 0), len(self._sessions) - 1)
 
 
-def _edited(edits: Mapping[str, tuple[str, str] | None]) -> list[Session]:
+def _edited(regular: Iterable[Session], edits: Mapping[str, tuple[str, str] | None]) -> list[Session]:
     changed = {date.fromisoformat(day): hours for day, hours in edits.items()}
-    kept = [session for session in _regular_sessions() if session.day not in changed]
+    kept = [session for session in regular if session.day not in changed]
     return sorted((*kept, *_changed_sessions(changed.items())), key=lambda session: session.open)
 
 
@@ -130,11 +153,11 @@ def _changed_sessions(changed: Iterable[tuple[date, tuple[str, str] | None]]) ->
     ]
 
 
-@lru_cache(maxsize=1)
-def _regular_sessions() -> tuple[Session, ...]:
+@lru_cache(maxsize=8)
+def _regular_sessions(first_year: int, last_year: int) -> tuple[Session, ...]:
     from engine.sessions import microseconds, session_closes, sessions_between
 
-    first, last = pd.Timestamp(FIRST_YEAR, 1, 1), pd.Timestamp(LAST_YEAR - 1, 12, 31)
+    first, last = pd.Timestamp(first_year, 1, 1), pd.Timestamp(last_year, 12, 31)
     dates = sessions_between(CALENDAR, first, last)
     closes = microseconds(session_closes(CALENDAR, dates))
     opens = pd.DatetimeIndex(dates + pd.Timedelta(hours=9, minutes=30)).tz_localize(str(NEW_YORK))

@@ -119,6 +119,11 @@ def connections(simulator: Simulator, single: bool | None = None) -> Any:
     return simulator.wire.count() if simulator.wire else {}
 
 
+def subscribed(simulator: Simulator, stream: str = "trading") -> Any:
+    """Return how many connections of a stream have been granted something to listen to."""
+    return simulator.wire.subscribed(stream) if simulator.wire else 0
+
+
 def keys(
     simulator: Simulator, key: str | None = None, secret: str | None = None, revoked: bool = False
 ) -> Any:
@@ -190,6 +195,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
         stream_refuse,
         stream_listening,
         connections,
+        subscribed,
         keys,
         rate_limit,
         settings,

@@ -14,7 +14,7 @@ from aiohttp import web
 from broker.simulator import commands
 from broker.simulator.core import Simulator
 from broker.simulator.orders import IllegalTransition
-from broker.simulator.server import guard_host, parse_json
+from broker.simulator.server import guard_host
 from broker.simulator.stream import Streams
 from broker.simulator.values import Refusal, utc_text
 
@@ -50,7 +50,7 @@ def control_app(simulator: Simulator) -> web.Application:
         if request.content_type != "application/json":  # a page in a browser cannot send it across origins
             return _json({"error": "send application/json"}, 415)
         try:
-            result = commands.run(simulator, name, parse_json(await request.text()) or {})
+            result = commands.run(simulator, name, json.loads(await request.text() or "{}"))
         except (Refusal, IllegalTransition, ValueError, TypeError, KeyError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
         if isinstance(simulator.wire, Streams):

@@ -57,6 +57,9 @@ class Wire(Protocol):
     def reset(self, stream: str) -> int:
         """End the connections of a stream with RST; returns how many."""
 
+    def subscribed(self, stream: str) -> int:
+        """Return how many connections of a stream listen to something."""
+
     def count(self) -> dict[str, int]:
         """Return the number of open connections of each stream."""
 

@@ -30,7 +30,7 @@ class ControlClient:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def command(self, name: str, **body: Any) -> Any:
+    def command(self, name: str, /, **body: Any) -> Any:
         """Run a command and return its answer; raises ControlError when it is refused."""
         return self._read(self._session.post(f"{self.url}/{name}", json=body, timeout=CONTROL_TIMEOUT_S))
 
@@ -84,6 +84,7 @@ class SimulatorHandle:
         self._process = subprocess.Popen([*self._command, *ports], stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
+            self._close_output()
             raise ControlError(f"the simulator did not start; exit code {self._process.wait()}")
         found = json.loads(line)
         self._ports = {"--port": str(found["port"]), "--control-port": str(found["control_port"])}
@@ -117,6 +118,9 @@ class SimulatorHandle:
     def _finish(self) -> None:
         self.control.close()
         self._process.wait()
+        self._close_output()
+
+    def _close_output(self) -> None:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -160,4 +164,9 @@ def start_simulator(
     for name, value in given.items():
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]
-    return SimulatorHandle(command, folder)
+    try:
+        return SimulatorHandle(command, folder)
+    except ControlError:
+        if folder is not None:
+            folder.cleanup()
+        raise

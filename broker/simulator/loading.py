@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,8 @@ def load_bars(source: str) -> Bars:
     if source == "sample":
         return load(DataSettings())[0]
     parquet = path.suffix in (".parquet", ".pq") or (path.is_dir() and any(path.glob("*.parquet")))
-    return load(DataSettings(source="parquet" if parquet else "csv", path=path))[0]
+    form: Literal["csv", "parquet"] = "parquet" if parquet else "csv"
+    return load(DataSettings(source=form, path=path, min_history_bars=2))[0]
 
 
 def synthetic_bars(

@@ -10,7 +10,6 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable
-from pathlib import Path
 
 from broker.simulator.control import control_app
 from broker.simulator.core import Keys, Simulator
@@ -21,7 +20,7 @@ from broker.simulator.server import api_app, loopback_socket, serve
 from broker.simulator.store import Store
 from broker.simulator.values import SECOND, Refusal
 from broker.simulator.world import SimulatorSettings, World, start_of
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError
 
 TICK_SECONDS = 0.05  # how often a clock that runs by itself is moved
 
@@ -42,18 +41,24 @@ def build(options: argparse.Namespace) -> tuple[Simulator, tuple[socket.socket, 
     )
     try:
         keys = Keys(options.key, options.secret)
-        sockets = (
-            loopback_socket(options.port, options.host),
-            loopback_socket(options.control_port, options.host),
-        )
         world = World(bars, start_of(bars, options.start), settings)
         if options.news is not None:
             news(world, json.loads(options.news.read_text(encoding="utf-8")))
+        simulator = Simulator(world, Store(options.state), keys, options.rate_limit)
+        return simulator, _bind(options)
     except (ValueError, Refusal) as error:
         raise ConfigError(str(error)) from None
     except OSError as error:
-        raise ConfigError(f"{error.strerror}: {error.filename or f'port {options.port}'}") from None
-    return Simulator(world, _store(options.state), keys, options.rate_limit), sockets
+        raise ConfigError(f"{error.filename or 'ports'}: {error.strerror}") from None
+
+
+def _bind(options: argparse.Namespace) -> tuple[socket.socket, socket.socket]:
+    api = loopback_socket(options.port, options.host)
+    try:
+        return api, loopback_socket(options.control_port, options.host)
+    except OSError as error:
+        api.close()
+        raise ConfigError(f"port {options.control_port}: {error.strerror}") from None
 
 
 def announce(api: socket.socket, control: socket.socket) -> None:
@@ -63,12 +68,16 @@ def announce(api: socket.socket, control: socket.socket) -> None:
 
 
 def run(simulator: Simulator, api: socket.socket, control: socket.socket, speed: float = 0.0) -> None:
-    """Serve until SIGTERM or Ctrl-C; with a speed, let the virtual clock run by itself."""
+    """Serve until SIGTERM or Ctrl-C; with a speed, let the virtual clock run by itself.
+
+    The ports are announced on standard output as soon as they answer.
+    """
 
     async def main() -> None:
         runners = [await serve(api_app(simulator), api), await serve(control_app(simulator), control)]
         stopped = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        announce(api, control)
         work: list[Awaitable[object]] = [stopped.wait()]
         if speed > 0:
             work.append(_tick(simulator, speed, stopped))
@@ -90,10 +99,3 @@ async def _tick(simulator: Simulator, speed: float, stopped: asyncio.Event) -> N
         advance(simulator.world, simulator.world.now + int((now - before) * speed * SECOND))
         simulator.commit()
         before = now
-
-
-def _store(path: Path | None) -> Store:
-    try:
-        return Store(path)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None

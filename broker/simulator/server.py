@@ -165,8 +165,12 @@ def loopback_socket(port: int, host: str = LOOPBACK) -> socket.socket:
         raise ValueError(f"the simulator listens on {LOOPBACK} only, not on {host!r}")
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(128)  # from here on a client is queued, not refused
+    try:
+        listener.bind((host, port))
+        listener.listen(128)  # from here on a client is queued, not refused
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

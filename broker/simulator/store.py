@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from broker.simulator.world import Batch
+from engine.errors import DataError
+
+Write = Callable[..., sqlite3.Cursor]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sections (name TEXT PRIMARY KEY, body TEXT NOT NULL);
@@ -20,16 +24,21 @@ CREATE TABLE IF NOT EXISTS snapshots (name TEXT PRIMARY KEY, body TEXT NOT NULL)
 
 
 class Store:
-    """State, request log and snapshots in one file; `path` None keeps them in memory."""
+    """State, request log and snapshots in one file; `path` None keeps them in memory.
+
+    Raises:
+        DataError: the file cannot be opened or is no database.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        self._database = sqlite3.connect(
-            ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
-        )
-        # NORMAL is enough here: the kill that this must survive is of the process, not of the machine.
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+            # NORMAL is enough here: the kill that this must survive is of the process, not of the machine.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise DataError(f"{path}: the simulator's state cannot be used: {error}") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -37,20 +46,35 @@ class Store:
 
     def save(self, batch: Batch) -> None:
         """Write what one command changed, all of it or nothing."""
-        write = self._database.execute
-        write("BEGIN IMMEDIATE")
+        with self._transaction() as write:
+            self._save(write, batch)
+
+    @staticmethod
+    def _save(write: Write, batch: Batch) -> None:
         for name, body in batch.sections.items():
             write("INSERT OR REPLACE INTO sections VALUES (?, ?)", (name, json.dumps(body)))
         for key, body in batch.orders.items():
             write("INSERT OR REPLACE INTO orders VALUES (?, ?)", (key, json.dumps(body)))
         for key, body in batch.entries.items():
             write("INSERT OR REPLACE INTO ledger VALUES (?, ?)", (int(key), json.dumps(body)))
-        write("COMMIT")
 
     def replace(self, state: Mapping[str, Any]) -> None:
         """Forget the stored account and write a whole state in its place."""
-        write = self._database.execute
-        write("BEGIN IMMEDIATE")
+        with self._transaction() as write:
+            self._replace(write, state)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Write]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database.execute
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    @staticmethod
+    def _replace(write: Write, state: Mapping[str, Any]) -> None:
         write("DELETE FROM orders")
         write("DELETE FROM ledger")
         for name, body in state.items():
@@ -62,7 +86,6 @@ class Store:
                     write("INSERT INTO ledger VALUES (?, ?)", (entry["number"], json.dumps(entry)))
             else:
                 write("INSERT OR REPLACE INTO sections VALUES (?, ?)", (name, json.dumps(body)))
-        write("COMMIT")
 
     def load(self) -> dict[str, Any] | None:
         """Return the stored state in the form of `World.snapshot`, None for a new file."""

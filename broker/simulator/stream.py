@@ -136,6 +136,12 @@ class Streams:
             reset(connection.request.transport)
         return len(chosen)
 
+    def subscribed(self, stream: str) -> int:
+        """Return how many connections of a stream listen to something."""
+        if stream == "trading":
+            return sum("trade_updates" in connection.wanted for connection in self._of(stream))
+        return sum(any(connection.wanted.values()) for connection in self._of(stream))
+
     def count(self) -> dict[str, int]:
         """Return the number of open connections of each stream."""
         return {stream: len(self._of(stream)) for stream in ("trading", "data")}

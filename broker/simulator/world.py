@@ -11,7 +11,7 @@ import pandas as pd
 
 from broker.simulator.account import Account, Asset, Worth, new_account, new_asset, worth
 from broker.simulator.book import Book
-from broker.simulator.clock import TradingCalendar
+from broker.simulator.clock import FIRST_YEAR, LAST_YEAR, TradingCalendar
 from broker.simulator.market import Market, PricedMarket, Split
 from broker.simulator.orders import entry_from, order_from, to_document
 from broker.simulator.values import Refusal
@@ -52,7 +52,7 @@ class World:
 
     def __init__(self, bars: Bars, now: int, settings: SimulatorSettings | None = None) -> None:
         self.settings = settings or SimulatorSettings()
-        self.calendar = TradingCalendar()
+        self.calendar = TradingCalendar(years=years_around(bars))
         self.market = Market(bars)
         self.overrides: dict[str, Decimal] = {}
         self.now = now
@@ -167,9 +167,10 @@ class World:
         self.clock_lie = meta["clock_lie"]
         self.account = Account(**state["account"])
         self.assets = {symbol: Asset(**asset) for symbol, asset in state["assets"].items()}
-        self.calendar = TradingCalendar(
-            {day: None if hours is None else (hours[0], hours[1]) for day, hours in state["calendar"].items()}
-        )
+        edits = {
+            day: None if hours is None else (hours[0], hours[1]) for day, hours in state["calendar"].items()
+        }
+        self.calendar = TradingCalendar(edits, self.calendar.years)
         market = state["market"]
         self.overrides = {symbol: Decimal(price) for symbol, price in market["overrides"].items()}
         self.market = Market(self.market.bars, [Split(**split) for split in market["splits"]])
@@ -180,6 +181,13 @@ class World:
         self.streamed_until = self.now
         self.book.restore(map(order_from, state["orders"]), map(entry_from, state["ledger"]))
         self.touched.update(SECTIONS)
+
+
+def years_around(bars: Bars) -> tuple[int, int]:
+    """Return the years of the decades that the bars touch: the calendar of these is at hand already."""
+    if not len(bars):
+        return FIRST_YEAR, LAST_YEAR - 1
+    return (bars.timestamps[0].year - 1) // 10 * 10 + 1, (bars.timestamps[-1].year + 1) // 10 * 10 + 8
 
 
 def hash_seed(seed: int, generation: int) -> int:
