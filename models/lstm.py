@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from engine.config import ModelSettings
 from engine.errors import DataError
 from engine.features.pipeline import FeaturePanel, Float32Array
-from engine.types import FloatArray, TrainingCurve
+from engine.types import TrainingCurve
 from models.base import ScaledForecast, TrainingData
 from models.checkpoint import pack, read_file, unpack
-from models.networks import RecurrentForecaster
+from models.networks import RecurrentForecaster, State
 from models.training import make_sequences, run_network, train_network
 
 FORMAT = 1
@@ -57,6 +58,23 @@ class Member:
     scaler: Scaler
     residual_std: float
     symbols: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """How far a model has read a panel, and what it remembers there.
+
+    Attributes:
+        next_row: number of the first row not read.
+        asof: timestamp of the row before it, UTC; None before the first.
+        symbols: columns of the panel that was read.
+        states: what each member's network remembers, in the order of the members.
+    """
+
+    next_row: int
+    asof: pd.Timestamp | None
+    symbols: tuple[str, ...]
+    states: tuple[State, ...]
 
 
 @dataclass(frozen=True)
@@ -133,29 +151,71 @@ class FittedLSTM:
 
     def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
         """Forecast rows `first` to `stop - 1` of the panel in multiples of its scale; see `predict_rows`."""
-        if panel.names != self.feature_names:
+        start = self._start(panel)
+        if start > first:
+            raise self._too_short()
+        reads = []
+        for member in self.members:  # one pass, so that a forecast has the same bits wherever the panel ends
+            x = self._inputs(member, panel, start, stop)
+            mean, log_std, _ = run_network(member.network, x)
+            reads.append((mean[-(stop - first) :], log_std[-(stop - first) :]))
+        return self._mixture(panel, reads)
+
+    def warmed(self, panel: FeaturePanel) -> Memory:
+        """Read the `lookback_bars` bars before `valid_from`; return what the model then remembers.
+
+        Raises:
+            DataError: the panel has other features, or begins after `valid_from`.
+        """
+        start = self._start(panel)
+        states = tuple(
+            member.network.warmed(self._inputs(member, panel, start, start)) for member in self.members
+        )
+        return Memory(start, panel.timestamps[start - 1] if start else None, panel.symbols, states)
+
+    def read_on(self, panel: FeaturePanel, memory: Memory, stop: int) -> tuple[ScaledForecast, Memory]:
+        """Forecast the rows from `memory.next_row` to `stop - 1`; return also what is remembered after them.
+
+        The cost is that of the new rows alone, so a live step takes as long on the thousandth bar as on the
+        first: keep the memory and call this with a panel one bar longer. The forecasts are those of
+        `predict_scaled`. Earlier rows must be the ones that were read; where history was restated, start
+        again with `warmed`.
+
+        Raises:
+            DataError: the panel has other symbols, or another bar before `memory.next_row`.
+        """
+        first = memory.next_row
+        before = panel.timestamps[first - 1] if first else None
+        if panel.symbols != memory.symbols or before != memory.asof:
             raise DataError(
-                f"{self.model_id} was trained on {self.feature_names}, the panel has {panel.names}"
+                f"{self.model_id} has read up to {memory.asof}, the panel holds {before} in row {first - 1}; "
+                "start again with warmed(panel)"
             )
-        start = int(panel.timestamps.searchsorted(self.valid_from))
-        if start > first or (start == 0 and panel.timestamps[0] > self.valid_from):
-            raise DataError(
-                f"{self.model_id} is valid from {self.valid_from}; the panel must reach back "
-                f"{self.settings.lookback_bars} bars before it"
-            )
-        shape = (stop - first, len(panel.symbols))
+        reads, states = [], []
+        for member, state in zip(self.members, memory.states, strict=True):
+            values = panel.values[first:stop, _columns(member, panel)]
+            x = torch.from_numpy(member.scaler.transform(values))
+            mean, log_std, after = run_network(member.network, x, state)
+            reads.append((mean, log_std))
+            states.append(after)
+        return self._mixture(panel, reads), Memory(
+            stop, panel.timestamps[stop - 1] if stop else None, panel.symbols, tuple(states)
+        )
+
+    def _mixture(self, panel: FeaturePanel, reads: Sequence[tuple[Tensor, Tensor]]) -> ScaledForecast:
+        """Average what the members read, mean and log std [n, columns] each, to the moments of the mixture."""
+        shape = (len(reads[0][0]), len(panel.symbols))
         total, square, count = np.zeros(shape), np.zeros(shape), np.zeros(len(panel.symbols))
-        for member in self.members:
-            columns = [panel.symbols.index(s) for s in member.symbols if s in panel.symbols]
-            chosen = columns if member.symbols else list(range(len(panel.symbols)))
-            mean, std = self._run(member, panel, chosen, start, stop)
-            mean, std = mean[first - start :], std[first - start :]
-            total[:, chosen] += mean
-            square[:, chosen] += std**2 + mean**2
-            count[chosen] += 1
+        for member, (mean, log_std) in zip(self.members, reads, strict=True):
+            columns = _columns(member, panel)
+            means = mean.double().numpy()
+            std = member.residual_std if self.settings.loss == "mse" else np.exp(log_std.double().numpy())
+            total[:, columns] += means
+            square[:, columns] += std**2 + means**2
+            count[columns] += 1
         counts = np.where(count > 0, count, np.nan)
-        mean = total / counts
-        return ScaledForecast(mean, np.sqrt(square / counts - mean**2))
+        mixed = total / counts
+        return ScaledForecast(mixed, np.sqrt(square / counts - mixed**2))
 
     def by_seed(self) -> tuple[FittedLSTM, ...]:
         """Return one model per seed, in the order of the seeds; this one is the mixture of them."""
@@ -165,18 +225,29 @@ class FittedLSTM:
             for seed in seeds
         )
 
-    def _run(
-        self, member: Member, panel: FeaturePanel, columns: list[int], start: int, stop: int
-    ) -> tuple[FloatArray, FloatArray]:
+    def _start(self, panel: FeaturePanel) -> int:
+        """Return the row of `valid_from`; DataError where the panel does not fit the model."""
+        if panel.names != self.feature_names:
+            raise DataError(
+                f"{self.model_id} was trained on {self.feature_names}, the panel has {panel.names}"
+            )
+        start = int(panel.timestamps.searchsorted(self.valid_from))
+        if start == 0 and panel.timestamps[0] > self.valid_from:
+            raise self._too_short()
+        return start
+
+    def _inputs(self, member: Member, panel: FeaturePanel, start: int, stop: int) -> Tensor:
+        """Scale the rows from `lookback_bars` before `start` to `stop - 1`, zeros before the panel's first."""
         lookback = self.settings.lookback_bars
         begin = max(0, start - lookback)
-        x = member.scaler.transform(panel.values[begin:stop][:, columns])
-        x = np.pad(x, ((lookback - (start - begin), 0), (0, 0), (0, 0)))  # [lookback + rows, columns, F]
-        mean, log_std = run_network(member.network, torch.from_numpy(x))
-        means = mean[lookback:].double().numpy()
-        if self.settings.loss == "mse":
-            return means, np.full(means.shape, member.residual_std)
-        return means, np.exp(log_std[lookback:].double().numpy())
+        x = member.scaler.transform(panel.values[begin:stop, _columns(member, panel)])
+        return torch.from_numpy(np.pad(x, ((lookback - (start - begin), 0), (0, 0), (0, 0))))
+
+    def _too_short(self) -> DataError:
+        return DataError(
+            f"{self.model_id} is valid from {self.valid_from}; the panel must reach back "
+            f"{self.settings.lookback_bars} bars before it"
+        )
 
     def save(self, path: Path) -> None:
         """Write one safetensors file whose JSON header describes settings, scalers, features and dates."""
@@ -235,7 +306,7 @@ def load_lstm(path: Path) -> FittedLSTM:
 
 def _member(
     name: str,
-    weights: dict[str, torch.Tensor],
+    weights: dict[str, Tensor],
     header: dict[str, Any],
     features: int,
     settings: ModelSettings,
@@ -253,6 +324,13 @@ def _member(
         residual_std=float(header["residual_std"]),
         symbols=tuple(header["symbols"]),
     )
+
+
+def _columns(member: Member, panel: FeaturePanel) -> slice | list[int]:
+    """Columns of the panel that a member answers for: all of them for a pooled one."""
+    if not member.symbols:
+        return slice(None)
+    return [panel.symbols.index(symbol) for symbol in member.symbols if symbol in panel.symbols]
 
 
 def _seed(seed: int, model_id: str, member: str) -> int:

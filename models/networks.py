@@ -56,6 +56,14 @@ class RecurrentForecaster(nn.Module):
         log_std = LOG_STD_LIMIT * torch.tanh(out[..., 1] / LOG_STD_LIMIT)
         return out[..., 0], log_std, State(recurrent, recent)
 
+    @torch.no_grad()
+    def warmed(self, x: Tensor) -> State:
+        """Read x [L, B, F] from a fresh state, without a forecast and without a gradient; return the state."""
+        hidden, recurrent = self.cell(x)  # [L, B, H]
+        if self.attention is None:
+            return State(recurrent)
+        return State(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])
+
 
 class CausalAttention(nn.Module):
     """Each step looks back at the last `lookback` hidden states, its own included, and adds what it finds.

@@ -21,6 +21,8 @@ from models.networks import RecurrentForecaster, State, gaussian_nll, squared_er
 
 PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memory and changes nothing else
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
+STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are as many sequences
+LOSSES = {"gaussian_nll": gaussian_nll, "mse": squared_error}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,54 +83,81 @@ def train_network(sequences: Sequences, settings: ModelSettings, seed: int) -> T
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = RecurrentForecaster(sequences.x.shape[2], settings)
-        optimizer = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
-        return _train(network, optimizer, sequences, settings, generator)
+        return _train(network, sequences, settings, generator)
 
 
 def _train(
     network: RecurrentForecaster,
-    optimizer: torch.optim.Optimizer,
     sequences: Sequences,
     settings: ModelSettings,
     generator: np.random.Generator,
 ) -> Trained:
+    optimizer = FlatAdamW(network, settings)
     train_losses: list[float] = []
     valid_losses: list[float] = []
-    best_loss, best_epoch, best_weights = np.inf, 0, _copy(network)
+    best_loss, best_epoch, best_weights = np.inf, 0, optimizer.weights.clone()
     for epoch in range(settings.max_epochs):
         network.train()
         train_losses.append(_one_pass(network, optimizer, sequences, settings, generator))
         valid_losses.append(validation_loss(network, sequences, settings)[0])
         if valid_losses[-1] < best_loss:
-            best_loss, best_epoch, best_weights = valid_losses[-1], epoch, _copy(network)
+            best_loss, best_epoch, best_weights = valid_losses[-1], epoch, optimizer.weights.clone()
         elif epoch - best_epoch >= settings.patience:
             break
-    network.load_state_dict(best_weights)
+    optimizer.weights.copy_(best_weights)
     residual = validation_loss(network, sequences, settings)[1]
     return Trained(network.eval(), tuple(train_losses), tuple(valid_losses), best_epoch, residual)
 
 
+class FlatAdamW:
+    """AdamW with a clipped gradient, over all weights as one vector.
+
+    A network of this size has a dozen small tensors. Clearing, clipping and stepping one vector that they
+    are views of takes a few calls a step instead of a dozen each. `weights` is that vector, float32 [P].
+    """
+
+    def __init__(self, network: nn.Module, settings: ModelSettings) -> None:
+        parameters = list(network.parameters())
+        flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        gradient = torch.zeros_like(flat)
+        sizes = [parameter.numel() for parameter in parameters]
+        for parameter, own, slope in zip(parameters, flat.split(sizes), gradient.split(sizes), strict=True):
+            parameter.data = own.view_as(parameter)
+            parameter.grad = slope.view_as(parameter)  # autograd adds into it in place
+        self.weights, self._gradient, self._clip_norm = flat, gradient, settings.clip_norm
+        vector = nn.Parameter(flat)
+        vector.grad = gradient
+        self._optimizer = torch.optim.AdamW(
+            [vector], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+
+    def step(self, loss: Tensor) -> None:
+        """Move the weights down the gradient of `loss`, cut to the largest norm allowed."""
+        self._gradient.zero_()
+        torch.autograd.backward(loss)
+        norm = torch.linalg.vector_norm(self._gradient)
+        self._gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp_(max=1.0))
+        self._optimizer.step()
+
+
 def _one_pass(
     network: RecurrentForecaster,
-    optimizer: torch.optim.Optimizer,
+    optimizer: FlatAdamW,
     sequences: Sequences,
     settings: ModelSettings,
     generator: np.random.Generator,
 ) -> float:
-    """One pass over all training targets; return the mean loss per target."""
-    loss_of = gaussian_nll if settings.loss == "gaussian_nll" else squared_error
-    total, count = 0.0, 0
+    """One pass over all training targets; return the mean loss per target.
+
+    The state is warmed without a gradient: no error is carried back into the bars before the first target.
+    """
+    loss_of = LOSSES[settings.loss]
+    total, count, burn = 0.0, 0, settings.lookback_bars
     for x, y, mask in batches(sequences, settings, generator):
-        mean, log_std, _ = network(x)
+        mean, log_std, _ = network(x[burn:], network.warmed(x[:burn]))
         targets = int(mask.sum())
-        burn = settings.lookback_bars
-        loss = (loss_of(mean[burn:], log_std[burn:], y) * mask).sum() / targets
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimizer.step()
+        loss = (loss_of(mean, log_std, y) * mask).sum() / targets
+        optimizer.step(loss)
         total += float(loss.detach()) * targets
         count += targets
     return total / max(count, 1)
@@ -145,18 +174,30 @@ def batches(
     phase = int(generator.integers(size))
     starts = torch.arange(phase - size, sequences.rows, size).clamp(min=0).unique()
     ends = torch.cat([starts[1:], torch.tensor([sequences.rows])])
-    counts = torch.zeros(len(sequences.train) + 1, sequences.train.shape[1], dtype=torch.int64)
+    columns = sequences.train.shape[1]
+    counts = torch.zeros(len(sequences.train) + 1, columns, dtype=torch.int64)
     counts[1:] = sequences.train.cumsum(0)
     filled = counts[ends] - counts[starts] > 0  # [chunks, S]
     chunk, symbol = filled.nonzero(as_tuple=True)
     order = torch.from_numpy(generator.permutation(len(chunk)))
+    x, y, train = sequences.x.flatten(0, 1), sequences.y.flatten(), sequences.train.flatten()
     steps = torch.arange(size + settings.lookback_bars)[:, None]
-    for pick in order.split(settings.batch_sequences):
-        first, column = starts[chunk[pick]], symbol[pick]
-        inside = steps[:size] < (ends - starts)[chunk[pick]]  # the first chunk is shorter
-        rows = first + steps[:size]
-        x = sequences.x[first + steps, column]  # [lookback + K, B, F]
-        yield x, sequences.y[rows, column], sequences.train[rows, column] & inside
+    for pick in order.split(batch_size(len(chunk), settings)):
+        first = starts[chunk[pick]]
+        inside = steps[:size] < (ends[chunk[pick]] - first)  # the first chunk is shorter
+        cells = (first + steps) * columns + symbol[pick]  # [lookback + K, B] in the flattened panel
+        shape = (size, len(pick))
+        target = cells[:size].flatten()
+        yield (
+            x.index_select(0, cells.flatten()).view(*cells.shape, -1),
+            y.index_select(0, target).view(shape),
+            train.index_select(0, target).view(shape) & inside,
+        )
+
+
+def batch_size(count: int, settings: ModelSettings) -> int:
+    """Sequences per step: as set, but fewer where a pass over `count` of them would take too few steps."""
+    return min(settings.batch_sequences, max(1, count // STEPS_PER_PASS))
 
 
 @torch.no_grad()
@@ -165,29 +206,31 @@ def validation_loss(
 ) -> tuple[float, float]:
     """Return the mean loss of the validation targets and the root mean square of their residuals."""
     network.eval()
-    loss_of = gaussian_nll if settings.loss == "gaussian_nll" else squared_error
-    first = sequences.first_valid
-    mean, log_std = run_network(network, sequences.x[first : sequences.rows + settings.lookback_bars])
-    burn = settings.lookback_bars
+    loss_of = LOSSES[settings.loss]
+    first, burn = sequences.first_valid, settings.lookback_bars
+    x = sequences.x[first : sequences.rows + burn]
+    mean, log_std, _ = run_network(network, x[burn:], network.warmed(x[:burn]))
     mask = sequences.valid[first : sequences.rows]
     y = sequences.y[first : sequences.rows]
     count = max(int(mask.sum()), 1)
-    loss = float((loss_of(mean[burn:], log_std[burn:], y) * mask).sum() / count)
-    residual = float((((y - mean[burn:]) ** 2 * mask).sum() / count).sqrt())
+    loss = float((loss_of(mean, log_std, y) * mask).sum() / count)
+    residual = float((((y - mean) ** 2 * mask).sum() / count).sqrt())
     return loss, residual
 
 
 @torch.no_grad()
-def run_network(network: RecurrentForecaster, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Run x [L, B, F] through the network from a fresh state; return mean and log std, each [L, B]."""
-    state: State | None = None
+def run_network(
+    network: RecurrentForecaster, x: Tensor, state: State | None = None
+) -> tuple[Tensor, Tensor, State]:
+    """Run x [L, B, F], L > 0, through the network; return mean and log std, each [L, B], and the state after it.
+
+    Without `state` the network starts fresh.
+    """
     means, log_stds = [], []
     for block in x.split(PREDICT_STEPS):
         mean, log_std, state = network(block, state)
         means.append(mean)
         log_stds.append(log_std)
-    return torch.cat(means), torch.cat(log_stds)
-
-
-def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in network.state_dict().items()}
+    if state is None:
+        raise ValueError("there is nothing to read: x has no rows")
+    return torch.cat(means), torch.cat(log_stds), state

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from models.base import fit, predict_rows
 from models.checkpoint import pack, unpack
 from models.lstm import LSTMForecaster, Scaler, load_lstm
 from models.networks import RecurrentForecaster, gaussian_nll
-from models.training import batches, make_sequences, run_network
+from models.training import STEPS_PER_PASS, FlatAdamW, batch_size, batches, make_sequences, run_network
 
 VARIANTS = [
     {},
@@ -57,6 +58,37 @@ def test_a_forecast_does_not_depend_on_how_the_rows_are_cut(variant):
     pieces = [predict_rows(model, panel, row, row + 1) for row in range(start, stop)]
     for one, parts in zip(whole, zip(*pieces, strict=True), strict=True):
         np.testing.assert_allclose(np.concatenate(parts), one, rtol=0, atol=1e-9)
+
+
+def test_live_steps_of_one_bar_forecast_what_the_whole_pass_does(variant):
+    model, panel, fold = variant
+    start, stop = int(fold.test[0]), int(fold.test[-1]) + 1
+    whole = model.predict_scaled(panel, start, stop)
+    memory = model.warmed(panel.known(start))
+    for row in range(start, stop):
+        live, memory = model.read_on(panel.known(row + 1), memory, row + 1)
+        np.testing.assert_allclose(live.mean[0], whole.mean[row - start], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(live.std[0], whole.std[row - start], rtol=0, atol=1e-6)
+
+
+def test_a_live_step_reads_the_new_bars_only(variant):
+    model, panel, fold = variant
+    start = int(fold.test[0])
+    _, memory = model.read_on(panel, model.warmed(panel), start + 5)
+    forgotten = replace(
+        panel, values=np.where(np.arange(len(panel))[:, None, None] < start + 5, np.nan, panel.values)
+    )
+    there, blind = (model.read_on(p, memory, start + 6)[0] for p in (panel, forgotten))
+    np.testing.assert_array_equal(there.mean, blind.mean)
+
+
+def test_a_memory_of_another_panel_is_refused():
+    model, panel, _fold = fitted(make_bars(rows=330), make_settings())
+    memory = model.warmed(panel)
+    later = replace(panel, timestamps=panel.timestamps + pd.Timedelta(minutes=1))
+    for other in (later, replace(panel, symbols=("S00", "S02", "S01"))):
+        with pytest.raises(DataError, match="start again with warmed"):
+            model.read_on(other, memory, memory.next_row + 1)
 
 
 def test_a_forecast_uses_no_later_bar(variant):
@@ -185,12 +217,11 @@ def test_a_network_run_in_two_pieces_answers_as_in_one(cut):
     network = RecurrentForecaster(3, make_settings(model__attention=True).model).eval()
     torch.nn.init.normal_(network.attention.value.weight)
     x = torch.randn(300, 2, 3)
-    mean, log_std = run_network(network, x)
     with torch.no_grad():
-        first = network(x[:cut])
-        second = network(x[cut:], first[2])
-    torch.testing.assert_close(torch.cat([first[0], second[0]]), mean, rtol=0, atol=1e-6)
-    torch.testing.assert_close(torch.cat([first[1], second[1]]), log_std, rtol=0, atol=1e-6)
+        mean, log_std, _ = network(x)
+    second_mean, second_std, _ = run_network(network, x[cut:], network.warmed(x[:cut]))
+    torch.testing.assert_close(second_mean, mean[cut:], rtol=0, atol=1e-6)
+    torch.testing.assert_close(second_std, log_std[cut:], rtol=0, atol=1e-6)
 
 
 def test_attention_sees_its_lookback_and_nothing_else():
@@ -207,6 +238,41 @@ def test_attention_sees_its_lookback_and_nothing_else():
             (network.attention(hidden, None)[0] - network.attention(changed, None)[0]).abs().sum((1, 2))
         )
     assert (difference > 1e-6).nonzero().flatten().tolist() == [10, 11, 12, 13, 14]
+
+
+@hypothesis_settings(max_examples=30)
+@given(count=st.integers(1, 3000), batch=st.integers(1, 64))
+def test_a_pass_takes_enough_steps_where_there_are_enough_sequences(count, batch):
+    size = batch_size(count, make_settings(model__batch_sequences=batch).model)
+    assert 1 <= size <= batch
+    assert size == batch or count / size >= STEPS_PER_PASS or size == 1
+
+
+def test_flat_adamw_takes_the_steps_that_torch_takes_for_each_weight():
+    settings = make_settings(model__clip_norm=0.01, model__learning_rate=0.05).model
+    torch.manual_seed(0)
+    one, two = RecurrentForecaster(3, settings), RecurrentForecaster(3, settings)
+    two.load_state_dict(one.state_dict())
+    flat = FlatAdamW(one, settings)
+    plain = torch.optim.AdamW(two.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    for _ in range(5):
+        x = torch.randn(7, 2, 3)
+        flat.step(one(x)[0].square().sum())
+        plain.zero_grad()
+        two(x)[0].square().sum().backward()
+        torch.nn.utils.clip_grad_norm_(two.parameters(), settings.clip_norm)
+        plain.step()
+    for name, weight in two.state_dict().items():
+        torch.testing.assert_close(one.state_dict()[name], weight, rtol=1e-5, atol=1e-6)
+
+
+def test_no_gradient_reaches_the_bars_that_only_warm_the_state():
+    network = RecurrentForecaster(3, make_settings(model__attention=True).model)
+    x = torch.randn(30, 2, 3, requires_grad=True)
+    mean, _, _ = network(x[10:], network.warmed(x[:10]))
+    mean.sum().backward()
+    assert (x.grad[:10] == 0).all()
+    assert (x.grad[10:] != 0).any()
 
 
 def test_the_gaussian_loss_is_the_likelihood_of_torch():
