@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.audit_tables import damaged_table, pipeline_on, small_settings, small_table, table_of
+from audit.audit_tables import damaged_table, pipeline_on, small_settings, small_table
 from engine.audit import audit
 from engine.audit_doctoring import DOCTORINGS
 from engine.data import read_table
-from engine.data.table import NO_TIME, Table
+from engine.data.table import Table
 from engine.sessions import microseconds, session_grid, sessions_between
 
 SETTINGS = {
@@ -94,7 +94,6 @@ def test_real_stocks_are_certified(shared_folder):
             "symbols": ("ETN", "WY", "AAPL"),
             "start": "2018-01-02",
         },
-        data__min_history_bars=60,
         folds__train_bars=300,
         folds__refit_every_bars=200,
     )
