@@ -341,10 +341,11 @@ class Journal(JournalFile):
             raise DataError(f"no order {client_order_id!r} in {self.path}")
         state = after(State(row["state"]), step)
         write.execute(
-            "UPDATE orders SET state = ?, reason = CASE WHEN ? = '' THEN reason ELSE ? END, updated_at = ? "
-            "WHERE client_order_id = ?",
-            (str(state), reason, reason, stamp(now), client_order_id),
+            "UPDATE orders SET state = ?, updated_at = ? WHERE client_order_id = ?",
+            (str(state), stamp(now), client_order_id),
         )
+        if reason and step in (Step.REFUSE, Step.EXPIRE, Step.GIVE_UP):
+            write.execute("UPDATE orders SET reason = ? WHERE client_order_id = ?", (reason, client_order_id))
         if reason:
             self._diary(write, now, str(step), row["symbol"], client_order_id, reason)
         return state

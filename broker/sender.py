@@ -84,7 +84,8 @@ class Sender:
         due = [order for order in (*doubtful, *waiting) if self._is_time(order, look, outside)]
         if not due:
             return 0
-        prices = self._prices({order.symbol for order in due} | set(look.positions))
+        others = {order.symbol for order in look.open_orders if order.symbol}
+        prices = self._prices({*self.reconciler.symbols, *look.positions, *others})
         sent = 0
         for order in sorted(due, key=lambda order: (order.state != State.UNKNOWN, not order.reduces)):
             if order.symbol in look.doubtful and not _flattens(order):

@@ -8,6 +8,7 @@ from broker.simulator.harness import start_simulator
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "faults: long; run by `make test-faults`")
     config.addinivalue_line("markers", "row(number): the row of the fault matrix that a test is about")
 
 
