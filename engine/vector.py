@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine.config import ExecutionSettings, Settings
+from engine.config import Settings
 from engine.errors import ConfigError, ForewalkError
 from engine.parallel import available_cores
 from engine.sessions import bar_open_times, bars_per_year
-from engine.simulate import BPS, fill_capacity
 from engine.types import Bars, FloatArray, Forecasts
 from strategies.policy import REASONS
 
 Panel = npt.NDArray[Any]  # records of vector_types.PANEL
+BPS = 1e-4
 CHUNK = 32  # settings that a thread takes at a time
 STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
 
@@ -63,7 +63,7 @@ def simulate_settings(
     Raises:
         ForewalkError: numba is not installed.
     """
-    kernels, types = _kernels()
+    kernels, types, _, _ = _kernels()
     span = bars.since(forecasts.timestamps[0])
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
     grid = make_rules(settings)
@@ -75,8 +75,7 @@ def simulate_settings(
         return len(numbers)
 
     panels = [
-        (make_panel(span, forecasts, execution, ranked), numbers)
-        for execution, numbers in _by_capacity(settings)
+        (make_panel(span, forecasts, grid[numbers[0]], ranked), numbers) for numbers in _by_capacity(settings)
     ]
     parts = [
         (panel, numbers[i : i + CHUNK]) for panel, numbers in panels for i in range(0, len(numbers), CHUNK)
@@ -96,18 +95,16 @@ def simulate_columns(bars: Bars, forecasts: Forecasts, settings: Settings, jobs:
     """
     if settings.strategy.kind == "cross_section":
         raise ConfigError("strategy.kind = 'cross_section' ranks symbols; alone there is nothing to rank")
-    kernels = _columns_kernel()
+    *_, kernels = _kernels()
     span = bars.since(forecasts.timestamps[0])
-    columns = tuple(
-        np.ascontiguousarray(x) for x in make_columns(span, forecasts, settings.execution).values()
-    )
+    seen = _seen(span, forecasts)
     (rules,) = make_rules([settings])
     symbols = len(span.symbols)
     equity, totals, summary = _outputs(symbols, len(span))
 
     def work(first: int, last: int) -> int:
         part = slice(first, last)
-        kernels.run_columns(*columns, rules, first, equity[part], totals[part], summary[part])
+        kernels.run_columns(*seen, rules, first, equity[part], totals[part], summary[part])
         return last - first
 
     parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
@@ -120,52 +117,37 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
 
     The column `type` is left out: all are market orders.
     """
-    kernels, types = _kernels()
+    kernels, types, _, _ = _kernels()
     span = bars.since(forecasts.timestamps[0])
-    panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
+    grid = make_rules([settings])
+    panel = make_panel(span, forecasts, grid[0], settings.strategy.kind == "cross_section")
     equity, totals, summary = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
     one = np.zeros(1, np.int64)
-    sent = kernels.run_settings(panel, make_rules([settings]), one, equity, totals, summary, log)
+    sent = kernels.run_settings(panel, grid, one, equity, totals, summary, log)
     return equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
-def make_columns(span: Bars, forecasts: Forecasts, execution: ExecutionSettings) -> dict[str, FloatArray]:
-    """Return what the simulation sees, [T, S] each: open, close, capacity, score, annual_std.
-
-    Prices and capacity are those of the feeds of `engine.simulate`; score is mean / std, NaN where not finite.
-    """
-    close = _carried(span)
-    horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = forecasts.mean / forecasts.std
-    return {
-        "open": np.where(span.present, span.open, close),
-        "close": close,
-        "capacity": fill_capacity(span, execution),
-        "score": np.where(np.isfinite(score), score, np.nan),
-        "annual_std": forecasts.std / np.sqrt(horizon_years),
-    }
-
-
-def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, ranked: bool) -> Panel:
-    """Return the columns as one array of records, [T, S], with the rankings where `ranked`."""
-    _, types = _kernels()
-    columns = make_columns(span, forecasts, execution)
-    panel = np.zeros(columns["close"].shape, types.PANEL)
-    for name, values in columns.items():
-        panel[name] = values
-    panel["known"][:, 0] = np.isfinite(columns["score"]).sum(axis=1)
+def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Panel:
+    """Return what the accounts see as records, [T, S], with the rankings where `ranked`."""
+    _, types, feed, _ = _kernels()
+    panel = np.zeros(span.close.shape, types.PANEL)
+    feed.fill_panel(*_seen(span, forecasts), rules, panel)
     if ranked:
-        ranking = np.argsort(-columns["score"], axis=1, kind="stable")  # NaN last
+        ranking = np.argsort(-panel["score"], axis=1, kind="stable")  # NaN last
         panel["ranked"] = ranking
         np.put_along_axis(panel["rank"], ranking, np.arange(panel.shape[1])[None, :], axis=1)
     return panel
 
 
+def _seen(span: Bars, forecasts: Forecasts) -> tuple[Any, ...]:
+    horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
+    return span.open, span.close, span.volume, forecasts.mean, forecasts.std, np.sqrt(horizon_years)
+
+
 def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     """Return one record of plain numbers per settings; what is not set becomes infinite or NaN."""
-    _, types = _kernels()
+    _, types, _, _ = _kernels()
     grid = np.zeros(len(settings), types.RULES)
     for rules, each in zip(grid, settings, strict=True):
         strategy, execution = each.strategy, each.execution
@@ -180,44 +162,33 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
         rules["turnover_cap"] = np.nan if strategy.turnover_cap is None else strategy.turnover_cap
         rules["fraction"] = np.nan if strategy.fraction is None else strategy.fraction
         rules["fractional"], rules["cash"] = execution.fractional, execution.cash
+        rules["stale_exit_bars"] = execution.stale_exit_bars
+        share = execution.max_volume_share
+        rules["max_volume_share"] = np.nan if share is None else share
         rules["fee"], rules["slippage"] = execution.fee_bps * BPS, execution.slippage_bps * BPS
     return grid
 
 
-def _columns_kernel() -> Any:
-    _kernels()
-    from engine import vector_columns
-
-    return vector_columns
-
-
-def _kernels() -> tuple[Any, Any]:
+def _kernels() -> tuple[Any, Any, Any, Any]:
     try:
-        from engine import vector_broker, vector_types
+        from engine import vector_broker, vector_columns, vector_feed, vector_types
     except ModuleNotFoundError as missing:
         if missing.name != "numba":
             raise
         raise ForewalkError(
             "the compiled simulation needs numba; install it with: pip install 'forewalk[fast]'"
         ) from None
-    return vector_broker, vector_types
+    return vector_broker, vector_types, vector_feed, vector_columns
 
 
-def _carried(span: Bars) -> FloatArray:
-    """Return closes carried over missing bars, 0 before the first: the feed's close."""
-    row = np.arange(len(span))[:, None]
-    last = np.maximum.accumulate(np.where(span.present, row, -1), axis=0)
-    return np.where(last >= 0, np.take_along_axis(span.close, np.maximum(last, 0), axis=0), 0.0)
-
-
-def _by_capacity(settings: Sequence[Settings]) -> list[tuple[ExecutionSettings, npt.NDArray[np.int64]]]:
-    """Group the settings by what decides how much a bar can fill."""
+def _by_capacity(settings: Sequence[Settings]) -> list[npt.NDArray[np.int64]]:
+    """Group the settings by what decides how much a bar can fill: they share a panel."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number, each in enumerate(settings):
         execution = each.execution
         key = (execution.max_volume_share, execution.fractional, execution.stale_exit_bars)
         groups.setdefault(key, []).append(number)
-    return [(settings[members[0]].execution, np.array(members)) for members in groups.values()]
+    return [np.array(members) for members in groups.values()]
 
 
 def _in_threads(
@@ -239,7 +210,7 @@ def _in_threads(
 
 
 def _outputs(count: int, bars: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    _, types = _kernels()
+    _, types, _, _ = _kernels()
     return (
         np.empty((count, bars)),
         np.empty((count, len(types.TOTALS))),
@@ -248,7 +219,7 @@ def _outputs(count: int, bars: int) -> tuple[FloatArray, FloatArray, FloatArray]
 
 
 def _table(totals: FloatArray, summary: FloatArray, span: Bars) -> pd.DataFrame:
-    _, types = _kernels()
+    _, types, _, _ = _kernels()
     year = bars_per_year(span.calendar, span.interval)
     table = pd.DataFrame(summary, columns=list(types.SUMMARY))
     counts = pd.DataFrame(totals, columns=list(types.TOTALS))

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.types import FloatArray
 from engine.vector_broker import claimed, execute, shares, summarise, with_value
+from engine.vector_feed import feed_bar, strength
 from engine.vector_policy import wanted_by_threshold
 from engine.vector_types import (
     BLOCK,
@@ -32,9 +33,10 @@ from engine.vector_types import (
 def run_columns(
     open_: FloatArray,
     close: FloatArray,
-    capacity: FloatArray,
-    score: FloatArray,
-    annual_std: FloatArray,
+    volume: FloatArray,
+    mean: FloatArray,
+    std: FloatArray,
+    horizon_root: float,
     rules: Any,
     first: int,
     equity: FloatArray,
@@ -43,22 +45,25 @@ def run_columns(
 ) -> None:
     """Simulate one account per column from `first` on, each as if its symbol were alone.
 
-    All but the rules are [T, S]; equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are
-    filled. Columns are copied out a few at a time: those of one cache line are read together, and the copies
-    stay in the cache.
+    Prices, volume and forecasts are [T, S], `horizon_root` is sqrt(horizon in years); equity [N, T], totals
+    [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled. Columns are copied out a few at a time: those of
+    one cache line are read together, and the copies stay in the cache.
     """
     bars, count = close.shape[0], len(equity)
     copies = np.empty((5, BLOCK, bars))
     for start in range(0, count, BLOCK):
         width = min(BLOCK, count - start)
+        carried, seen = np.zeros(width), np.full(width, -1)
+        reports = np.zeros(width, np.bool_)
         for t in range(bars):
             for c in range(width):
-                column = first + start + c
-                copies[0, c, t] = open_[t, column]
-                copies[1, c, t] = close[t, column]
-                copies[2, c, t] = capacity[t, column]
-                copies[3, c, t] = score[t, column]
-                copies[4, c, t] = annual_std[t, column]
+                s = first + start + c
+                copies[0, c, t], carried[c], copies[2, c, t], seen[c], reports[c] = feed_bar(
+                    t, open_[t, s], close[t, s], volume[t, s], carried[c], seen[c], reports[c], rules
+                )
+                copies[1, c, t] = carried[c]
+                copies[3, c, t] = strength(mean[t, s], std[t, s])
+                copies[4, c, t] = std[t, s] / horizon_root
         for c in range(width):
             row = start + c
             run_alone(

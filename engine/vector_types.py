@@ -42,28 +42,24 @@ def _source_digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
+_WHOLE = (
+    "kind",
+    "direction",
+    "sizing",
+    "min_hold_bars",
+    "top",
+    "hysteresis",
+    "fractional",
+    "stale_exit_bars",
+)
+_REAL = (
+    *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
+    *("fraction", "target_volatility", "max_weight", "max_gross"),
+    *("cash", "fee", "slippage", "max_volume_share"),
+)
 RULES = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("kind", "direction", "sizing", "min_hold_bars", "top", "hysteresis", "fractional")
-    ]
-    + [
-        (name, np.float64)
-        for name in (
-            "entry",
-            "exit",
-            "stop_loss",
-            "take_profit",
-            "turnover_cap",
-            "fraction",
-            "target_volatility",
-            "max_weight",
-            "max_gross",
-            "cash",
-            "fee",
-            "slippage",
-        )
-    ]
+    [(name, np.int64) for name in _WHOLE]
+    + [(name, np.float64) for name in _REAL]
     + [(f"source_{_source_digest()}", np.int64)],
     align=True,
 )

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_world, worlds
+from conftest import all_settings, make_world, worlds
+from engine import simulate as simulate_module
 from engine import vector_types
 from engine.config import settings_from
 from engine.evaluation.strategy import return_metrics, strategy_metrics
 from engine.simulate import STALE, feed_columns, simulate
-from engine.vector import make_columns, make_rules, simulate_columns, simulate_settings
+from engine.vector import BPS, make_panel, make_rules, simulate_columns, simulate_settings
 from strategies import policy
 
 
@@ -26,21 +27,20 @@ def test_a_sum_is_numpys_to_the_last_bit(count, seed):
     assert vector_types.pairwise(values, 0, count) == values.sum()
 
 
-@given(world=worlds)
-def test_prices_are_carried_as_the_feeds_carry_them(world):
+@given(world=worlds, settings=all_settings)
+def test_an_account_sees_what_the_feeds_show(world, settings):
     bars, forecasts = world
     span = bars.since(forecasts.timestamps[0])
-    seen = make_columns(span, forecasts, settings_from({}).execution)
-    for s, columns in enumerate(feed_columns(span, settings_from({}).execution)):
-        assert np.array_equal(seen["open"][:, s], columns["open"])
-        assert np.array_equal(seen["close"][:, s], columns["close"])
-        assert np.array_equal(seen["capacity"][:, s], columns["capacity"])
+    panel = make_panel(span, forecasts, make_rules([settings])[0], ranked=False)
+    for s, columns in enumerate(feed_columns(span, settings.execution)):
+        for name in ("open", "close", "capacity"):
+            assert np.array_equal(panel[name][:, s], columns[name])
 
 
 def test_the_constants_are_those_of_the_policy_and_the_broker():
     for name in (*map(str.upper, policy.REASONS[1:]), "LIMIT_TOLERANCE"):
         assert getattr(vector_types, name) == getattr(policy, name)
-    assert vector_types.STALE == STALE
+    assert (vector_types.STALE, BPS) == (STALE, simulate_module.BPS)
 
 
 def test_the_metrics_are_those_of_the_report():
@@ -114,7 +114,7 @@ def test_machine_code_kept_on_disk_does_what_fresh_code_does():
 def test_without_numba_the_error_says_what_brings_it():
     code = (
         "import sys; sys.modules['numba'] = None\n"
-        "from engine.vector import make_rules\n"
+        "from engine.vector import BPS, make_rules\n"
         "from engine.errors import ForewalkError\n"
         "try:\n    make_rules([])\nexcept ForewalkError as problem:\n    print(problem)\n"
     )
