@@ -28,6 +28,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--state", type=Path, help="SQLite file that survives a restart; default: memory")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--cash", type=Decimal, default=Decimal(100_000))
+    command.add_argument(
+        "--market-fill",
+        choices=("open", "path"),
+        default="open",
+        help="at the bar's open, or at the moment's price",
+    )
+    command.add_argument(
+        "--running-bar", action="store_true", help="show the bar that has not closed yet, too"
+    )
     command.add_argument("--slippage-bps", type=Decimal, default=Decimal(0))
     command.add_argument(
         "--partial-probability", type=float, default=0.0, help="of each fill; Alpaca's paper account: 0.1"

@@ -213,7 +213,7 @@ def fill_body(world: World, entry: Entry) -> Body:
         "type": "fill" if entry.order_status == "filled" else "partial_fill",
         "price": number_text(entry.price),
         "qty": number_text(abs(entry.qty)),
-        "side": order.side if order.position_intent != "sell_to_open" else "sell_short",
+        "side": order.side,
         "symbol": entry.symbol,
         "leaves_qty": number_text(entry.leaves),
         "order_id": entry.order_id,

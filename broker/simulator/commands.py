@@ -141,10 +141,12 @@ def rate_limit(simulator: Simulator, per_minute: int) -> Any:
 
 
 def settings(simulator: Simulator, **changes: Any) -> Any:
-    """Change the market's settings: slippage_bps, partial_probability, resume_seconds, spread_bps."""
+    """Change the market's settings; see `world.SimulatorSettings`. They do not survive a restart."""
     for name in ("slippage_bps", "spread_bps", "cash"):
         if name in changes:
             changes[name] = Decimal(str(changes[name]))
+    if changes.get("market_fill", "open") not in ("open", "path"):
+        raise ValueError("market_fill must be open or path")
     simulator.world.settings = replace(simulator.world.settings, **changes)
     return {}
 

@@ -203,7 +203,7 @@ def _act(world: World, order_id: str, reached: Touch, now: int) -> None:
     if reached.kind == "trigger":
         world.book.amend(order_id, triggered=True)
         return
-    price = _slipped(world, order, reached.price)
+    price = _slipped(world, order, _base_price(world, order, reached.price, now))
     if order.notional is not None:
         qty = ((order.notional - order.filled_value) / price).quantize(SHARE_STEP, ROUND_DOWN)
         execute(world, order, qty, price, now, complete=True)
@@ -212,6 +212,13 @@ def _act(world: World, order_id: str, reached: Touch, now: int) -> None:
     filled = execute(world, order, qty, price, now)
     if filled.open:
         world.book.amend(order_id, live_from=now + world.settings.resume_seconds * SECOND)
+
+
+def _base_price(world: World, order: Order, price: Decimal, now: int) -> Decimal:
+    """Return the price before slippage: the running bar's open for a market order, else the path's price."""
+    at_open = world.settings.market_fill == "open" and order.type == "market" and order.time_in_force != "cls"
+    bar = world.market.bar_at(order.symbol, now) if at_open and order.symbol not in world.overrides else None
+    return price if bar is None else bar.open
 
 
 def _slipped(world: World, order: Order, price: Decimal) -> Decimal:

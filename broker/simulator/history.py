@@ -45,8 +45,8 @@ def equity_series(world: World, instants: Sequence[int]) -> list[Decimal]:
 
 def get_history(world: World, call: Call) -> Reply:
     """Return equity, profit and loss; windows are named by their begin and valued at their end."""
-    first, last = _span(world, call)
-    step_name = call.query.get("timeframe") or _default_timeframe(last - first)
+    first, last, nominal = _span(world, call)
+    step_name = call.query.get("timeframe") or _default_timeframe(nominal)
     if step_name == "1D":
         windows = _days(world, first, last)
     elif step_name in _STEPS:
@@ -72,7 +72,8 @@ def get_history(world: World, call: Call) -> Reply:
     )
 
 
-def _span(world: World, call: Call) -> tuple[int, int]:
+def _span(world: World, call: Call) -> tuple[int, int, int]:
+    """Return the begin and the end, within the account's life, and the length that was asked for."""
     start, end = call.instant("start"), call.instant("end")
     period = call.query.get("period")
     if start is not None and end is not None and period is not None:
@@ -82,7 +83,7 @@ def _span(world: World, call: Call) -> tuple[int, int]:
         end = start + length if period else world.now
     end = world.now if end is None else min(end, world.now)
     start = end - length if start is None else start
-    return max(start, world.account.created), max(end, world.account.created)
+    return max(start, world.account.created), max(end, world.account.created), end - start
 
 
 def _length(period: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -157,6 +157,18 @@ class Market:
         begin = bisect_left(self.stamps, first)
         end = min(bisect_right(self.stamps, last), bisect_right(self._end, asof))
         return (begin + np.flatnonzero(self._known[begin:end, column])).tolist() if begin < end else []
+
+    def running(self, symbol: str, instant: int) -> tuple[int, Bar] | None:
+        """Return the row and the bar that has begun but not closed, as far as it has come."""
+        row = bisect_right(self._begin, instant) - 1
+        bar = self.bar(symbol, row) if row >= 0 and instant < self._end[row] else None
+        if bar is None:
+            return None
+        reached = [bar.path[number] for number in range(4) if bar.vertex(number) <= instant]
+        seen = [*reached, bar.price(instant)]
+        share = Decimal(instant - bar.begin) / Decimal(bar.end - bar.begin)
+        so_far = replace(bar, high=max(seen), low=min(seen), close=seen[-1], volume=bar.volume * share)
+        return row, so_far
 
     def overlapping(self, symbol: str, first: int, last: int) -> list[int]:
         """Return the rows of the symbol's bars that touch (first, last]."""

@@ -19,10 +19,11 @@ import pandas as pd
 from broker.simulator.clock import instant_on, new_york_day
 from broker.simulator.market import Bar
 from broker.simulator.trading import Call, Reply, Route
-from broker.simulator.values import DAY, Refusal, parse_instant, utc_text
+from broker.simulator.values import DAY, MINUTE, Refusal, parse_instant, utc_text
 from broker.simulator.world import World
 
 DEFAULT_LIMIT, MAX_LIMIT = 1000, 10_000
+SIP_DELAY = 15 * MINUTE
 Item = tuple[str, int, dict[str, Any]]  # symbol, stamp, body
 Source = Callable[[World, Call, str, int, int], Iterator[Item]]
 _TIMEFRAME = re.compile(r"(\d+)(Min|T|Hour|H|Day|D)")
@@ -70,9 +71,14 @@ def bars_of(world: World, call: Call, symbol: str, first: int, last: int) -> Ite
     """Yield the symbol's bars from `first` to `last`, as doctored by the control port."""
     adjusted = call.query.get("adjustment", "raw") in ("split", "all")
     day = new_york_day(world.now).isoformat() if adjusted else None
-    rows = world.market.rows(symbol, first, last, world.now)
-    for row in reversed(rows) if _backwards(call) else rows:
-        bar = world.market.bar(symbol, row, day)
+    found: list[tuple[int, Bar | None]] = [
+        (row, None) for row in world.market.rows(symbol, first, last, world.now)
+    ]
+    running = world.market.running(symbol, world.now) if world.settings.running_bar else None
+    if running is not None and first <= world.market.stamps[running[0]] <= last:
+        found.append(running)
+    for row, bar in reversed(found) if _backwards(call) else found:
+        bar = bar or world.market.bar(symbol, row, day)
         stamp = world.market.stamps[row]
         if bar is not None:
             for body in world.doctored_bars(symbol, bar_body(bar, stamp)):
@@ -97,6 +103,7 @@ def paged(name: str, source: Source) -> Route:
     def route(world: World, call: Call) -> Reply:
         if name == "bars":
             check_timeframe(world, call.query.get("timeframe", ""))
+        check_plan(world, call)
         limit = call.whole("limit", DEFAULT_LIMIT, MAX_LIMIT)
         page: dict[str, list[dict[str, Any]]] = {}
         token, count = None, 0
@@ -173,9 +180,18 @@ def check_timeframe(world: World, timeframe: str) -> None:
     """Refuse a timeframe other than the loaded bars'."""
     match = _TIMEFRAME.fullmatch(timeframe)
     asked = pd.Timedelta(int(match[1]), unit=_UNITS[match[2]]) if match else None  # type: ignore[arg-type]
-    if asked != pd.Timedelta(world.market.interval):
-        message = f"invalid timeframe: {timeframe[:20]}; the simulator was given {world.market.interval} bars"
+    interval = world.market.interval
+    if asked != pd.Timedelta("1D" if interval == "1d" else interval):
+        message = f"invalid timeframe: {timeframe[:20]}; the simulator was given {interval} bars"
         raise Refusal(400, 40010001, message)
+
+
+def check_plan(world: World, call: Call) -> None:
+    """Refuse SIP data of the last 15 minutes to an account without the plan for it."""
+    end = call.instant("end")
+    recent = end is not None and end > world.now - SIP_DELAY
+    if call.query.get("feed") == "sip" and recent and not world.settings.sip_plan:
+        raise Refusal(403, 42210000, "subscription does not permit querying recent SIP data")
 
 
 def _symbols(call: Call) -> list[str]:
@@ -192,7 +208,9 @@ def _items(world: World, call: Call, source: Source) -> Iterator[Item]:
     first = call.instant("start")
     last = call.instant("end")
     first = instant_on(new_york_day(world.now), pd.Timestamp(0).time()) if first is None else first
-    last = world.now if last is None else last
+    if last is None:
+        delayed = call.query.get("feed") == "sip" and not world.settings.sip_plan
+        last = world.now - SIP_DELAY if delayed else world.now
     if len(call.query.get("end", "")) == len("YYYY-MM-DD"):
         last += DAY - 1  # a bare date means the whole day
     at = _read_token(call.query["page_token"]) if call.query.get("page_token") else None

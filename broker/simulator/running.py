@@ -36,8 +36,10 @@ def build(options: argparse.Namespace) -> tuple[Simulator, tuple[socket.socket, 
     settings = SimulatorSettings(
         seed=options.seed,
         cash=options.cash,
+        market_fill=options.market_fill,
         slippage_bps=options.slippage_bps,
         partial_probability=options.partial_probability,
+        running_bar=options.running_bar,
     )
     try:
         keys = Keys(options.key, options.secret)

@@ -27,19 +27,26 @@ class SimulatorSettings:
     Attributes:
         seed: of identifiers and partial fills.
         cash: dollars of a new account.
+        market_fill: "open" fills market orders at the open of the bar that runs, whenever in the bar they
+            come, as a backtest does; "path" at the price of their instant.
         slippage_bps: by how many hundredths of a percent market and stop orders fill worse than the price;
-            0 fills them exactly at the open. Negative is better than the price.
+            0 fills them exactly at it. Negative is better than the price.
         partial_probability: chance that a fill is a part only; Alpaca's paper account says 0.1.
         resume_seconds: how long after a partial fill the rest is tried again.
         spread_bps: between bid and ask of quotes.
+        running_bar: whether the bars end with the one that has not closed yet, as Alpaca's do in a session.
+        sip_plan: whether the account may read the last 15 minutes of the `sip` feed.
     """
 
     seed: int = 0
     cash: Decimal = Decimal(100_000)
+    market_fill: str = "open"
     slippage_bps: Decimal = Decimal(0)
     partial_probability: float = 0.0
     resume_seconds: int = 60
     spread_bps: Decimal = Decimal(2)
+    running_bar: bool = False
+    sip_plan: bool = True
 
 
 class World:

@@ -48,7 +48,7 @@ def clock(instant):
 
 FILLS = [
     ("market at the open", MORNING, {}, "100", "03-02T09:30"),
-    ("market in the session", "2026-03-02T11:40:00-05:00", {}, "98", "03-02T11:40"),
+    ("market in the session", "2026-03-02T11:40:00-05:00", {}, "100", "03-02T11:40"),
     ("market after the close", EVENING, {}, "101", "03-03T09:30"),
     ("market on a weekend", "2026-03-07T12:00:00-05:00", {}, "105", "03-09T09:30"),
     ("market on open", "2026-03-02T09:00:00-05:00", {"time_in_force": "opg"}, "100", "03-02T09:30"),
@@ -161,6 +161,17 @@ def test_the_open_is_exact_whatever_its_digits():
 def test_slippage_makes_market_orders_worse(side, price):
     world = world_at(slippage_bps=TEN)
     assert outcome(world, send(world, side=side)) == ("filled", Decimal(price))
+
+
+def test_market_orders_can_fill_at_the_price_of_their_moment():
+    world = world_at("2026-03-02T11:40:00-05:00", market_fill="path")
+    assert outcome(world, send(world)) == ("filled", 98)
+
+
+def test_a_price_by_hand_is_the_price():
+    world = world_at()
+    scenario.set_price(world, "AAPL", "77.5")
+    assert outcome(world, send(world)) == ("filled", Decimal("77.5"))
 
 
 def test_slippage_leaves_limit_orders_alone():
