@@ -47,12 +47,7 @@ def stream_fault(simulator: Simulator, **rule: Any) -> Any:
 
 def clear_faults(simulator: Simulator) -> Any:
     """Let everything work again."""
-    simulator.faults.clear()
-    simulator.frames.clear()
-    simulator.handshakes_refused.clear()
-    simulator.listening_override = None
-    simulator.single_connection = False
-    simulator.keys.revoked = False
+    simulator.clear_faults()
     return {}
 
 

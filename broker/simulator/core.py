@@ -108,6 +108,15 @@ class Simulator:
         self.commit()
         return reply
 
+    def clear_faults(self) -> None:
+        """Let everything work again; held frames are lost."""
+        self.faults, self.frames = Faults(self.world.settings.seed), FrameFilter(self.world.settings.seed)
+        self.handshakes_refused.clear()
+        self.listening_override = None
+        self.single_connection = False
+        self.keys.revoked = False
+        self.world.races, self.world.rejections = [], 0
+
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a whole state and store it."""
         self.world.restore(state)

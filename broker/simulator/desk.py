@@ -7,7 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from broker.simulator.exchange import GTC_LIFE, cancel_order, execute, route, successor
+from broker.simulator.exchange import GTC_LIFE
+from broker.simulator.fills import cancel_order, execute, route, successor
 from broker.simulator.orders import Order
 from broker.simulator.requests import (
     INVALID,

@@ -75,10 +75,6 @@ class Faults:
         """Return the rule that hits this request, None where none does."""
         return next((rule for rule in self.rules if rule.hits(self.seed, method, path)), None)
 
-    def clear(self) -> None:
-        """Forget every rule."""
-        self.__init__(self.seed)  # type: ignore[misc]
-
     def hide_lookup(self, client_order_id: str) -> bool:
         """Count a look-up by client id; True for the first ones, as while the broker's index lags."""
         done = self._lookups.get(client_order_id, 0)
@@ -178,10 +174,6 @@ class FrameFilter:
         self.rules: list[FrameFault] = []
         self.muted: set[str] = set()
         self.kept: list[Frame] = []
-
-    def clear(self) -> None:
-        """Forget every rule and every frame that is held."""
-        self.__init__(self.seed)  # type: ignore[misc]
 
     def pass_on(self, frame: Frame) -> list[Frame]:
         """Return the frames that go out now in place of this one, in order."""

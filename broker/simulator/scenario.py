@@ -9,7 +9,8 @@ from typing import Any
 
 from broker.simulator import desk
 from broker.simulator.account import Account, Asset, new_asset
-from broker.simulator.exchange import advance, execute, match_now
+from broker.simulator.exchange import advance
+from broker.simulator.fills import execute, match_now
 from broker.simulator.market import Split
 from broker.simulator.news import article
 from broker.simulator.orders import STATUSES, Order, to_document

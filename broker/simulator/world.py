@@ -186,6 +186,7 @@ class World:
         self.book = Book(hash_seed(self.settings.seed, self.generation))
         self.book.counter, self.book.last_stamp = meta["counter"], meta["last_stamp"]
         self.streamed_until = self.now
+        self.races, self.rejections = [], 0
         self.book.restore(map(order_from, state["orders"]), map(entry_from, state["ledger"]))
         self.touched.update(SECTIONS)
 
