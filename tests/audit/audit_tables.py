@@ -49,7 +49,7 @@ def table_of(bars) -> Table:
     )
 
 
-def small_table(rows=200, symbols=2, seed=0, missing=(GAP,)) -> Table:
+def small_table(rows=175, symbols=2, seed=0, missing=(GAP,)) -> Table:
     """A random walk of two symbols, one with a gap."""
     return table_of(make_bars(rows, symbols, seed, missing))
 
@@ -60,12 +60,12 @@ def damaged_table(seed=1) -> Table:
     prices, volume = table.prices.copy(), table.volume.copy()
     prices[[70, 160]] *= 100.0
     prices[90, 1] = prices[90, 2] * 0.5
-    prices[[110, 290], 3] = np.nan
-    prices[150:195] /= 2.0
+    prices[[110, 265], 3] = np.nan
+    prices[150:170] /= 2.0
     volume[120:127] = 0.0
     volume[130] = -5.0
     table = replace(table, prices=prices, volume=volume)
-    again = np.sort(np.append(np.arange(len(table)), [80, 170, 300]))
+    again = np.sort(np.append(np.arange(len(table)), [80, 170, 280]))
     return replace(
         table,
         **{
@@ -79,7 +79,7 @@ def table_with_spikes() -> Table:
     """Four closes that are a quarter too high, and right again the next day."""
     table = small_table()
     prices = table.prices.copy()
-    prices[[130, 165, 320, 345], 3] *= 1.25
+    prices[[130, 160, 295, 320], 3] *= 1.25
     prices[:, 1] = prices.max(axis=1)
     return replace(table, prices=prices)
 
@@ -88,7 +88,7 @@ def table_with_a_split() -> Table:
     """The second symbol's price halves overnight, unadjusted."""
     table = small_table()
     prices = table.prices.copy()
-    prices[350:] /= 2.0
+    prices[325:] /= 2.0
     return replace(table, prices=prices)
 
 

@@ -340,5 +340,5 @@ LEAKS = (
         "future replaced (decisions), bar by bar",
         {"simulate": simulated(ReadsTomorrow)},
     ),
-    Leak("same-bar fills", "fills", {"simulate": simulated(FillsAtItsOwnClose)}),
+    Leak("same-bar fills", "future replaced (fills), fills", {"simulate": simulated(FillsAtItsOwnClose)}),
 )
