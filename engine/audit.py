@@ -139,16 +139,21 @@ def audit_command(
 def real_run(settings: Settings, pipeline: Pipeline, progress: Progress = _silent) -> RealRun:
     """Run every stage on the real data; folds are trained in parallel."""
     from engine.audit_pipeline import finish, prepare
-    from engine.audit_rerun import FitTask, Subject, fit_fold, table_arrays
+    from engine.audit_rerun import AuditSubject, FitTask, fit_fold, table_arrays
+    from engine.cluster import workers_of
     from engine.parallel import run_tasks
 
     progress("data", 0, 1)
     table = pipeline.read(settings)
     prepared = prepare(table, settings, pipeline)
-    subject = Subject.of(table, settings, pipeline)
+    subject = AuditSubject.of(table, settings, pipeline)
     newest_first = [FitTask(subject, fold) for fold in reversed(range(len(prepared.folds)))]
     parts = run_tasks(
-        fit_fold, newest_first, table_arrays(table), settings.jobs, _count("training", progress, newest_first)
+        fit_fold,
+        newest_first,
+        table_arrays(table),
+        workers_of(settings),
+        _count("training", progress, newest_first),
     )[::-1]
     progress("simulation", 0, 1)
     timeline, forecasts, simulation = finish(prepared, prepared.training, parts, settings, pipeline)
@@ -162,7 +167,8 @@ def rerun_all(
     from engine.audit_compare import pack_blocks, prepared_blocks, result_blocks
     from engine.audit_doctoring import DOCTORINGS
     from engine.audit_pipeline import training_digest
-    from engine.audit_rerun import RerunTask, Subject, part_arrays, rerun, table_arrays
+    from engine.audit_rerun import AuditSubject, RerunTask, part_arrays, rerun, table_arrays
+    from engine.cluster import workers_of
     from engine.parallel import run_tasks
     from engine.sessions import microseconds
 
@@ -170,7 +176,7 @@ def rerun_all(
     results = result_blocks(prepared.bars, real.forecasts, real.simulation)
     headers, blocks = pack_blocks([*prepared_blocks(prepared), *results])
     arrays: dict[str, npt.NDArray[Any]] = {**table_arrays(real.table), **part_arrays(real.parts), **blocks}
-    subject = Subject.of(real.table, settings, pipeline)
+    subject = AuditSubject.of(real.table, settings, pipeline)
     digests = tuple(training_digest(data) for data in prepared.training)
     members = tuple(len(parts) for parts in real.parts)
     first_valid = int(microseconds(real.forecasts.timestamps)[0])
@@ -179,9 +185,9 @@ def rerun_all(
         for number, cut in reversed(list(enumerate(cuts)))
         for doctoring in DOCTORINGS
     ]
-    return run_tasks(rerun, latest_first, arrays, settings.jobs, _count("audit", progress, latest_first))[
-        ::-1
-    ]
+    return run_tasks(
+        rerun, latest_first, arrays, workers_of(settings), _count("audit", progress, latest_first)
+    )[::-1]
 
 
 def _cuts(real: RealRun, settings: Settings) -> tuple[Cut, ...]:

@@ -12,7 +12,7 @@ holds on to) would show there. A cut further on changes only a part of what thos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ import pandas as pd
 
 from engine.audit_certificate import Offender
 from engine.audit_compare import (
-    Block,
     BlockHeader,
     Comparison,
     compare,
@@ -37,15 +36,14 @@ from engine.data.quality import Finding
 from engine.data.table import Table
 from engine.errors import ForewalkError
 from engine.sessions import microseconds
+from engine.types import Arrays
 from models.base import TrainingData
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 _TABLE_ARRAYS = ("code", "wall", "instant", "line", "prices", "volume")
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditSubject:
     """What is audited: everything about it that is not an array."""
 
     settings: Settings
@@ -56,7 +54,7 @@ class Subject:
     line_word: str
 
     @classmethod
-    def of(cls, table: Table, settings: Settings, pipeline: Pipeline) -> Subject:
+    def of(cls, table: Table, settings: Settings, pipeline: Pipeline) -> AuditSubject:
         """Describe a table and what is to be done with it."""
         return cls(settings, pipeline, table.symbols, table.origins, table.findings, table.line_word)
 
@@ -72,7 +70,7 @@ class Subject:
 
 
 def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
-    """Return the table's arrays under the names that `Subject.table` expects."""
+    """Return the table's arrays under the names that `AuditSubject.table` expects."""
     return {f"table-{name}": getattr(table, name) for name in _TABLE_ARRAYS}
 
 
@@ -80,7 +78,7 @@ def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
 class FitTask:
     """Train the model of one fold on the real data."""
 
-    subject: Subject
+    subject: AuditSubject
     fold: int
 
     def __repr__(self) -> str:
@@ -108,7 +106,7 @@ class RerunTask:
         first_valid: microseconds UTC of the first forecast of the real run.
     """
 
-    subject: Subject
+    subject: AuditSubject
     cut: Cut
     doctoring: str
     number: int
@@ -245,8 +243,3 @@ def _with_fits(found: Comparison, models: _Models) -> Comparison:
         before = [o for o in offenders if o.stage in ("cleaning", "features", "labels", "folds", "training")]
         offenders = (*before, models.offender, *offenders[len(before) :])
     return Comparison(values, offenders, found.rounding)
-
-
-def reference_blocks(prepared: Prepared, results: Sequence[Block]) -> list[Block]:
-    """Return all blocks of the real run."""
-    return [*prepared_blocks(prepared), *results]
