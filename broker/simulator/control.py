@@ -51,7 +51,7 @@ def control_app(simulator: Simulator) -> web.Application:
             return _json({"error": "send application/json"}, 415)
         try:
             result = commands.run(simulator, name, json.loads(await request.text() or "{}"))
-        except (Refusal, IllegalTransition, ValueError, TypeError, KeyError) as error:
+        except (Refusal, IllegalTransition, ValueError, TypeError, KeyError, ArithmeticError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
         if isinstance(simulator.wire, Streams):
             await simulator.wire.flush()

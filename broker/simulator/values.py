@@ -19,6 +19,7 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 86_400 * SECOND
 ZERO = Decimal(0)
+LARGEST = Decimal("1e11")  # of a number in a request: a product of two still fits into 28 digits to the cent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?)?")
 
@@ -53,7 +54,7 @@ def parse_number(value: Any, name: str) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         raise Refusal(422, 40010001, f"invalid {name}") from None
-    if not number.is_finite() or abs(number) >= Decimal("1e15") or number.as_tuple().exponent < -30:  # type: ignore[operator]
+    if not number.is_finite() or abs(number) >= LARGEST or number.as_tuple().exponent < -30:  # type: ignore[operator]
         raise Refusal(422, 40010001, f"invalid {name}")
     return number
 
