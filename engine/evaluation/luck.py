@@ -57,7 +57,9 @@ def sharpe_sample(returns: FloatArray) -> SharpeSample:
     spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     if not spread > 1e-12:
         return SharpeSample(math.nan, math.nan, math.nan, len(returns))
-    skew, kurtosis = float(stats.skew(returns)), float(stats.kurtosis(returns, fisher=False))
+    centred = returns - returns.mean()
+    variance = float((centred**2).mean())
+    skew, kurtosis = float((centred**3).mean()) / variance**1.5, float((centred**4).mean()) / variance**2
     return SharpeSample(float(returns.mean()) / spread, skew, kurtosis, len(returns))
 
 
