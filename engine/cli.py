@@ -194,6 +194,49 @@ def audit(
         raise typer.Exit(1)
 
 
+SWEEP_EPILOG = f"""\b
+Examples:
+  python -m engine.sweep runs/latest
+  python -m engine.sweep runs/latest --vary strategy.entry=0:0.2:0.01 --vary strategy.stop_loss=none,0.05
+  python -m engine.sweep runs/latest --vary execution.fee_bps=0,1,2,5,10 --json
+
+{EXIT_CODES}"""
+
+
+@app.command(epilog=SWEEP_EPILOG)
+def sweep(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to try: strategy.* or execution.*, KEY=FIRST:LAST:STEP or KEY=A,B,C; repeatable.",
+            metavar="KEY=VALUES",
+        ),
+    ] = None,
+    jobs: Jobs = 0,
+    as_json: Json = False,
+) -> None:
+    """Try thousands of policy settings on a run's stored forecasts; each is recorded as a trial.
+
+    Without --vary the thresholds (or ranks) and the holding time are varied.
+    """
+    from engine.console import progress_display
+    from engine.sweep import sweep as run_sweep
+    from engine.sweep import write_sweep
+    from engine.sweep_grid import parse_axis
+    from engine.sweep_result import summary, sweep_lines
+
+    axes = [parse_axis(text) for text in vary or []]
+    with progress_display(enabled=not as_json) as progress:
+        result = run_sweep(run, axes, jobs or 0, progress)
+    folder = write_sweep(result)
+    if as_json:
+        typer.echo(json.dumps({**summary(result), "folder": str(folder)}, allow_nan=False, default=str))
+    else:
+        for line in [*sweep_lines(result), f"heat maps and table: {folder / 'index.html'}"]:
+            typer.echo(line)
+
+
 @app.command()
 def trials(
     runs: Annotated[

@@ -1,0 +1,187 @@
+"""Try thousands of policy settings on the forecasts of a finished run, and record every one as a trial.
+
+`python -m engine.sweep RUN` and `forewalk sweep RUN` are the same code. Nothing is trained: the forecasts are
+the stored ones, the accounts are simulated in compiled code that equals the backtest order by order. The best
+of many tries is good by luck alone, so each try goes into the ledger beside the run before anything is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.config import Settings
+    from engine.runs import StoredRun
+    from engine.sweep_grid import Axis
+    from engine.sweep_result import Sweep
+    from engine.types import Bars, Forecasts
+
+BATCH = 512  # settings simulated and recorded together
+Progress = Callable[[str, int, int], None]
+
+
+def sweep(
+    run: Path, axes: Sequence[Axis] = (), jobs: int = 0, progress: Progress = lambda what, done, total: None
+) -> Sweep:
+    """Simulate every combination of the axes' values and record each in the ledger beside the run.
+
+    Args:
+        run: folder of a finished run.
+        axes: what to vary; none means `default_axes`.
+        jobs: threads, 0 for one per core; never changes a result.
+
+    Raises:
+        DataError: `run` is no run folder, or its data cannot be had any more as they were.
+        ConfigError, UsageError: an axis cannot be varied.
+        ForewalkError: numba is missing, or the ledger cannot be written.
+    """
+    import pandas as pd
+
+    from engine.config import load_settings
+    from engine.runs import read_run
+    from engine.sweep_grid import default_axes, grid_settings, setting
+    from engine.sweep_result import Sweep, luck_of_the_best
+    from engine.trials import LEDGER_FILE, Ledger
+
+    run = run.resolve()
+    stored = read_run(run)
+    base = load_settings(run / "config.toml", environment={})
+    axes = tuple(axes) or default_axes(base)
+    grid = grid_settings(base, axes)
+    progress("data", 0, 1)
+    bars = _same_bars(stored, base)
+    forecasts = stored_forecasts(stored, bars, base)
+    equals_run = _equals_run(stored, bars, forecasts, base)
+    ledger = Ledger(run.parent / LEDGER_FILE)
+    name = f"{run.name}/{_next_folder(run).relative_to(run).as_posix()}"
+    tables = []
+    for start in range(0, len(grid), BATCH):
+        batch = grid[start : start + BATCH]
+        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, jobs))
+        progress("settings", start + len(batch), len(grid))
+    table = pd.concat(tables, ignore_index=True)
+    return Sweep(
+        run=run,
+        name=name,
+        axes=axes,
+        table=table,
+        own={axis.key: setting(base, axis.key) for axis in axes},
+        equals_run=equals_run,
+        luck=luck_of_the_best(table, ledger, bars),
+    )
+
+
+def write_sweep(result: Sweep) -> Path:
+    """Write heat map, table and page into `RUN/sweeps/NNN`; return that folder."""
+    import json
+
+    from engine.sweep_page import heat_map, standalone, sweep_page
+    from engine.sweep_result import summary
+
+    folder = _next_folder(result.run)
+    folder.mkdir(parents=True)
+    result.table.to_csv(folder / "settings.csv", index=False, lineterminator="\n")
+    (folder / "heatmap.svg").write_text(standalone(heat_map(result, "sharpe")), encoding="utf-8")
+    (folder / "index.html").write_text(sweep_page(result), encoding="utf-8")
+    text = json.dumps(summary(result), indent=2, allow_nan=False, default=str)
+    (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def stored_forecasts(stored: StoredRun, bars: Bars, settings: Settings) -> Forecasts:
+    """Rebuild a run's forecasts, [T, S], over the bars of its stored account; NaN where it had none."""
+    import numpy as np
+    import pandas as pd
+
+    from engine.types import Forecasts, utc_index
+
+    times = utc_index(pd.DatetimeIndex(stored.equity["time"]))
+    table = stored.forecasts
+    row = times.get_indexer(utc_index(pd.DatetimeIndex(table["asof"])))
+    column = pd.Index(bars.symbols).get_indexer(pd.Index(table["symbol"]))
+    fields = {}
+    for name in ("mean", "std", "p_up"):
+        values = np.full((len(times), len(bars.symbols)), np.nan)
+        values[row, column] = table[name]
+        fields[name] = values
+    ids, until = [""] * len(times), [pd.NaT] * len(times)
+    for number, model, seen in zip(row, table["model_id"], table["trained_until"], strict=True):
+        ids[number], until[number] = str(model), seen
+    return Forecasts(
+        timestamps=times,
+        symbols=bars.symbols,
+        horizon_bars=settings.label.horizon_bars,
+        model_ids=tuple(ids),
+        trained_until=pd.DatetimeIndex(until, tz="UTC"),
+        **fields,
+    )
+
+
+def _run_batch(
+    batch: Sequence[Settings],
+    axes: Sequence[Axis],
+    bars: Bars,
+    forecasts: Forecasts,
+    ledger: Any,
+    name: str,
+    jobs: int,
+) -> pd.DataFrame:
+    import json
+
+    import pandas as pd
+
+    from engine.evaluation.strategy import simple_returns
+    from engine.sweep_grid import setting
+    from engine.trials import make_trial
+    from engine.vector import simulate_settings
+
+    result = simulate_settings(bars, forecasts, batch, jobs)
+    varied = [{axis.key: setting(each, axis.key) for axis in axes} for each in batch]
+    recorded = ledger.record_many(
+        [
+            make_trial("sweep", name, bars, each, simple_returns(equity), json.dumps(values))
+            for each, equity, values in zip(batch, result.equity, varied, strict=True)
+        ]
+    )
+    # the ledger's ratio, not the compiled one: the last digits differ
+    result.table["sharpe_per_bar"] = [trial.sharpe_per_bar for trial in recorded]
+    return pd.concat([pd.DataFrame(varied, dtype=object), result.table], axis=1)
+
+
+def _same_bars(stored: StoredRun, settings: Settings) -> Bars:
+    from engine.data import load_bars
+    from engine.errors import DataError
+
+    bars, _ = load_bars(settings.data)
+    if bars.fingerprint != stored.manifest["data_fingerprint"]:
+        raise DataError(
+            f"the data of {stored.path.name} have changed since the run (bars were added or revised): its "
+            "forecasts belong to other bars; run the backtest again and sweep that"
+        )
+    return bars
+
+
+def _equals_run(stored: StoredRun, bars: Bars, forecasts: Forecasts, settings: Settings) -> bool:
+    import numpy as np
+
+    from engine.vector import simulate_settings
+
+    (equity,) = simulate_settings(bars, forecasts, [settings]).equity
+    return bool(np.array_equal(equity, stored.equity["equity"].to_numpy(dtype=np.float64)))
+
+
+def _next_folder(run: Path) -> Path:
+    number = 1
+    while (run / "sweeps" / f"{number:03d}").exists():
+        number += 1
+    return run / "sweeps" / f"{number:03d}"
+
+
+if __name__ == "__main__":
+    from engine.cli import run
+
+    run("sweep")
