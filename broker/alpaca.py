@@ -357,9 +357,7 @@ def _translated(error: APIError, method: str, path: str) -> BrokerError:
     if status == 429:
         return RateLimited(f"{where}: rate limit reached", _wait_s(error.response))
     if status == 401:
-        return MustHalt(
-            f"{where}: 401 {message}: the broker refuses the keys; check them, then `live resume`"
-        )
+        return MustHalt(f"401 {message}: the broker refuses the keys; check them, then `live resume`")
     if 400 <= status < 500:
         return Refused(status, code if isinstance(code, int) else None, message, body)
     return Unreachable(f"{where}: HTTP {status}")

@@ -92,6 +92,11 @@ class Journal(JournalFile):
         rows = self._all("SELECT * FROM targets WHERE decision_id = ? ORDER BY symbol", decision_id)
         return [read(Target, row) for row in rows]
 
+    def target(self, decision_id: str, symbol: str) -> Target | None:
+        """Return what a decision saw and wanted for one symbol."""
+        row = self._one("SELECT * FROM targets WHERE decision_id = ? AND symbol = ?", decision_id, symbol)
+        return None if row is None else read(Target, row)
+
     # orders
 
     def orders(self, states: Iterable[State] | None = None) -> list[StoredOrder]:

@@ -50,6 +50,7 @@ STEPS: dict[tuple[State, Step], State] = {
     (State.DECIDED, Step.INTEND): State.INTENT,
     (State.DECIDED, Step.REFUSE): State.REFUSED,
     (State.DECIDED, Step.EXPIRE): State.EXPIRED,
+    (State.DECIDED, Step.FOUND): State.ACKED,
     (State.AWAIT_APPROVAL, Step.APPROVE): State.INTENT,
     (State.AWAIT_APPROVAL, Step.REFUSE): State.REFUSED,
     (State.AWAIT_APPROVAL, Step.EXPIRE): State.EXPIRED,

@@ -127,7 +127,7 @@ class Reconciler:
             self.journal.step(
                 order.client_order_id, Step.LOSE, now, "ended before the answer was written down"
             )
-        for order in self.journal.orders({State.INTENT}):
+        for order in self.journal.orders({State.INTENT, State.DECIDED}):
             found = self.broker.order_by_client_id(order.client_order_id)
             if found is not None:
                 self.adopt(order, found, now)

@@ -34,7 +34,10 @@ class DecisionRow:
 
 @dataclass(frozen=True)
 class Target:
-    """What a decision saw and wanted for one symbol; None where there was no forecast or no wish."""
+    """What a decision saw and wanted for one symbol; None where there was no forecast or no wish.
+
+    `bar_problem` and `model_problem` say why bars or forecast must not be traded on, None where they may.
+    """
 
     symbol: str
     close: float | None
@@ -43,6 +46,8 @@ class Target:
     target_weight: float | None
     reason: str
     held: Decimal
+    bar_problem: str | None = None
+    model_problem: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             note TEXT NOT NULL DEFAULT '')""",
         """CREATE TABLE targets (
             decision_id TEXT NOT NULL REFERENCES decisions, symbol TEXT NOT NULL, close REAL, mean REAL, std REAL,
-            target_weight REAL, reason TEXT NOT NULL, held TEXT NOT NULL, PRIMARY KEY (decision_id, symbol))""",
+            target_weight REAL, reason TEXT NOT NULL, held TEXT NOT NULL, bar_problem TEXT, model_problem TEXT,
+            PRIMARY KEY (decision_id, symbol))""",
         """CREATE TABLE orders (
             client_order_id TEXT PRIMARY KEY, decision_id TEXT NOT NULL REFERENCES decisions, symbol TEXT NOT NULL,
             side TEXT NOT NULL, quantity TEXT NOT NULL, kind TEXT NOT NULL, time_in_force TEXT NOT NULL,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -36,14 +36,11 @@ class Outside:
         session_open: whether the calendar says that the market is open at this moment.
         session_start: when the current session day began, UTC; orders are counted from there.
         session: its date.
-        bar_problems, model_problems: why a symbol's bars or forecasts cannot be trusted.
     """
 
     session_open: bool
     session_start: datetime
     session: date
-    bar_problems: Mapping[str, str] = field(default_factory=dict)
-    model_problems: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sender:
@@ -202,6 +199,7 @@ class Sender:
     ) -> Facts:
         marks = [equity for _, _, equity, _ in self.journal.equity()]
         ledger = self.journal.ledger()
+        target = self.journal.target(order.decision_id, order.symbol)
         return Facts(
             now=look.now,
             market_open=look.clock.is_open and outside.session_open,
@@ -216,8 +214,8 @@ class Sender:
             posted_today=self.journal.posts_since(outside.session_start),
             day_start_equity=look.account.last_equity,
             peak_equity=max(marks, default=None),
-            bar_problem=outside.bar_problems.get(order.symbol),
-            model_problem=outside.model_problems.get(order.symbol),
+            bar_problem=target.bar_problem if target else None,
+            model_problem=target.model_problem if target else None,
             foreign_sides=frozenset(o.side for o in look.foreign if o.symbol == order.symbol),
             configured=frozenset(self.reconciler.symbols),
         )

@@ -31,7 +31,7 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
         ConfigError: settings, keys or host are wrong. ForewalkError: another daemon is running.
         DataError: the journal cannot be used; the message says how to go on.
     """
-    with opened(settings, console) as (daemon, watch):
+    with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
             from engine.live_daemon import rebuilt
 
@@ -44,8 +44,13 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
 
 
 @contextmanager
-def opened(settings: Settings, console: bool, keys: Keys | None = None) -> Iterator[tuple[Daemon, Watch]]:
-    """Check everything that can be checked, take the locks, and build the daemon; let go of it all at the end."""
+def opened(
+    settings: Settings, console: bool, keys: Keys | None = None, patient: bool = False
+) -> Iterator[tuple[Daemon, Watch]]:
+    """Check everything that can be checked, take the locks, and build the daemon; let go of it all at the end.
+
+    `patient` waits for a broker that cannot be reached instead of giving up.
+    """
     from broker.failpoints import check_failpoint
     from broker.hosts import is_local
     from broker.keys import hide_in_tracebacks, read_keys
@@ -65,7 +70,7 @@ def opened(settings: Settings, console: bool, keys: Keys | None = None) -> Itera
     start_log(state / "log.jsonl", live.log_mb, console)
     watch = Watch(live.book, live.webhook)
     journal = open_journal(state, live.book)
-    account = account_lock(first_account_id(broker))
+    account = account_lock(first_account_id(broker, patient))
     daemon = build_daemon(settings, journal, broker, watch, virtual_time=is_local(broker.url))
     try:
         yield daemon, watch
@@ -116,9 +121,22 @@ def open_journal(state: Path, book: str, readonly: bool = False) -> Journal:
     return Journal(state / "journal.db", book, readonly)
 
 
-def first_account_id(broker: AlpacaPaper) -> str:
+def first_account_id(broker: AlpacaPaper, patient: bool) -> str:
     """Ask whose account it is; wrong keys end the program here, with the broker's own words."""
-    return broker.account().id
+    import logging
+
+    from broker.errors import Unreachable
+
+    wait_s = 1.0
+    while True:
+        try:
+            return broker.account().id
+        except Unreachable as problem:
+            if not patient:
+                raise
+            wait_s = min(max(problem.after_s, 2 * wait_s), 60.0)
+            logging.getLogger(__name__).warning("%s; trying again in %.0f s", problem, wait_s)
+            time.sleep(wait_s)
 
 
 def build_daemon(

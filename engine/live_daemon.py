@@ -29,6 +29,7 @@ from engine.config import Settings
 from engine.errors import DataError, ForewalkError
 from engine.live_bars import BarFeed, FreshBars, LiveBars
 from engine.live_decide import (
+    Doubts,
     account_state,
     decision_records,
     load_strategy,
@@ -41,7 +42,6 @@ from engine.live_inference import ForecastTask, InferenceFailed, ModelProcess, c
 from engine.live_retrain import Retrainer
 from engine.live_time import Schedule, Window, calendar_problem, clock_problem, skew_problem
 from engine.types import Bars, Forecasts
-from strategies.signal import SignalStrategy
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +116,6 @@ class Daemon:
         self.sender = Sender(
             journal, broker, self.reconciler, settings.risk, notify, self._may_queue, live.dry_run
         )
-        self._bar_problems: dict[str, str] = {}
-        self._model_problems: dict[str, str] = {}
         self._calendar_checked: tuple[date, str | None] | None = None
         self._last_now: datetime | None = None
         self._said: set[str] = set()
@@ -284,7 +282,6 @@ class Daemon:
             return
         if len(fresh.missing) == len(self.symbols):
             raise DataError("no symbol has its bar: no decision")
-        self._bar_problems = fresh.problems
         bars = fresh.bars
         first = replay_start(self.journal, bars, self.settings.live.replay_bars)
         forecasts = self._forecasts(bars, first)
@@ -292,10 +289,19 @@ class Daemon:
             first = bars.timestamps[0]
         state = account_state(self.journal, look.account, first.to_pydatetime())
         step = run_strategy(bars, forecasts, self.settings, self.strategy, state, first)
-        self._model_problems = model_problems(forecasts, self.symbols, self.settings.risk)
+        doubts = Doubts(fresh.problems, model_problems(forecasts, self.symbols, self.settings.risk))
         ledger = self.journal.ledger()
         decision, targets, orders = decision_records(
-            step, bars, forecasts, window, self.settings, look.account, ledger, look.now, self._may_queue
+            step,
+            bars,
+            forecasts,
+            doubts,
+            window,
+            self.settings,
+            look.account,
+            ledger,
+            look.now,
+            self._may_queue,
         )
         self._keep_differences(step.differences, look.now)
         ask = self.settings.live.approve
@@ -362,8 +368,7 @@ class Daemon:
         session = self.schedule.session_day(look.now)
         start = self.schedule.previous_close(look.now)
         open_now = self.schedule.session_at(look.now) is not None
-        models = self._model_problems if issubclass(self.strategy, SignalStrategy) else {}
-        return Outside(open_now, start, session.day, self._bar_problems, models)
+        return Outside(open_now, start, session.day)
 
     def _say_once(self, kind: str, text: str) -> None:
         if f"{kind} {text}" in self._said:

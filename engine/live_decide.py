@@ -51,6 +51,14 @@ class Step:
     decisions: list[tuple[Any, ...]]
 
 
+@dataclass(frozen=True)
+class Doubts:
+    """Why a symbol must not be traded on, by what is wrong with its bars or its forecast."""
+
+    bars: Mapping[str, str]
+    models: Mapping[str, str]
+
+
 def load_strategy(name: str | None) -> type[Any]:
     """Return the strategy class named `module:Class`, or the project's own for None."""
     if name is None:
@@ -160,6 +168,7 @@ def decision_records(
     step: Step,
     bars: Bars,
     forecasts: Forecasts | None,
+    doubts: Doubts,
     window: Window,
     settings: Settings,
     account: Account,
@@ -181,12 +190,12 @@ def decision_records(
         model_id=forecasts.model_ids[-1] if forecasts is not None else "",
         fingerprint=bars.fingerprint,
     )
-    targets = _targets(step, bars, forecasts, held)
+    targets = _targets(step, bars, forecasts, doubts, held)
     return decision, targets, _new_orders(step.orders, window, book)
 
 
 def _targets(
-    step: Step, bars: Bars, forecasts: Forecasts | None, held: Mapping[str, Decimal]
+    step: Step, bars: Bars, forecasts: Forecasts | None, doubts: Doubts, held: Mapping[str, Decimal]
 ) -> list[Target]:
     last = max((row[0] for row in step.decisions), default=None)
     wanted = {row[1]: row for row in step.decisions if row[0] == last} if _is_last(last, bars) else {}
@@ -205,6 +214,8 @@ def _targets(
                 target_weight=None if row is None else float(row[2]),
                 reason="" if row is None else str(row[5]),
                 held=held.get(symbol, Decimal(0)),
+                bar_problem=doubts.bars.get(symbol),
+                model_problem=doubts.models.get(symbol),
             )
         )
     return targets

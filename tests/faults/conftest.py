@@ -7,14 +7,12 @@ from scene import START, Scene, plain_bars
 from broker.simulator.harness import start_simulator
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "faults: long; run by `make test-faults`")
-    config.addinivalue_line("markers", "row(number): the row of the fault matrix that a test is about")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Leave the long tests to `make test-faults`."""
+    """Note the rows of each test, and leave the long tests to `make test-faults`."""
+    for item in items:
+        rows = [str(row) for mark in item.iter_markers("row") for row in mark.args]
+        item.user_properties.append(("rows", " ".join(rows)))
     if "faults" in config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("faults")]
@@ -62,9 +60,3 @@ def pytest_terminal_summary(terminalreporter, config):
             terminalreporter.line(f"{row:3} {worst:8} {fault}: {', '.join(names)} ({len(tests)})")
         else:
             terminalreporter.line(f"{row:3} {'-':8} {fault}: {NOT_TESTABLE.get(row, 'NO TEST')}")
-
-
-@pytest.fixture(autouse=True)
-def note_rows(request, record_property):
-    rows = [str(argument) for mark in request.node.iter_markers("row") for argument in mark.args]
-    record_property("rows", " ".join(rows))
