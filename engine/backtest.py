@@ -6,7 +6,7 @@ functions, so that `--help` answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.config import Settings
     from engine.data import QualityReport
-    from engine.features.pipeline import FeaturePanel, Labels
+    from engine.evidence import Evidence, Subject
     from engine.folds import Fold
-    from engine.types import Bars, FloatArray, Forecasts, SimulationResult, TrainingCurve
-    from models.timeline import Timeline
+    from engine.trials import Trial
+    from engine.types import TrainingCurve
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -26,33 +26,53 @@ def _silent(what: str, done: int, total: int) -> None:
     pass
 
 
+def _nothing_tried(data_fingerprint: str) -> Sequence[Trial]:
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """Everything one backtest produced; `actual` and the forecasts cover the same out-of-sample rows."""
+    """Everything one backtest produced.
 
-    settings: Settings
-    bars: Bars
+    Attributes:
+        subject: settings, bars, features, folds, models, forecasts and the account.
+        evidence: how all that compares, and how far it can be believed.
+        quality: what was wrong with the data.
+        curves: losses of every network.
+        verdict: the outcome in plain words, bad news first.
+    """
+
+    subject: Subject
+    evidence: Evidence
     quality: QualityReport
-    panel: FeaturePanel
-    labels: Labels
-    folds: tuple[Fold, ...]
-    timeline: Timeline
     curves: tuple[TrainingCurve, ...]
-    forecasts: Forecasts
-    actual: FloatArray
-    simulation: SimulationResult
-    metrics: dict[str, Any]
     verdict: str
 
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Every number of the run; see `Evidence`."""
+        return self.evidence.metrics
 
-def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
+
+def backtest(
+    settings: Settings,
+    progress: Progress = _silent,
+    tried: Callable[[str], Sequence[Trial]] = _nothing_tried,
+) -> Backtest:
     """Run the whole way from prices to metrics; nothing is written.
+
+    Args:
+        settings: everything the run depends on.
+        progress: told what is being done, how much of it is done, and how much there is.
+        tried: returns the earlier trials on the data of a fingerprint; they discount the Sharpe ratio.
 
     Raises:
         DataError, ConfigError, ConnectionFailed: see `engine.errors`.
     """
     from engine.cluster import workers_of
     from engine.data import load_bars
+    from engine.evaluation.verdict import verdict_sentence
+    from engine.evidence import Subject, gather_evidence
     from engine.features.pipeline import build_features, build_labels
     from engine.folds import walk_forward_folds
     from engine.simulate import simulate
@@ -79,68 +99,19 @@ def backtest(settings: Settings, progress: Progress = _silent) -> Backtest:
     forecasts = timeline.forecasts(panel, horizon)
     progress("simulation", 0, 1)
     simulation = simulate(bars, forecasts, settings)
-    progress("evaluation", 0, 1)
-    actual = labels.returns[len(bars) - len(forecasts) :]
-    metrics = evaluate(settings, bars, forecasts, actual, simulation)
-    return Backtest(
+    subject = Subject(
         settings=settings,
         bars=bars,
-        quality=quality,
         panel=panel,
         labels=labels,
         folds=folds,
         timeline=timeline,
-        curves=curves,
         forecasts=forecasts,
-        actual=actual,
+        actual=labels.returns[len(bars) - len(forecasts) :],
         simulation=simulation,
-        metrics=metrics,
-        verdict=_verdict(metrics, settings),
     )
-
-
-def evaluate(
-    settings: Settings, bars: Bars, forecasts: Forecasts, actual: FloatArray, simulation: SimulationResult
-) -> dict[str, Any]:
-    """Return the run's metrics: forecast, strategy, benchmark, costs, orders; JSON-able."""
-    from engine.evaluation.forecast import forecast_metrics
-    from engine.evaluation.strategy import strategy_metrics
-    from engine.features.pipeline import one_bar_returns
-    from engine.sessions import bars_per_year
-
-    returns = one_bar_returns(bars, relative=settings.label.kind == "market_relative")
-    close = bars.close[len(bars) - len(forecasts) :]
-    account = strategy_metrics(
-        simulation.equity,
-        simulation.trades,
-        simulation.orders,
-        simulation.counts,
-        bars_per_year(bars.calendar, bars.interval),
-    )
-    return {
-        "forecast": forecast_metrics(forecasts, actual, close, returns),
-        **account,
-        "orders": simulation.counts,
-        "universe": universe_metrics(bars, forecasts, settings),
-    }
-
-
-def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> dict[str, Any]:
-    """Return how many symbols were loaded and traded, over which span, and how many lasted to the end."""
-    import numpy as np
-
-    traded = np.isfinite(forecasts.mean).any(axis=0)
-    lasting = int((bars.present[-1] & traded).sum())
-    return {
-        "symbols": len(bars.symbols),
-        "forecast_symbols": int(traded.sum()),
-        "still_there_at_the_end": lasting,
-        "first_bar": bars.timestamps[0].isoformat(),
-        "first_test_bar": forecasts.timestamps[0].isoformat(),
-        "last_bar": bars.timestamps[-1].isoformat(),
-        "source": settings.data.source,
-        "survivorship_bias": bool(traded.any()) and lasting == int(traded.sum()),
-    }
+    evidence = gather_evidence(subject, tried(bars.fingerprint), progress)
+    return Backtest(subject, evidence, quality, curves, verdict_sentence(evidence.metrics, settings))
 
 
 def write_backtest(result: Backtest, out: Path | None = None) -> Path:
@@ -155,59 +126,45 @@ def write_backtest(result: Backtest, out: Path | None = None) -> Path:
     from engine.runs import write_run
     from engine.trials import record_backtest
 
-    folder = write_run(out, result.settings.name, lambda folder: _fill(folder, result))
-    record_backtest(folder, result.bars, result.settings, result.simulation)
+    subject = result.subject
+    folder = write_run(out, subject.settings.name, lambda folder: _fill(folder, result))
+    record_backtest(folder, subject.bars, subject.settings, subject.simulation)
     return folder
 
 
-def _fill(folder: Path, result: Backtest) -> None:
-    from engine.report import ReportInput, write_forecast_page, write_index, write_tearsheet
-    from engine.runs import forecast_table, make_manifest, write_tables
-    from engine.sessions import bars_per_year
+def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
+    """Return the `tried` of a run that will be written to `out`: the ledger beside it."""
+    from engine.runs import RUNS
+    from engine.trials import LEDGER_FILE, Ledger
 
+    return Ledger((RUNS if out is None else out.parent) / LEDGER_FILE).trials
+
+
+def _fill(folder: Path, result: Backtest) -> None:
+    from engine.report import write_pages
+    from engine.runs import forecast_table, make_manifest, write_tables
+
+    subject = result.subject
     manifest = make_manifest(
-        result.settings,
-        result.bars.fingerprint,
+        subject.settings,
+        subject.bars.fingerprint,
         verdict=result.verdict,
-        feature_names=list(result.panel.names),
-        folds=[_fold_entry(fold) for fold in result.folds],
+        feature_names=list(subject.panel.names),
+        folds=[_fold_entry(fold) for fold in subject.folds],
     )
     write_tables(
         folder,
-        result.settings,
-        forecast_table(result.forecasts, result.actual),
-        result.simulation,
+        subject.settings,
+        forecast_table(subject.forecasts, subject.actual),
+        subject.simulation,
         result.metrics,
         result.quality.to_dict(),
         manifest,
     )
     (folder / "models").mkdir()
-    for model in result.timeline.models:
+    for model in subject.timeline.models:
         model.save(folder / "models" / f"{model.model_id}.safetensors")
-    report = ReportInput(
-        settings=result.settings,
-        bars=result.bars,
-        forecasts=result.forecasts,
-        actual=result.actual,
-        close=result.bars.close[len(result.bars) - len(result.forecasts) :],
-        folds=result.folds,
-        timestamps=result.bars.timestamps,
-        curves=result.curves,
-        feature_names=result.panel.names,
-        simulation=result.simulation,
-        metrics=result.metrics,
-        quality=result.quality.to_dict(),
-        verdict=result.verdict,
-    )
-    write_forecast_page(report, folder / "forecast.html")
-    write_index(report, folder / "index.html")
-    write_tearsheet(
-        result.simulation.equity,
-        folder / "tearsheet.html",
-        title=result.settings.name,
-        parameters={"seed": result.settings.seed, "symbols": ", ".join(result.bars.symbols[:12])},
-        bars_per_year=bars_per_year(result.bars.calendar, result.bars.interval),
-    )
+    write_pages(folder, subject, result.evidence, result.quality.to_dict(), result.curves, result.verdict)
 
 
 def _fold_entry(fold: Fold) -> dict[str, Any]:
@@ -219,12 +176,6 @@ def _fold_entry(fold: Fold) -> dict[str, Any]:
         "trained_until": fold.trained_until.isoformat(),
         "valid_from": fold.valid_from.isoformat(),
     }
-
-
-def _verdict(metrics: dict[str, Any], settings: Settings) -> str:
-    from engine.evaluation.verdict import verdict_sentence
-
-    return verdict_sentence(metrics, settings)
 
 
 if __name__ == "__main__":

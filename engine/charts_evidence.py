@@ -73,7 +73,7 @@ def monthly_chart(times: pd.DatetimeIndex, values: FloatArray, what: str) -> str
         starts = pd.DatetimeIndex(monthly.index).tz_localize("UTC")
         at, level = date_positions(starts), monthly.to_numpy()
         axis.bar(at, level, width=25, color=np.where(level >= 0, BLUE, RED).tolist(), alpha=0.75)
-        running = series.expanding().mean()
+        running = series.expanding(min_periods=min(60, len(series))).mean().dropna()
         rows = thinned(len(running), running.to_numpy())
         index = pd.DatetimeIndex(running.index[rows]).tz_localize("UTC")
         axis.plot(date_positions(index), running.to_numpy()[rows], color=INK, label="mean so far")
@@ -117,7 +117,7 @@ def fan_chart(
     """
     rows = thinned(len(times), equity, *others.values())
     with mpl.rc_context(STYLE):
-        figure, (axis,) = new_figure(3.4, 1)
+        figure, (axis,) = new_figure(4.0, 1)
         at = date_positions(times[rows])
         for label, (low, high) in bands.items():
             axis.fill_between(at, low[rows], high[rows], label=label, color=BLUE, alpha=0.14, linewidth=0)
@@ -129,7 +129,7 @@ def fan_chart(
         axis.yaxis.set_major_formatter(FuncFormatter(thousands))
         axis.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
         axis.set_title("Account value (log scale)", loc="left")
-        figure.legend(loc="outside lower left", ncols=3)
+        figure.legend(loc="outside lower left", ncols=2)
         date_axis(axis)
         return to_svg(figure, "Account value against baselines and luck")
 

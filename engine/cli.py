@@ -124,14 +124,14 @@ def backtest(
     settings = _settings(config, set_, flags)
 
     from engine.backtest import backtest as run_backtest
-    from engine.backtest import write_backtest
+    from engine.backtest import earlier_trials, write_backtest
     from engine.console import print_backtest, progress_display
     from engine.runs import check_destination
 
     if out is not None:
         check_destination(out)
     with progress_display(enabled=not as_json) as progress:
-        result = run_backtest(settings, progress)
+        result = run_backtest(settings, progress, earlier_trials(out))
         progress("report", 0, 1)
         folder = write_backtest(result, out)
     if as_json:

@@ -177,12 +177,12 @@ class ModelSettings(Section):
     """One model over all symbols, or one for each."""
     lookback_bars: int = Field(60, ge=1, le=2048)
     """Bars that warm the state before the first target of a sequence and before the first forecast."""
-    sequence_targets: int = Field(64, ge=1, le=4096)
+    sequence_targets: int = Field(128, ge=1, le=4096)
     """Targets per training sequence, each with a loss."""
-    batch_sequences: int = Field(16, ge=1)
-    """Sequences per gradient step."""
-    learning_rate: float = Field(2e-3, gt=0.0)
-    """AdamW step size."""
+    batch_sequences: int = Field(32, ge=1)
+    """Sequences per gradient step; fewer where a pass would have less than 16 steps."""
+    learning_rate: float = Field(5e-3, gt=0.0)
+    """AdamW step size; validated and kept are the weights averaged over about one pass."""
     weight_decay: float = Field(1e-2, ge=0.0)
     """AdamW decay."""
     clip_norm: float = Field(1.0, gt=0.0)
@@ -331,6 +331,19 @@ class LiveSettings(Section):
     """Size at which the log file is rotated; five old ones are kept."""
 
 
+class EvaluationSettings(Section):
+    """What a run is judged against."""
+
+    baselines: bool = True
+    """Train drift, ridge, boosted trees, ARIMA and the other recurrent cell on the same folds and rows."""
+    garch: bool = True
+    """Fit GARCH(1,1) per fold beside the volatility forecasts (on the first 20 symbols)."""
+    costs: bool = True
+    """Repeat the simulation over a grid of fees, slippage, delay and borrow cost."""
+    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    """Resampled accounts behind each interval."""
+
+
 class Settings(Section):
     """Everything a run depends on."""
 
@@ -358,6 +371,8 @@ class Settings(Section):
     """The policy."""
     execution: ExecutionSettings = ExecutionSettings()
     """The simulated account."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """What it is judged against."""
     risk: RiskSettings = RiskSettings()
     """Limits of the paper account."""
     live: LiveSettings = LiveSettings()

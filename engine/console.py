@@ -83,7 +83,7 @@ def _headline_table(result: Backtest) -> Table:
 
 
 def _span(result: Backtest) -> str:
-    times = result.forecasts.timestamps
+    times = result.subject.forecasts.timestamps
     universe = result.metrics["universe"]
     return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {universe['forecast_symbols']} symbols"
 
@@ -103,6 +103,9 @@ def _forecast_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     )
     if overall["rank_ic"]:
         yield "rank IC per bar (t)", f"{overall['rank_ic']['mean']:.4f} ({overall['rank_ic']['t']:.2f})", "0"
+    trees = metrics["baselines"]["forecasters"]
+    best = max((n for n in trees if n != "zero"), key=lambda n: trees[n]["skill_mse"] or 0.0)
+    yield "best forecaster on the same rows", best, _text(trees[best]["skill_mse"], "{:+.4%}")
     variance = overall["variance"]
     if variance:
         yield (
@@ -122,6 +125,14 @@ def _account_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         ("max_drawdown", "largest drawdown", "{:.1%}"),
     ):
         yield label, _text(strategy[name], form), _text(benchmark[name], form)
+    luck = metrics["luck"]
+    if luck["sharpe"]["low"] is not None:
+        yield "Sharpe ratio, 95% interval", f"{luck['sharpe']['low']:.2f} to {luck['sharpe']['high']:.2f}", ""
+        yield (
+            f"probability it is real ({luck['tries']} tries)",
+            _text(luck["deflated"]["probability"], "{:.2f}"),
+            "",
+        )
     orders = metrics["orders"]
     yield "trades closed", str(strategy["trades"]), ""
     refused = orders["margin"] + orders["rejected"]

@@ -29,7 +29,9 @@ from engine import charts
 from engine import report_tables as tables
 from engine.config import Settings
 from engine.evaluation.strategy import drawdown_series, return_metrics, simple_returns
+from engine.evidence import Evidence, Subject
 from engine.folds import Fold
+from engine.report_evidence import evidence_context
 from engine.types import Bars, FloatArray, Forecasts, SimulationResult, TrainingCurve
 
 RUN_FILES: Mapping[str, str] = {
@@ -79,6 +81,41 @@ class ReportInput:
     metrics: dict[str, Any]
     quality: dict[str, Any]
     verdict: str
+    evidence: Evidence | None = None
+
+
+def write_pages(
+    folder: Path,
+    subject: Subject,
+    evidence: Evidence,
+    quality: dict[str, Any],
+    curves: tuple[TrainingCurve, ...],
+    verdict: str,
+) -> None:
+    """Write index.html, forecast.html and tearsheet.html of a run into `folder`."""
+    settings, bars, forecasts = subject.settings, subject.bars, subject.forecasts
+    report = ReportInput(
+        settings=settings,
+        bars=bars,
+        forecasts=forecasts,
+        actual=subject.actual,
+        close=bars.close[len(bars) - len(forecasts) :],
+        folds=subject.folds,
+        timestamps=bars.timestamps,
+        curves=curves,
+        feature_names=subject.panel.names,
+        simulation=subject.simulation,
+        metrics=evidence.metrics,
+        quality=quality,
+        verdict=verdict,
+        evidence=evidence,
+    )
+    write_forecast_page(report, folder / "forecast.html")
+    write_index(report, folder / "index.html")
+    parameters = {"seed": settings.seed, "symbols": ", ".join(bars.symbols[:12])}
+    write_tearsheet(
+        subject.simulation.equity, folder / "tearsheet.html", settings.name, parameters, subject.year
+    )
 
 
 def write_forecast_page(report: ReportInput, path: Path) -> None:
@@ -107,6 +144,7 @@ def write_forecast_page(report: ReportInput, path: Path) -> None:
         "features": report.feature_names,
         "refused": tables.refused_table(report.quality["refused"]),
         "findings": tables.findings_table(report.quality["findings"]),
+        **_evidence(report),
     }
     path.write_text(_render("forecast.html", context), encoding="utf-8")
 
@@ -252,10 +290,21 @@ def _header(report: ReportInput, kind: str) -> dict[str, Any]:
     span = f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}" if len(times) else "no bars"
     return {
         "title": f"{kind}: {report.settings.name}",
-        "subtitle": f"{len(report.forecasts.symbols):,} symbols, {len(times):,} bars out of sample, {span}",
+        "subtitle": f"{_forecast_symbols(report):,} symbols, {len(times):,} bars out of sample, {span}",
         "verdict": report.verdict,
         "good": report.metrics["forecast"]["overall"]["beats_naive"],
     }
+
+
+def _forecast_symbols(report: ReportInput) -> int:
+    return int(np.isfinite(report.forecasts.mean).any(axis=0).sum())
+
+
+def _evidence(report: ReportInput) -> dict[str, Any]:
+    if report.evidence is None:
+        return {}
+    cell = report.settings.model.cell
+    return evidence_context(report.evidence, report.forecasts, report.actual, report.simulation, cell)
 
 
 def _symbols_to_draw(report: ReportInput) -> list[str]:

@@ -86,19 +86,19 @@ def reproduce(
     settings = load_settings(run / "config.toml", overrides, environment={})
     result = backtest(settings, progress)
     fresh = {
-        "forecasts": forecast_table(result.forecasts, result.actual),
-        "equity": result.simulation.equity,
-        "orders": result.simulation.orders,
-        "metrics": pd.DataFrame(_flat(result.metrics), columns=["name", "value"]),
+        "forecasts": forecast_table(result.subject.forecasts, result.subject.actual),
+        "equity": result.subject.simulation.equity,
+        "orders": result.subject.simulation.orders,
+        "metrics": pd.DataFrame(_flat(_own(result.metrics)), columns=["name", "value"]),
     }
     old = {
         "forecasts": stored.forecasts,
         "equity": stored.equity,
         "orders": stored.orders,
-        "metrics": pd.DataFrame(_flat(stored.metrics), columns=["name", "value"]),
+        "metrics": pd.DataFrame(_flat(_own(stored.metrics)), columns=["name", "value"]),
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
-    manifest = make_manifest(settings, result.bars.fingerprint)
+    manifest = make_manifest(settings, result.subject.bars.fingerprint)
     return Comparison(
         run=str(run),
         compared={name: int(table.size) for name, table in old.items()},
@@ -133,6 +133,11 @@ def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | No
             count += int(unequal.sum())
             columns.append(f"{column} from row {int(unequal.argmax())}")
     return Difference(what, count, largest, "first: " + ", ".join(columns)) if count else None
+
+
+def _own(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what depends on the other runs in the ledger."""
+    return {name: value for name, value in metrics.items() if name != "luck"}
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:

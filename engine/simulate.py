@@ -308,7 +308,7 @@ def _tables(
         trades=trades,
         decisions=decisions,
         open_positions=_open_positions(broker, strategy),
-        counts=_counts(orders, log.slippage),
+        counts=count_orders(orders, log.slippage),
     )
 
 
@@ -323,7 +323,8 @@ def _open_positions(broker: Any, strategy: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=POSITION_COLUMNS)
 
 
-def _counts(orders: pd.DataFrame, slippage: float) -> dict[str, float]:
+def count_orders(orders: pd.DataFrame, slippage: float) -> dict[str, float]:
+    """Return how many orders ended how, and what was paid in fees and slippage (money)."""
     counts: dict[str, float] = {"orders": len(orders)}
     for status in ("filled", "partial", "cancelled", "margin", "rejected", "expired", "pending"):
         counts[status] = int((orders["status"] == status).sum())

@@ -30,7 +30,7 @@ if __name__ == "__main__":
     fast = ["model.seeds=1", "model.max_epochs=5", "folds.refit_every_bars=504"]
     settings = load_settings(overrides=fast)
     result = backtest(settings)
-    own = simulate(result.bars, result.forecasts, settings, strategy=ProbabilityStrategy)
+    own = simulate(result.subject.bars, result.subject.forecasts, settings, strategy=ProbabilityStrategy)
     last = own.equity.iloc[-1]
     print(
         f"{own.counts['orders']} orders, equity {last['equity']:,.0f}, buy and hold {last['benchmark']:,.0f}"

@@ -30,9 +30,22 @@ def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
     ]
     if metrics.get("strategy") and metrics.get("benchmark"):
         sentences.append(_strategy_sentence(metrics["strategy"], metrics["benchmark"], settings))
+        sentences.append(_luck_sentence(metrics.get("luck")))
     if metrics.get("universe", {}).get("survivorship_bias"):
         sentences.append(SURVIVORSHIP)
     return " ".join(filter(None, sentences))
+
+
+def _luck_sentence(luck: Mapping[str, Any] | None) -> str:
+    if not luck or luck["sharpe"]["low"] is None or luck["deflated"]["probability"] is None:
+        return ""
+    sharpe, tries = luck["sharpe"], luck["tries"]
+    after = "at the first try" if tries == 1 else f"after {tries:,} tries on these data"
+    return (
+        f"Its Sharpe ratio of {sharpe['value']:.2f} has a 95% interval of {sharpe['low']:.2f} to "
+        f"{sharpe['high']:.2f}; {after} the probability that it is real and not luck is "
+        f"{luck['deflated']['probability']:.2f}."
+    )
 
 
 def _rank_sentence(overall: Mapping[str, Any]) -> str:

@@ -57,10 +57,10 @@ def test_a_run_folder_is_complete(run):
 
 
 def test_the_sample_stocks_are_forecast_and_the_short_one_is_refused(result):
-    forecast = set(np.array(result.forecasts.symbols)[np.isfinite(result.forecasts.mean).any(axis=0)])
+    forecast = set(np.array(result.subject.forecasts.symbols)[np.isfinite(result.subject.forecasts.mean).any(axis=0)])
     assert forecast == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert "196 bars" in result.quality.refused["FB"]
-    assert "FB" not in set(result.simulation.orders["symbol"])
+    assert "FB" not in set(result.subject.simulation.orders["symbol"])
 
 
 def test_every_forecast_comes_from_a_model_trained_before_it(run):
@@ -83,7 +83,7 @@ def test_the_tables_have_the_documented_columns(run):
 
 def test_the_manifest_says_what_the_run_depended_on(run, result):
     manifest = json.loads((run / "manifest.json").read_text())
-    assert manifest["data_fingerprint"] == result.bars.fingerprint
+    assert manifest["data_fingerprint"] == result.subject.bars.fingerprint
     assert manifest["seed"] == 7
     assert len(manifest["code"]["sha256"]) == 64
     assert all(manifest["libraries"].values())
@@ -92,9 +92,9 @@ def test_the_manifest_says_what_the_run_depended_on(run, result):
 def test_stored_models_forecast_what_the_run_says(run, result):
     first = load_lstm(run / "models" / "fold-00.safetensors")
     rows = slice(0, 50)
-    scaled = first.predict_scaled(result.panel, 1250, 1300)
-    mean = scaled.mean * result.panel.scale[1250:1300]
-    stored = result.forecasts.mean[rows]
+    scaled = first.predict_scaled(result.subject.panel, 1250, 1300)
+    mean = scaled.mean * result.subject.panel.scale[1250:1300]
+    stored = result.subject.forecasts.mean[rows]
     known = np.isfinite(stored)
     np.testing.assert_allclose(mean[known], stored[known], rtol=0, atol=1e-9)
 
