@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from broker.simulator.account import INITIAL_MARGIN, MAINTENANCE_MARGIN, Asset
@@ -89,16 +90,19 @@ def clock_body(world: World) -> Body:
 def calendar_body(sessions: list[Session], settlement: dict[date, date]) -> list[Body]:
     """Return GET /v2/calendar: New York's wall clock, without a zone."""
     return [
-        {
-            "date": session.day.isoformat(),
-            "open": f"{as_datetime(session.open, NEW_YORK):%H:%M}",
-            "close": f"{as_datetime(session.close, NEW_YORK):%H:%M}",
-            "session_open": f"{as_datetime(session.pre_open, NEW_YORK):%H%M}",
-            "session_close": f"{as_datetime(session.post_close, NEW_YORK):%H%M}",
-            "settlement_date": settlement[session.day].isoformat(),
-        }
-        for session in sessions
+        {**_hours(session), "settlement_date": settlement[session.day].isoformat()} for session in sessions
     ]
+
+
+@lru_cache(maxsize=20_000)  # the whole calendar is 15,000 sessions, and clients ask for it again and again
+def _hours(session: Session) -> Body:
+    return {
+        "date": session.day.isoformat(),
+        "open": f"{as_datetime(session.open, NEW_YORK):%H:%M}",
+        "close": f"{as_datetime(session.close, NEW_YORK):%H:%M}",
+        "session_open": f"{as_datetime(session.pre_open, NEW_YORK):%H%M}",
+        "session_close": f"{as_datetime(session.post_close, NEW_YORK):%H%M}",
+    }
 
 
 def asset_body(asset: Asset) -> Body:

@@ -200,6 +200,12 @@ def test_an_ioc_order_cancels_what_was_not_filled():
     assert 0 < order.filled_qty < 100
 
 
+def test_a_fok_order_is_never_filled_in_part():
+    world = world_at(partial_probability=1.0)
+    order = world.book.orders[send(world, qty="100", time_in_force="fok")]
+    assert (order.status, order.executions) == ("filled", 1)
+
+
 def test_a_notional_order_buys_what_the_money_pays():
     world = world_at(EVENING)
     order_id = send(world, qty=None, notional="50")

@@ -258,6 +258,15 @@ def test_a_short_is_valued_three_per_cent_above_the_market():
     assert refusal.value.body["cost_basis"] == "400052"
 
 
+@pytest.mark.parametrize(("price", "cost"), [("90", "515000"), ("110", "550000")])
+def test_a_limit_short_is_valued_at_its_limit_but_never_below_the_market(price, cost):
+    world = world_at()
+    scenario.set_price(world, "AAPL", "100")
+    with pytest.raises(Refusal) as refusal:
+        send(world, side="sell", type="limit", limit_price=price, qty="5000")
+    assert refusal.value.body["cost_basis"] == cost
+
+
 def test_open_orders_reserve_buying_power_until_they_end():
     world = world_at()
     order = send(world, type="limit", limit_price="50", qty="4000", time_in_force="gtc")
