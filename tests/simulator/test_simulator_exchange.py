@@ -87,6 +87,19 @@ def test_an_order_fills_at_its_price_and_instant(start, fields, price, at):
     assert clock(order.filled_at)[:-1] == at[:-1]  # to ten minutes: the bar's thirds are not round
 
 
+def test_orders_of_several_symbols_fill_in_the_order_of_time():
+    world = world_at()
+    late = send(world, type="limit", limit_price="98.5")
+    early = send(world, symbol="MSFT", type="limit", limit_price="99.5")
+    world.book.take_events()
+    to(world, "close")
+    assert [event.order.id for event in world.book.take_events()] == [early, late]
+    third = (world.now - parse_instant(MORNING)) // 3  # in which the price falls from 100 to 98
+    for order_id, share in ((early, 0.25), (late, 0.75)):
+        expected = parse_instant(MORNING) + int(third * share)
+        assert abs(world.book.orders[order_id].filled_at - expected) < MINUTE // 60
+
+
 ENDS = [
     ("day limit", MORNING, {"type": "limit", "limit_price": "50"}, "expired", "03-02T16:00"),
     ("day limit on a half-day", "2026-11-27T10:00:00-05:00", {"type": "limit", "limit_price": "50"}, "expired",
