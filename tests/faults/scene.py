@@ -1,11 +1,12 @@
 """A daemon and a simulator, each a process of its own, and the questions that a test asks of both."""
 
 import json
+import logging
 import multiprocessing
 import os
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from multiprocessing import forkserver
 from pathlib import Path
@@ -87,9 +88,39 @@ def run_command(arguments, environment, output):
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.argv = ["engine.live", *arguments]
+    if "TEST_DISK_FULL" in environment:
+        fill_the_disk()
+    if "TEST_DEBUG" in environment:
+        log_everything()
     from engine.cli import run
 
     run("live")
+
+
+def fill_the_disk():
+    """Let every transaction of this process find the disk full, as SQLite reports it."""
+    from broker import journal_file
+
+    @contextmanager
+    def full(self):
+        raise journal_file.JournalUnwritable(f"{self.path}: database or disk is full")
+        yield
+
+    journal_file.JournalFile._transaction = full
+
+
+def log_everything():
+    """Let this process log at DEBUG."""
+    from engine import live_watch
+
+    start = live_watch.start_log
+
+    def start_at_debug(*arguments):
+        handler = start(*arguments)
+        logging.getLogger().setLevel(logging.DEBUG)
+        return handler
+
+    live_watch.start_log = start_at_debug
 
 
 class Scene:
