@@ -7,6 +7,7 @@ whatever else the machine does falls on both.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -16,7 +17,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 LIBRARIES = ("torch", "numpy", "pandas", "backtrader", "numba")
 
@@ -68,6 +71,13 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what one call gives, and the processor seconds it took in this process."""
+    before = time.process_time()
+    result = work()
+    return result, time.process_time() - before
+
+
 def median_cpu(work: Callable[[], object], runs: int = 5) -> float:
     """Return the median processor seconds of `runs` calls, after one that does not count."""
     work()
@@ -90,15 +100,11 @@ def fitted_exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 def projected(sizes: Sequence[float], costs: Sequence[float], size: float) -> float:
     """Return the cost that the fit of `fitted_exponent` gives for `size`."""
-    import math
-
     fit = statistics.linear_regression(_logs(sizes), _logs(costs))
     return math.exp(fit.intercept + fit.slope * math.log(size))
 
 
 def _logs(values: Sequence[float]) -> list[float]:
-    import math
-
     return [math.log(value) for value in values]
 
 
