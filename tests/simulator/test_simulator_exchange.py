@@ -64,6 +64,8 @@ FILLS = [
     ("trailing stop", MORNING, {"side": "sell", "type": "trailing_stop", "trail_price": "1"}, "99", "03-02T10:35"),
     ("trailing stop after the top", "2026-03-02T13:00:00-05:00",
      {"side": "sell", "type": "trailing_stop", "trail_price": "1"}, "103", "03-02T14:55"),
+    ("trailing stop keeps its high", MORNING, {"side": "sell", "type": "trailing_stop", "trail_price": "3",
+     "time_in_force": "gtc"}, "101", "03-03T09:30"),
     ("trailing stop in per cent", MORNING, {"side": "sell", "type": "trailing_stop", "trail_percent": "1"}, "99",
      "03-02T10:35"),
     ("gtc on a later day", MORNING, {"type": "stop", "stop_price": "106", "time_in_force": "gtc"}, "106",
@@ -137,6 +139,15 @@ def test_an_order_waits_as_accepted_until_the_open():
     assert outcome(world, order_id) == ("accepted", None)
     advance(world, world.calendar.next_open(world.now) - 1)
     assert outcome(world, order_id) == ("accepted", None)
+
+
+def test_somebody_elses_opening_order_in_the_session_waits_for_the_next_open():
+    world = world_at("2026-03-02T11:00:00-05:00")
+    body = {"symbol": "AAPL", "side": "buy", "type": "market", "time_in_force": "opg", "qty": "1"}
+    order_id = scenario.foreign_order(world, **body)["id"]
+    to(world, "close")
+    to(world, "open")
+    assert outcome(world, order_id) == ("filled", 101)
 
 
 def test_an_edited_calendar_is_kept():
