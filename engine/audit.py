@@ -116,6 +116,7 @@ def audit_command(
     from engine.config import load_settings
     from engine.data import load_bars
     from engine.errors import UsageError
+    from engine.report_certificate import show_certificate
 
     run = what if what is not None and what.is_dir() else None
     if run is not None and overrides:
@@ -133,6 +134,7 @@ def audit_command(
     certificate = audit(settings, progress=progress, run=run, earlier=bars)
     if run is not None:
         certificate.write(run)
+        show_certificate(run, certificate.to_html())
     return certificate
 
 

@@ -31,6 +31,7 @@ from engine.config import Settings
 from engine.evaluation.strategy import drawdown_series, return_metrics, simple_returns
 from engine.evidence import Evidence, Subject
 from engine.folds import Fold
+from engine.report_certificate import NONE_YET
 from engine.report_evidence import evidence_context
 from engine.types import Bars, FloatArray, Forecasts, SimulationResult, TrainingCurve
 
@@ -292,6 +293,7 @@ def _header(report: ReportInput, kind: str) -> dict[str, Any]:
         "title": f"{kind}: {report.settings.name}",
         "subtitle": f"{_forecast_symbols(report):,} symbols, {len(times):,} bars out of sample, {span}",
         "verdict": report.verdict,
+        "certificate": Markup(NONE_YET),
         "good": report.metrics["forecast"]["overall"]["beats_naive"],
     }
 

@@ -1,0 +1,22 @@
+from engine.report import write_index
+from engine.report_certificate import show_certificate
+
+
+def test_a_page_says_that_there_is_no_certificate_until_there_is_one(report_input, tmp_path):
+    page = tmp_path / "index.html"
+    write_index(report_input, page)
+    assert "no leak certificate for this run yet" in page.read_text()
+    show_certificate(tmp_path, "<p>clean</p>")
+    text = page.read_text()
+    assert "<p>clean</p>" in text
+    assert "no leak certificate" not in text
+
+
+def test_a_second_certificate_takes_the_place_of_the_first(report_input, tmp_path):
+    write_index(report_input, tmp_path / "index.html")
+    show_certificate(tmp_path, r"<p>one \1</p>")
+    show_certificate(tmp_path, "<p>two</p>")
+    text = (tmp_path / "index.html").read_text()
+    assert "two" in text
+    assert "one" not in text.split("<h2>")[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html"]
