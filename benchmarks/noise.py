@@ -34,6 +34,7 @@ from engine.types import Arrays, Bars, FloatArray, Forecasts
 FREE = ExecutionSettings(fee_bps=0, slippage_bps=0)  # costs would make noise look worse than noise
 ENTRIES = (0.0, 0.005, 0.01, 0.02, 0.05)  # the settings that a user sweeps, long-short and long-flat
 FEATURES = 6
+VOLATILITY = 0.001  # per bar; so small that zero mean in log returns is zero mean in simple ones too
 IC = 0.05
 
 
@@ -77,7 +78,7 @@ def made_up_panel(task: Task) -> tuple[Bars, FeaturePanel, Labels]:
     times = session_closes("XNYS", sessions_between("XNYS", "2010-01-04", "2030-01-01")[: task.bars])
     values = random.normal(size=(task.bars, task.symbols, FEATURES))
     scaled = task.ic * values[:, :, 0] + np.sqrt(1 - task.ic**2) * random.normal(size=values.shape[:2])
-    scale = np.full(scaled.shape, 0.01)
+    scale = np.full(scaled.shape, VOLATILITY)
     returns = scaled * scale
     returns[-1] = np.nan  # not known yet
     close = 100 * np.exp(np.vstack([np.zeros((1, task.symbols)), np.cumsum(returns[:-1], axis=0)]))
