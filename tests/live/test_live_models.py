@@ -1,0 +1,104 @@
+"""Forecasts in live trading: checked, in order, by models that earned their place."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from live_values import live_settings, random_forecasts, some_bars
+
+from broker.journal import Journal
+from engine.config import RiskSettings
+from engine.errors import DataError
+from engine.features.pipeline import build_labels
+from engine.live_decide import model_problems
+from engine.live_inference import InferenceFailed, checked_forecasts
+from engine.live_models import Comparison, accept, live_fold, sha256_of
+from engine.live_retrain import CHALLENGER, CHAMPION, promote
+
+LIMITS = RiskSettings()
+
+
+def with_last(forecasts, mean=None, std=None):
+    changed = {"mean": np.array(forecasts.mean), "std": np.array(forecasts.std)}
+    for name, value in (("mean", mean), ("std", std)):
+        if value is not None:
+            changed[name][-1, 0] = value
+    return replace(forecasts, **changed)
+
+
+@pytest.mark.row(38)
+@pytest.mark.parametrize(
+    "bad", [{"mean": np.nan}, {"mean": 0.9}, {"mean": -0.9}, {"std": 0.0}, {"std": np.inf}]
+)
+def test_a_forecast_out_of_range_refuses_its_symbol_only(bad):
+    forecasts = with_last(random_forecasts(some_bars(5)), **bad)
+    assert list(model_problems(forecasts, forecasts.symbols, LIMITS)) == [forecasts.symbols[0]]
+
+
+@pytest.mark.row(38)
+def test_a_model_that_says_the_same_for_every_symbol_is_not_believed():
+    forecasts = random_forecasts(some_bars(5))
+    constant = replace(forecasts, mean=np.full(forecasts.mean.shape, 0.01))
+    assert set(model_problems(constant, forecasts.symbols, LIMITS)) == set(forecasts.symbols)
+
+
+@pytest.mark.row(38)
+@pytest.mark.parametrize("wrong", ["shorter bars", "other symbols", "other type"])
+def test_an_answer_about_other_bars_is_no_answer(wrong):
+    bars = some_bars(10)
+    forecasts = random_forecasts(bars)
+    asked = {
+        "shorter bars": bars.until(bars.timestamps[-2]),
+        "other symbols": bars.select(("MSFT", "AAPL", "SPY")),
+        "other type": bars,
+    }[wrong]
+    with pytest.raises(InferenceFailed):
+        checked_forecasts("42" if wrong == "other type" else forecasts, asked)
+    assert checked_forecasts(forecasts, bars) is forecasts
+
+
+@pytest.mark.parametrize("scheme", ["expanding", "rolling"])
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_the_live_model_is_cut_off_from_the_bar_it_is_asked_about(scheme, horizon):
+    from engine.features.pipeline import build_features
+
+    bars = some_bars(400)
+    settings = live_settings(folds={"scheme": scheme, "train_bars": 200}, label={"horizon_bars": horizon})
+    labels = build_labels(bars, build_features(bars, settings.features, horizon), settings.label)
+    fold = live_fold(bars, labels.end, settings.folds)
+    assert fold.trained_until < bars.timestamps[-1] == fold.valid_from
+    assert list(fold.test) == [399]
+    assert (fold.train[0] >= 199) == (scheme == "rolling")
+
+
+def test_a_challenger_is_promoted_only_if_it_is_not_worse():
+    assert Comparison(1.0, 0.9, 100).challenger_is_not_worse
+    assert Comparison(1.0, 1.0, 100).challenger_is_not_worse
+    assert not Comparison(1.0, 1.1, 100).challenger_is_not_worse
+    assert not Comparison(1.0, float("nan"), 100).challenger_is_not_worse
+
+
+def test_a_promoted_model_leaves_the_forecasts_of_decided_bars_alone(tmp_path):
+    from broker.records import DecisionRow
+
+    journal = Journal(tmp_path / "journal.db", "paper")
+    asof, now = datetime(2026, 3, 4, 21, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
+    row = DecisionRow("paper-x", asof, asof.date(), now, now, now, 1, 1, "m", "f")
+    journal.record_decision(row, [], [], ask=False)
+    journal.record_model("new", "new.safetensors", "ff", asof, CHALLENGER, "better", now)
+    promote(journal, "new", now)
+    (model,) = journal.models()
+    assert model["role"] == CHAMPION
+    assert datetime.fromisoformat(model["valid_from"]) > asof
+    with pytest.raises(DataError, match="no challenger"):
+        promote(journal, "new", now)
+    journal.close()
+
+
+def test_a_model_file_is_there_whole_or_not_at_all(tmp_path):
+    source = tmp_path / "a.safetensors"
+    source.write_bytes(b"weights")
+    kept = accept(source, tmp_path / "models")
+    assert sha256_of(kept.path) == kept.sha256
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["a.safetensors"]
