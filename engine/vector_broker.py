@@ -44,7 +44,7 @@ def with_value(total: float, size: float, price: float, close: float) -> float:
 def claimed(spare: float, order: float, close: float, rules: Any) -> float:
     """Return the cash left once an order is paid at the close at which it was sent: `check_submitted`."""
     spare -= order * close
-    return spare - abs(order) * rules.fee * close
+    return float(spare - abs(order) * rules.fee * close)
 
 
 @compiled
@@ -155,7 +155,7 @@ def shares(weight: float, value: float, price: float, fractional: int) -> float:
     if weight == 0.0:
         return 0.0
     exact = weight * value / price
-    return np.rint(exact * 1e6) / 1e6 if fractional else np.trunc(exact)
+    return float(np.rint(exact * 1e6) / 1e6 if fractional else np.trunc(exact))
 
 
 @compiled

@@ -150,7 +150,7 @@ def exit_alone(weight: float, price: float, age: int, close: float, score: float
     after = side * rules.max_weight if wide else weight
     gross = abs(after)
     if gross > rules.max_gross * LIMIT_TOLERANCE:
-        return after * (rules.max_gross / gross)
+        return float(after * (rules.max_gross / gross))
     return after if wide else np.nan
 
 

@@ -11,16 +11,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
 
 from engine.types import FloatArray
 
-compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True)
-compiled_inline: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, inline="always")
-compiled_and_kept: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, cache=True)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a helper; it becomes part of whatever calls it."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True)(function))
+
+
+def compiled_inline(function: Function) -> Function:
+    """Compile into the caller's loop, which spares the counting of references at each call."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True, inline="always")(function))
+
+
+def compiled_and_kept(function: Function) -> Function:
+    """Compile an entry point and keep the machine code on disk."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True, cache=True)(function))
+
 
 CROSS_SECTION = 1
 LONG_SHORT = 1
@@ -141,4 +155,4 @@ def pairwise(values: FloatArray, start: int, count: int) -> float:
             todo[pending + 1, 0], todo[pending + 1, 1] = first + half, length - half
             todo[pending + 2, 0], todo[pending + 2, 1] = first, half
             pending += 3
-    return sums[0]
+    return float(sums[0])

@@ -28,8 +28,8 @@ def written(tmp_path, monkeypatch):
     def write(name, **settings):
         simulation = SimpleNamespace(equity=pd.DataFrame({"equity": EQUITY}))
         tree = settings_from({"name": name, **settings})
-        result = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation)
-        return engine.backtest.write_backtest(result, tmp_path / name)
+        subject = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation)
+        return engine.backtest.write_backtest(SimpleNamespace(subject=subject), tmp_path / name)
 
     return write
 
