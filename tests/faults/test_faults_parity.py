@@ -1,0 +1,88 @@
+"""Over many sessions on the simulator, every live decision is the backtest's, and every difference has a name."""
+
+import pytest
+from in_process import Desk
+
+from broker.simulator.harness import start_simulator
+from engine.parity import MISSED, PARTIAL, REFUSED, compare, resimulated
+from live.live_values import live_settings, random_forecasts, some_bars
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: None, **options):
+    """Return the journal's comparison with the backtest after so many sessions."""
+    bars = some_bars(sessions + 3, seed=seed)
+    forecasts = random_forecasts(bars, seed=seed)
+    with start_simulator(bars, cash=100_000, **options) as simulator:
+        desk = Desk(settings, simulator, tmp_path, forecasts)
+        for number in range(sessions):
+            desk.session(lambda number=number: disturb(desk, number))
+        truth = simulator.control.state()
+        with desk.journal() as journal:
+            first, last = (journal.decisions()[place].asof for place in (0, -1))
+            span = bars.since(first).until(bars.timestamps[int(bars.timestamps.searchsorted(last)) + 1])
+            rows = slice(len(bars) - len(bars.since(first)), len(bars) - len(bars.since(first)) + len(span))
+            table = cut(forecasts, rows)
+            report = compare(journal, span, table, resimulated(span, table, settings, 100_000.0))
+            ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger().items()}
+        assert ledger == {s: float(q) for s, q in truth["positions"].items() if float(q)}
+        desk.daemon.journal.close()
+    return report
+
+
+def cut(forecasts, rows):
+    from dataclasses import replace
+
+    names = ("timestamps", "mean", "std", "p_up", "model_ids", "trained_until")
+    return replace(forecasts, **{name: getattr(forecasts, name)[rows] for name in names})
+
+
+def assert_identical(report, sessions):
+    assert report.bars == sessions
+    assert report.equal == report.decisions == 3 * sessions
+    assert report.differences == ()
+    assert report.orders > sessions / 3
+    assert max(abs(bps) for bps in report.slippage_bps) < 1e-6
+    assert "(100.00%)" in report.lines()[0]
+
+
+def test_a_score_of_sessions_bring_the_backtests_decisions_at_the_backtests_prices(tmp_path):
+    assert_identical(traded(tmp_path, 20, live_settings()), 20)
+
+
+@pytest.mark.faults
+def test_two_hundred_and_fifty_sessions_bring_the_backtests_decisions(tmp_path):
+    assert_identical(traded(tmp_path, 250, live_settings()), 250)
+
+
+def test_restarts_between_all_sessions_change_no_decision(tmp_path):
+    report = traded(tmp_path, 12, live_settings(), disturb=lambda desk, number: desk.restart())
+    assert report.equal == report.decisions
+
+
+def test_slippage_is_measured_order_by_order(tmp_path):
+    report = traded(tmp_path, 12, live_settings(), slippage_bps=5)
+    assert report.slippage_bps
+    assert all(abs(bps - 5) < 0.5 for bps in report.slippage_bps)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sections", "options", "disturb"),
+    [
+        (REFUSED, {"risk": {"max_weight": 0.31, "max_gross": 0.5}}, {}, lambda desk, number: None),
+        (PARTIAL, {}, {"partial_probability": 1.0}, lambda desk, number: None),
+        (
+            MISSED,
+            {},
+            {},
+            lambda desk, number: desk.simulator.control.advance(to="open", offset_seconds=3600) if number == 4 else None,
+        ),
+    ],
+    ids=["refused", "partial", "missed"],
+)
+def test_every_difference_is_named(tmp_path, cause, sections, options, disturb):
+    report = traded(tmp_path, 12, live_settings(**sections), disturb=disturb, **options)
+    assert cause in {difference.cause for difference in report.differences}
+    assert report.same
+    assert any(cause in line for line in report.lines())
