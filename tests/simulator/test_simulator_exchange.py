@@ -451,6 +451,13 @@ def test_equity_over_time_is_recomputed_from_ledger_and_prices():
     assert equity_series(world, [world.account.created - 1, noon, evening]) == [0, 100_010, 100_020]
 
 
+def test_a_line_of_the_ledger_counts_from_its_own_instant():
+    world = world_at()
+    scenario.equity(world, "5000")
+    at = world.book.ledger[-1].at
+    assert equity_series(world, [at - 1, at]) == [100_000, 5_000]
+
+
 def test_the_same_seed_gives_the_same_world():
     def play():
         world = world_at(seed=3, partial_probability=0.5)
