@@ -20,7 +20,7 @@ def effective_trials(trials: Sequence[Trial]) -> float:
 
     rho + (1 - rho) * M for M distinct trials with mean pairwise correlation rho of their returns over the
     rows they share, clipped to [0, 1] (Bailey & Lopez de Prado 2014, "The Deflated Sharpe Ratio", appendix 3).
-    Trials that never moved count as independent; so do all where fewer than three rows are shared.
+    Accounts that never moved are all the same one. Where fewer than three rows are shared, all are independent.
     """
     distinct = distinct_trials(trials)
     first = max((trial.first_row for trial in distinct), default=0)
@@ -34,12 +34,13 @@ def effective_trials(trials: Sequence[Trial]) -> float:
         if spread > 0:
             total += (part - part.mean()) / spread
             moving += 1
+    idle = 1.0 if moving < len(distinct) else 0.0
     if moving < 2:
-        return float(len(distinct))
+        return moving + idle
     # the sum over all pairs of z_i z_j / T is |sum z|^2 / T, of which the M squares are on the diagonal
     rho = (float(total @ total) / len(total) - moving) / (moving * (moving - 1))
     rho = min(max(rho, 0.0), 1.0)
-    return len(distinct) - moving + rho + (1.0 - rho) * moving
+    return idle + rho + (1.0 - rho) * moving
 
 
 def ledger_summary(ledger: Ledger) -> list[dict[str, Any]]:

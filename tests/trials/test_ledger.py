@@ -262,6 +262,14 @@ def test_equal_accounts_amount_to_one_trial_and_unrelated_ones_to_all():
     assert effective_trials(others) == pytest.approx(5.0, abs=0.2)
 
 
+def test_accounts_that_never_moved_are_one_try_however_many_there_are():
+    idle = [make_trial("sweep", "x", LONG, settings_from({"seed": n}), np.zeros(2000)) for n in range(20)]
+    moving = [a_trial(100 + n, bars=LONG, rows=2000) for n in range(3)]
+    assert effective_trials(idle) == 1.0
+    assert effective_trials([*idle, moving[0]]) == 2.0
+    assert effective_trials([*idle, *moving]) == pytest.approx(1.0 + effective_trials(moving))
+
+
 def test_the_effective_number_is_the_formula_on_the_mean_correlation():
     trials = [a_trial(n, bars=LONG, rows=500) for n in range(4)]
     correlation = np.corrcoef([trial.returns for trial in trials])
