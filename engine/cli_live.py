@@ -232,6 +232,23 @@ def parity(
         raise typer.Exit(1)
 
 
+@live_app.command()
+def summary(
+    config: Config = None,
+    set_: Set = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write; default summary.html in the state folder.")
+    ] = None,
+) -> None:
+    """Write a page about the paper account, by QuantStats."""
+    from engine.live_summary import write_summary
+
+    settings = _settings(config, set_)
+    page = out or settings.live.state.expanduser() / "summary.html"
+    history = write_summary(_journal(settings, readonly=True), settings, page)
+    typer.echo(f"{page}: {len(history)} bars, equity {history['equity'].iloc[-1]:,.2f}")
+
+
 def _settings(config: Path | None, overrides: list[str] | None) -> Settings:
     from engine.config import load_settings
 

@@ -76,7 +76,9 @@ def test_slippage_is_measured_order_by_order(tmp_path):
             MISSED,
             {},
             {},
-            lambda desk, number: desk.simulator.control.advance(to="open", offset_seconds=3600) if number == 4 else None,
+            lambda desk, number: (
+                desk.simulator.control.advance(to="open", offset_seconds=3600) if number == 4 else None
+            ),
         ),
     ],
     ids=["refused", "partial", "missed"],
