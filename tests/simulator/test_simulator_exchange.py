@@ -53,6 +53,8 @@ FILLS = [
     ("market on a weekend", "2026-03-07T12:00:00-05:00", {}, "105", "03-09T09:30"),
     ("market on open", "2026-03-02T09:00:00-05:00", {"time_in_force": "opg"}, "100", "03-02T09:30"),
     ("market on close", MORNING, {"time_in_force": "cls"}, "102", "03-02T16:00"),
+    ("market on close, the evening before", "2026-03-02T19:30:00-05:00", {"time_in_force": "cls"}, "103",
+     "03-03T16:00"),
     ("market on close, half-day", "2026-11-27T10:00:00-05:00", {"time_in_force": "cls"}, "290", "11-27T13:00"),
     ("limit above the market", MORNING, {"type": "limit", "limit_price": "103"}, "100", "03-02T09:30"),
     ("limit below", MORNING, {"type": "limit", "limit_price": "99"}, "99", "03-02T10:34"),
@@ -145,6 +147,7 @@ def test_somebody_elses_opening_order_in_the_session_waits_for_the_next_open():
     world = world_at("2026-03-02T11:00:00-05:00")
     body = {"symbol": "AAPL", "side": "buy", "type": "market", "time_in_force": "opg", "qty": "1"}
     order_id = scenario.foreign_order(world, **body)["id"]
+    assert world.book.orders[order_id].session == "2026-03-03"
     to(world, "close")
     to(world, "open")
     assert outcome(world, order_id) == ("filled", 101)
