@@ -27,6 +27,11 @@ def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]  # `live.retrain=5` is read as a number
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Spans = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split_commas)]
 
@@ -193,6 +198,8 @@ class ModelSettings(Section):
     """Epochs without a better validation loss before training stops."""
     seeds: int = Field(3, ge=1, le=100)
     """Networks trained from different seeds and averaged."""
+    device: Literal["cpu", "auto", "cuda"] = "cpu"
+    """Where networks are trained: on `cuda` seeds and folds at once, equal to rounding; `auto` where there is one."""
     max_age_bars: int = Field(504, ge=1)
     """Bars after `valid_from` from which a model gives no forecast any more."""
 
@@ -315,7 +322,7 @@ class LiveSettings(Section):
     """Warn when this machine's clock is off the broker's by more."""
     halt_skew_s: float = Field(30.0, gt=0.0)
     """Halt when it is off by more."""
-    retrain: str = Field("never", pattern=r"^(never|weekly|[1-9]\d{0,4})$")
+    retrain: Text = Field("never", pattern=r"^(never|weekly|[1-9]\d{0,4})$")
     """Train a challenger `weekly`, every so many bars, or `never`."""
     inference_timeout_s: float = Field(60.0, gt=0.0)
     """Seconds the model process may take; then it is killed and there is no order."""

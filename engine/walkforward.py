@@ -16,6 +16,7 @@ from engine.folds import Fold
 from engine.parallel import run_tasks
 from engine.types import Arrays, TrainingCurve
 from models.base import Forecaster, TrainingData
+from models.lstm import LSTMForecaster
 from models.timeline import Timeline
 
 
@@ -67,7 +68,8 @@ def walk_forward(
 ) -> tuple[Timeline, tuple[TrainingCurve, ...]]:
     """Train one model per fold and return them as a timeline, with the training curve of every member.
 
-    The result is the same for any number of `jobs`. `on_done(done, total)` reports progress.
+    The result is the same for any number of `jobs`. With `model.device` on a GPU this process trains all
+    members at once on it instead, with the same result to rounding. `on_done(done, total)` reports progress.
     """
     training = [training_data(panel, labels, fold, data_fingerprint) for fold in folds]
     work = [
@@ -89,8 +91,12 @@ def walk_forward(
         "end": labels.end.tz_localize(None).to_numpy("M8[us]"),
         "horizon": np.array(labels.horizon_bars),
     }
-    done = iter(range(1, len(tasks) + 1))
-    results = run_tasks(_fit_member, tasks, arrays, jobs, lambda _: on_done(next(done), len(tasks)))
+    if isinstance(forecaster, LSTMForecaster) and forecaster.device != "cpu" and isinstance(jobs, int):
+        results = forecaster.fit_together([(training[fold], member) for fold, member in longest_first])
+        on_done(len(tasks), len(tasks))
+    else:
+        done = iter(range(1, len(tasks) + 1))
+        results = run_tasks(_fit_member, tasks, arrays, jobs, lambda _: on_done(next(done), len(tasks)))
     by_work = dict(zip(longest_first, results, strict=True))
     models = tuple(
         forecaster.assemble(data, [by_work[fold, member][0] for member in forecaster.members(data.symbols)])

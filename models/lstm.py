@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 
 from engine.config import ModelSettings
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
 from engine.features.pipeline import FeaturePanel, Float32Array
 from engine.types import TrainingCurve
 from models.base import ScaledForecast, TrainingData
 from models.checkpoint import pack, read_file, unpack
 from models.networks import RecurrentForecaster, State
-from models.training import make_sequences, run_network, train_network
+from models.stacked import can_stack, train_stacked
+from models.training import Sequences, Trained, make_sequences, run_network, train_network
 
 FORMAT = 1
+TOGETHER = 64  # networks trained at once on a device at the most; bounds its memory
 INPUT_LIMIT = 5.0  # scaled features are cut at five standard deviations of the training rows
 
 
@@ -77,6 +79,31 @@ class Memory:
     states: tuple[State, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """One network that is about to be trained."""
+
+    model_id: str
+    member: str
+    symbols: tuple[str, ...]
+    scaler: Scaler
+    sequences: Sequences
+    seed: int
+
+    def finished(self, trained: Trained) -> tuple[bytes, TrainingCurve]:
+        """Serialise what came out of the training."""
+        header = {
+            "mean": self.scaler.mean,
+            "std": self.scaler.std,
+            "residual_std": trained.residual_std,
+            "symbols": self.symbols,
+        }
+        curve = TrainingCurve(
+            self.model_id, self.member, trained.train_loss, trained.valid_loss, trained.best_epoch
+        )
+        return pack(trained.network.state_dict(), header), curve
+
+
 @dataclass(frozen=True)
 class LSTMForecaster:
     """Trains recurrent networks of `settings` (LSTM or GRU, with or without attention) from `seed`.
@@ -94,8 +121,43 @@ class LSTMForecaster:
             return tuple(seeds)
         return tuple(f"{symbol}/{seed}" for symbol in symbols for seed in seeds)
 
+    @property
+    def device(self) -> str:
+        """Where networks are trained: `settings.device`, with `auto` resolved to what is there."""
+        there = torch.cuda.is_available()
+        if self.settings.device == "cuda" and not there:
+            raise ConfigError(
+                "model.device = 'cuda', but torch sees no CUDA device; use 'auto' or 'cpu', or install a CUDA "
+                "build of torch"
+            )
+        return "cuda" if there and self.settings.device != "cpu" else "cpu"
+
     def fit_member(self, data: TrainingData, member: str) -> tuple[bytes, TrainingCurve]:
         """Train one network; raises DataError where it has nothing to learn from."""
+        prepared = self._prepare(data, member)
+        trained = train_network(prepared.sequences, self.settings, prepared.seed, self.device)
+        return prepared.finished(trained)
+
+    def fit_together(
+        self, work: Sequence[tuple[TrainingData, str]], device: str | None = None
+    ) -> list[tuple[bytes, TrainingCurve]]:
+        """Train many members at once on one device, in the order of `work`; see `models.stacked`.
+
+        The results are those of `fit_member` to rounding. Networks that cannot be stacked follow each other.
+        """
+        device = device or self.device
+        prepared = [self._prepare(data, member) for data, member in work]
+        if can_stack(self.settings):
+            trained = []
+            for first in range(0, len(prepared), TOGETHER):
+                part = prepared[first : first + TOGETHER]
+                seeds = [one.seed for one in part]
+                trained += train_stacked([one.sequences for one in part], seeds, self.settings, device)
+        else:
+            trained = [train_network(one.sequences, self.settings, one.seed, device) for one in prepared]
+        return [one.finished(result) for one, result in zip(prepared, trained, strict=True)]
+
+    def _prepare(self, data: TrainingData, member: str) -> _Prepared:
         symbols = data.symbols if self.settings.scope == "pooled" else (member.rpartition("/")[0],)
         columns = [data.panel.symbols.index(symbol) for symbol in symbols]
         values, target = data.panel.values[:, columns], data.target[:, columns]
@@ -103,18 +165,14 @@ class LSTMForecaster:
             if not np.isfinite(target[rows]).any():
                 raise DataError(f"{data.model_id} {member}: no {what} bar has a label; load a longer history")
         scaler = Scaler.fit(values[data.train])
-        sequences = make_sequences(scaler.transform(values), target, data.train, data.valid, self.settings)
-        trained = train_network(sequences, self.settings, _seed(self.seed, data.model_id, member))
-        header = {
-            "mean": scaler.mean,
-            "std": scaler.std,
-            "residual_std": trained.residual_std,
-            "symbols": () if self.settings.scope == "pooled" else symbols,
-        }
-        curve = TrainingCurve(
-            data.model_id, member, trained.train_loss, trained.valid_loss, trained.best_epoch
+        return _Prepared(
+            model_id=data.model_id,
+            member=member,
+            symbols=() if self.settings.scope == "pooled" else symbols,
+            scaler=scaler,
+            sequences=make_sequences(scaler.transform(values), target, data.train, data.valid, self.settings),
+            seed=_seed(self.seed, data.model_id, member),
         )
-        return pack(trained.network.state_dict(), header), curve
 
     def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedLSTM:
         """Put the trained networks together."""

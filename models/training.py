@@ -8,7 +8,8 @@ panel by row number.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are 
 LOSSES = {"gaussian_nll": gaussian_nll, "mse": squared_error}
 
 
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
 @dataclass(frozen=True, eq=False)
 class Sequences:
     """Training arrays of one member, padded so that every sequence can be cut without a special case.
@@ -39,6 +43,13 @@ class Sequences:
     valid: Tensor
     first_valid: int
     rows: int
+
+    def to(self, device: str) -> Sequences:
+        """Return the same arrays on `device`."""
+        if device == "cpu":
+            return self
+        moved = {name: getattr(self, name).to(device) for name in ("x", "y", "train", "valid")}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +85,23 @@ def make_sequences(
     )
 
 
-def train_network(sequences: Sequences, settings: ModelSettings, seed: int) -> Trained:
-    """Train a fresh network on CPU in float32; equal inputs and seed give equal bits.
+def train_network(sequences: Sequences, settings: ModelSettings, seed: int, device: str = "cpu") -> Trained:
+    """Train a fresh network in float32; on the CPU equal inputs and seed give equal bits.
 
-    Stops after `patience` epochs without a better validation loss and keeps the best epoch's weights.
+    Stops after `patience` epochs without a better validation loss and keeps the best epoch's weights. The
+    network returned is on the CPU.
     """
-    generator = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = RecurrentForecaster(sequences.x.shape[2], settings)
-        return _train(network, sequences, settings, generator)
+        network = new_network(sequences, settings, seed).to(device)  # seeds the dropout of what follows, too
+        trained = _train(network, sequences.to(device), settings, np.random.default_rng(seed))
+    trained.network.cpu()
+    return trained
+
+
+def new_network(sequences: Sequences, settings: ModelSettings, seed: int) -> RecurrentForecaster:
+    """Return the network that `seed` begins with; sets torch's random numbers."""
+    torch.manual_seed(seed)
+    return RecurrentForecaster(sequences.x.shape[2], settings)
 
 
 def _train(
@@ -92,16 +110,16 @@ def _train(
     settings: ModelSettings,
     generator: np.random.Generator,
 ) -> Trained:
-    optimizer = FlatAdamW(network, settings)
+    optimizer = FlatAdamW(network, settings, steps_per_pass(sequences, settings))
     train_losses: list[float] = []
     valid_losses: list[float] = []
     best_loss, best_epoch, best_weights = np.inf, 0, optimizer.weights.clone()
     for epoch in range(settings.max_epochs):
-        network.train()
         train_losses.append(_one_pass(network, optimizer, sequences, settings, generator))
-        valid_losses.append(validation_loss(network, sequences, settings)[0])
+        with optimizer.averaged():
+            valid_losses.append(validation_loss(network, sequences, settings)[0])
         if valid_losses[-1] < best_loss:
-            best_loss, best_epoch, best_weights = valid_losses[-1], epoch, optimizer.weights.clone()
+            best_loss, best_epoch, best_weights = valid_losses[-1], epoch, optimizer.average.clone()
         elif epoch - best_epoch >= settings.patience:
             break
     optimizer.weights.copy_(best_weights)
@@ -114,9 +132,13 @@ class FlatAdamW:
 
     A network of this size has a dozen small tensors. Clearing, clipping and stepping one vector that they
     are views of takes a few calls a step instead of a dozen each. `weights` is that vector, float32 [P].
+
+    `average` is the exponential moving average of the weights over about `horizon_steps` steps (Polyak &
+    Juditsky 1992, SIAM J. Control Optim. 30): large steps get there fast, their average stands still.
     """
 
-    def __init__(self, network: nn.Module, settings: ModelSettings) -> None:
+    def __init__(self, network: nn.Module, settings: ModelSettings, horizon_steps: int = 1) -> None:
+        self.horizon_steps = horizon_steps
         parameters = list(network.parameters())
         flat = torch.cat([parameter.detach().flatten() for parameter in parameters])
         gradient = torch.zeros_like(flat)
@@ -125,6 +147,7 @@ class FlatAdamW:
             parameter.data = own.view_as(parameter)
             parameter.grad = slope.view_as(parameter)  # autograd adds into it in place
         self.weights, self._gradient, self._clip_norm = flat, gradient, settings.clip_norm
+        self.average, self._steps = flat.clone(), 0
         vector = nn.Parameter(flat)
         vector.grad = gradient
         self._optimizer = torch.optim.AdamW(
@@ -138,6 +161,16 @@ class FlatAdamW:
         norm = torch.linalg.vector_norm(self._gradient)
         self._gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp_(max=1.0))
         self._optimizer.step()
+        self._steps += 1
+        self.average.lerp_(self.weights, 1.0 / min(self._steps + 1, self.horizon_steps))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network have the averaged weights for a while."""
+        own = self.weights.clone()
+        self.weights.copy_(self.average)
+        yield
+        self.weights.copy_(own)
 
 
 def _one_pass(
@@ -151,6 +184,7 @@ def _one_pass(
 
     The state is warmed without a gradient: no error is carried back into the bars before the first target.
     """
+    network.train()
     loss_of = LOSSES[settings.loss]
     total, count, burn = 0.0, 0, settings.lookback_bars
     for x, y, mask in batches(sequences, settings, generator):
@@ -163,9 +197,7 @@ def _one_pass(
     return total / max(count, 1)
 
 
-def batches(
-    sequences: Sequences, settings: ModelSettings, generator: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.Generator) -> Iterator[Batch]:
     """Cut the training rows into sequences at a random phase and yield them in random order.
 
     Yields x [lookback + K, B, F], y [K, B] and its mask [K, B]; every training target comes once.
@@ -176,7 +208,7 @@ def batches(
     ends = torch.cat([starts[1:], torch.tensor([sequences.rows])])
     columns = sequences.train.shape[1]
     counts = torch.zeros(len(sequences.train) + 1, columns, dtype=torch.int64)
-    counts[1:] = sequences.train.cumsum(0)
+    counts[1:] = sequences.train.cpu().cumsum(0)
     filled = counts[ends] - counts[starts] > 0  # [chunks, S]
     chunk, symbol = filled.nonzero(as_tuple=True)
     order = torch.from_numpy(generator.permutation(len(chunk)))
@@ -187,6 +219,7 @@ def batches(
         inside = steps[:size] < (ends[chunk[pick]] - first)  # the first chunk is shorter
         cells = (first + steps) * columns + symbol[pick]  # [lookback + K, B] in the flattened panel
         shape = (size, len(pick))
+        cells, inside = cells.to(x.device), inside.to(x.device)
         target = cells[:size].flatten()
         yield (
             x.index_select(0, cells.flatten()).view(*cells.shape, -1),
@@ -198,6 +231,12 @@ def batches(
 def batch_size(count: int, settings: ModelSettings) -> int:
     """Sequences per step: as set, but fewer where a pass over `count` of them would take too few steps."""
     return min(settings.batch_sequences, max(1, count // STEPS_PER_PASS))
+
+
+def steps_per_pass(sequences: Sequences, settings: ModelSettings) -> int:
+    """Return about how many gradient steps a pass over the training targets takes."""
+    count = -(-int(sequences.train.sum()) // settings.sequence_targets)
+    return max(1, count // batch_size(count, settings))
 
 
 @torch.no_grad()
