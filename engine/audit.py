@@ -54,6 +54,8 @@ def audit(
 ) -> Certificate:
     """Look for look-ahead in the whole pipeline and certify what was found; nothing is written.
 
+    Models are trained on the CPU, whatever `model.device` says: only there are equal bits promised.
+
     Args:
         settings: what to audit.
         pipeline: stages other than the product's own; None for those.
@@ -70,6 +72,8 @@ def audit(
     from engine.runs import code_version
 
     started, stages = time.monotonic(), pipeline or Pipeline()
+    device = settings.model.device
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
     fingerprint, fits = "", 0
     cuts: tuple[Cut, ...] = ()
     try:
@@ -78,7 +82,9 @@ def audit(
         cuts = _cuts(real, settings)
         reruns = rerun_all(real, settings, stages, cuts, progress)
         fits = len(real.parts) + sum(found.fits for found in reruns)
-        checks = [*_future_checks(reruns), *_other_checks(real, settings, stages, run, earlier)]
+        checks = [*_future_checks(reruns), *_other_checks(real, settings, stages, earlier)]
+        if run is not None:
+            checks.insert(-1, _stored_check(run, real, device))
     except (LeakError, LookaheadError) as error:  # the pipeline's own guards have found it
         checks = [_refusal(error)]
     return Certificate(
@@ -232,9 +238,7 @@ def _future_checks(reruns: Sequence[Rerun]) -> list[Check]:
     return checks
 
 
-def _other_checks(
-    real: RealRun, settings: Settings, pipeline: Pipeline, run: Path | None, earlier: Bars | None
-) -> list[Check]:
+def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier: Bars | None) -> list[Check]:
     from engine import audit_checks as checks
     from engine.audit_warmup import check_warm_up
 
@@ -251,11 +255,14 @@ def _other_checks(
     ]
     if earlier is not None:
         found.append(checks.check_vintages(earlier, bars))
-    if run is not None:
-        from engine.audit_stored import check_stored_run
-
-        found.append(check_stored_run(run, real.forecasts, real.simulation, bars.fingerprint))
     return [*found, check_warm_up(prepared, real.timeline, settings, pipeline)]
+
+
+def _stored_check(run: Path, real: RealRun, device: str) -> Check:
+    from engine.audit_stored import check_stored_run
+
+    fingerprint = real.prepared.bars.fingerprint
+    return check_stored_run(run, real.forecasts, real.simulation, fingerprint, device)
 
 
 def _refusal(error: Exception) -> Check:

@@ -79,7 +79,7 @@ class Check:
         """Return the check as one line of text."""
         counted = f"{self.values:,} values" if self.values else ""
         reason = self.offender.sentence() if self.offender else self.detail
-        return f"{_MARKS[self.verdict]:<6}{self.name:<32}{counted:>20}  {reason}".rstrip()
+        return f"{_MARKS[self.verdict]:<6}{self.name:<38}{counted:>18}  {reason}".rstrip()
 
 
 @dataclass(frozen=True)

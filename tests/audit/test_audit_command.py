@@ -8,6 +8,7 @@ from audit.audit_tables import pipeline_on, small_settings, small_table
 from engine.audit import audit, real_run, rerun_all
 from engine.audit_doctoring import Cut
 from engine.audit_pipeline import Pipeline
+from engine.audit_stored import check_stored_run
 from engine.backtest import backtest
 from engine.cli import main
 from engine.config import EvaluationSettings, settings_to_toml
@@ -92,6 +93,21 @@ def test_a_run_that_the_settings_do_not_give_is_refused_a_certificate(run, capsy
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["stored run"]["verdict"] == "leak"
     assert checks["stored run"]["offender"]["what"] == "orders: quantity"
+
+
+def test_a_run_of_another_device_gets_no_verdict_on_its_bits(run, real):
+    orders = real.simulation.orders
+    other = replace(real.simulation, orders=orders.assign(quantity=orders["quantity"] + 1))
+    fingerprint = real.prepared.bars.fingerprint
+    verdicts = [
+        check_stored_run(run, real.forecasts, other, fingerprint, name).verdict for name in ("cpu", "cuda")
+    ]
+    assert verdicts == ["leak", "note"]
+
+
+def test_a_run_of_other_data_cannot_be_compared(run, real):
+    check = check_stored_run(run, real.forecasts, real.simulation, "another")
+    assert (check.verdict, check.values) == ("note", 0)
 
 
 def test_a_settings_file_is_audited_and_nothing_is_written(settings, tmp_path, capsys):
