@@ -182,11 +182,11 @@ class ModelSettings(Section):
     """One model over all symbols, or one for each."""
     lookback_bars: int = Field(60, ge=1, le=2048)
     """Bars that warm the state before the first target of a sequence and before the first forecast."""
-    sequence_targets: int = Field(128, ge=1, le=4096)
+    sequence_targets: int = Field(64, ge=1, le=4096)
     """Targets per training sequence, each with a loss."""
     batch_sequences: int = Field(32, ge=1)
     """Sequences per gradient step; fewer where a pass would have less than 16 steps."""
-    learning_rate: float = Field(5e-3, gt=0.0)
+    learning_rate: float = Field(3e-3, gt=0.0)
     """AdamW step size; validated and kept are the weights averaged over about one pass."""
     weight_decay: float = Field(1e-2, ge=0.0)
     """AdamW decay."""
