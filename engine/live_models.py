@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from models.timeline import Timeline
 
 MAX_FILE_BYTES = 512 * 2**20
+MIN_EVIDENCE_BARS = 20  # a champion younger than this cannot be compared with
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ class Comparison:
 def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out_bars: int) -> Comparison:
     """Train a rehearsal of the challenger without the last bars and let both forecast those.
 
+    With fewer than MIN_EVIDENCE_BARS bars in common the losses are NaN, and the champion stays.
+
     The loss is the Gaussian negative log likelihood of the actual returns, as in training. The challenger itself
     has seen these bars, so its recipe is judged by a model that has not.
     """
@@ -165,10 +168,10 @@ def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out
     rehearsal = fit_live(bars.until(bars.timestamps[cut]), settings, "rehearsal")
     panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
     actual = build_labels(bars, panel, settings.label).returns
-    first = max(cut, int(panel.timestamps.searchsorted(champion.trained_until)) + 1)
+    first = max(cut, int(panel.timestamps.searchsorted(champion.valid_from)))
     stop = len(bars) - horizon
-    if first >= stop:
-        return Comparison(np.inf, 0.0, 0)
+    if stop - first < MIN_EVIDENCE_BARS:
+        return Comparison(np.nan, np.nan, max(0, stop - first))
     losses = [
         _nll(*predict_rows(model, panel, first, stop)[:2], actual[first:stop])
         for model in (champion, rehearsal)

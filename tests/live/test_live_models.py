@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from live_values import live_settings, random_forecasts, some_bars
+from live_values import SYMBOLS, live_settings, random_forecasts, some_bars
 
 from broker.journal import Journal
 from engine.config import RiskSettings
@@ -77,6 +77,33 @@ def test_a_challenger_is_promoted_only_if_it_is_not_worse():
     assert Comparison(1.0, 1.0, 100).challenger_is_not_worse
     assert not Comparison(1.0, 1.1, 100).challenger_is_not_worse
     assert not Comparison(1.0, float("nan"), 100).challenger_is_not_worse
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(("sessions", "role"), [(30, CHALLENGER), (5, "rejected")])
+def test_a_challenger_is_trained_aside_and_judged_on_bars_that_neither_has_seen(tmp_path, sessions, role):
+    from engine.live_inference import ModelProcess
+    from engine.live_retrain import Retrainer
+
+    bars = some_bars(330)
+    live = {"retrain": str(sessions), "approve": True}
+    small = {"hidden_size": 4, "seeds": 1, "max_epochs": 1, "lookback_bars": 5, "sequence_targets": 16}
+    settings = live_settings(model=small, live=live, data={"symbols": list(SYMBOLS), "min_history_bars": 60})
+    journal = Journal(tmp_path / "journal.db", "paper")
+    worker = ModelProcess(120, 8192)
+    retrainer = Retrainer(settings, journal, tmp_path, worker, lambda *_: None)
+    start = len(bars) - sessions - 1
+    retrainer.champions(bars.until(bars.timestamps[start]))
+    retrainer.champions(bars)
+    now = bars.timestamps[-1].to_pydatetime()
+    while len(journal.models()) < 2:
+        retrainer.step(now)
+        worker._pipe.poll(120)
+    champion, other = journal.models()
+    assert (champion["role"], other["role"]) in {(CHAMPION, role), (CHAMPION, "rejected")}
+    assert "neither was trained on" in other["note"]
+    retrainer.stop()
+    journal.close()
 
 
 def test_a_promoted_model_leaves_the_forecasts_of_decided_bars_alone(tmp_path):
