@@ -20,6 +20,8 @@ from torch.nn import functional
 from engine.config import ModelSettings
 from models.networks import LOG_STD_LIMIT, RecurrentForecaster
 from models.training import (
+    BETAS,
+    EPSILON,
     LOSSES,
     Batch,
     Sequences,
@@ -29,8 +31,6 @@ from models.training import (
     steps_per_pass,
     validation_loss,
 )
-
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones, as in `FlatAdamW`
 
 
 def can_stack(settings: ModelSettings) -> bool:
@@ -59,16 +59,15 @@ def train_stacked(
         losses = _one_pass(stack, there, generators, going, settings)
         for g in going:
             network = stack.network(g)
-            loss = validation_loss(network, there[g], settings)[0]
-            records[g].add(epoch, losses[g], loss, stack.average[g], settings.patience)
+            validated = validation_loss(network, there[g], settings)
+            records[g].add(epoch, losses[g], validated, stack.average[g], settings.patience)
     trained = []
     for g, record in enumerate(records):
         if record.best_weights is not None:
             stack.average[g] = record.best_weights
-        network = stack.network(g)
-        residual = validation_loss(network, there[g], settings)[1]
+        network = stack.network(g).cpu().eval()
         curves = tuple(record.train_losses), tuple(record.valid_losses)
-        trained.append(Trained(network.cpu().eval(), *curves, record.best_epoch, residual))
+        trained.append(Trained(network, *curves, record.best_epoch, record.best_residual))
     return trained
 
 
@@ -78,15 +77,19 @@ class _Record:
     def __init__(self) -> None:
         self.train_losses: list[float] = []
         self.valid_losses: list[float] = []
-        self.best_loss, self.best_epoch = np.inf, 0
+        self.best_loss, self.best_epoch, self.best_residual = np.inf, 0, np.nan
         self.best_weights: Tensor | None = None
         self.stopped = False
 
-    def add(self, epoch: int, train: float, valid: float, weights: Tensor, patience: int) -> None:
+    def add(
+        self, epoch: int, train: float, validated: tuple[float, float], weights: Tensor, patience: int
+    ) -> None:
+        loss, residual = validated
         self.train_losses.append(train)
-        self.valid_losses.append(valid)
-        if valid < self.best_loss:
-            self.best_loss, self.best_epoch, self.best_weights = valid, epoch, weights.clone()
+        self.valid_losses.append(loss)
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch, self.best_residual = loss, epoch, residual
+            self.best_weights = weights.clone()
         elif epoch - self.best_epoch >= patience:
             self.stopped = True
 

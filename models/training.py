@@ -7,6 +7,7 @@ panel by row number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from models.networks import RecurrentForecaster, State, gaussian_nll, squared_er
 PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memory and changes nothing else
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
 STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are as many sequences
+BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones
 LOSSES = {"gaussian_nll": gaussian_nll, "mse": squared_error}
 
 
@@ -113,22 +115,23 @@ def _train(
     optimizer = FlatAdamW(network, settings, steps_per_pass(sequences, settings))
     train_losses: list[float] = []
     valid_losses: list[float] = []
-    best_loss, best_epoch, best_weights = np.inf, 0, optimizer.weights.clone()
+    best_loss, best_epoch, best_weights, best_residual = np.inf, 0, optimizer.weights.clone(), np.nan
     for epoch in range(settings.max_epochs):
         train_losses.append(_one_pass(network, optimizer, sequences, settings, generator))
         with optimizer.averaged():
-            valid_losses.append(validation_loss(network, sequences, settings)[0])
-        if valid_losses[-1] < best_loss:
-            best_loss, best_epoch, best_weights = valid_losses[-1], epoch, optimizer.average.clone()
+            loss, residual = validation_loss(network, sequences, settings)
+        valid_losses.append(loss)
+        if loss < best_loss:
+            best_loss, best_epoch, best_residual = loss, epoch, residual
+            best_weights = optimizer.average.clone()
         elif epoch - best_epoch >= settings.patience:
             break
     optimizer.weights.copy_(best_weights)
-    residual = validation_loss(network, sequences, settings)[1]
-    return Trained(network.eval(), tuple(train_losses), tuple(valid_losses), best_epoch, residual)
+    return Trained(network.eval(), tuple(train_losses), tuple(valid_losses), best_epoch, best_residual)
 
 
 class FlatAdamW:
-    """AdamW with a clipped gradient, over all weights as one vector.
+    """AdamW (Loshchilov & Hutter 2019, ICLR) with a clipped gradient, over all weights as one vector.
 
     A network of this size has a dozen small tensors. Clearing, clipping and stepping one vector that they
     are views of takes a few calls a step instead of a dozen each. `weights` is that vector, float32 [P].
@@ -148,20 +151,22 @@ class FlatAdamW:
             parameter.grad = slope.view_as(parameter)  # autograd adds into it in place
         self.weights, self._gradient, self._clip_norm = flat, gradient, settings.clip_norm
         self.average, self._steps = flat.clone(), 0
-        vector = nn.Parameter(flat)
-        vector.grad = gradient
-        self._optimizer = torch.optim.AdamW(
-            [vector], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
+        self._first, self._second = torch.zeros_like(flat), torch.zeros_like(flat)
+        self._rate, self._decay = settings.learning_rate, settings.weight_decay
 
+    @torch.no_grad()
     def step(self, loss: Tensor) -> None:
         """Move the weights down the gradient of `loss`, cut to the largest norm allowed."""
-        self._gradient.zero_()
+        gradient = self._gradient.zero_()
         torch.autograd.backward(loss)
-        norm = torch.linalg.vector_norm(self._gradient)
-        self._gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp_(max=1.0))
-        self._optimizer.step()
+        norm = torch.linalg.vector_norm(gradient)
+        gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp_(max=1.0))
         self._steps += 1
+        self._first.lerp_(gradient, 1.0 - BETAS[0])
+        self._second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1.0 - BETAS[1])
+        root = self._second.sqrt().div_(math.sqrt(1.0 - BETAS[1] ** self._steps)).add_(EPSILON)
+        self.weights.mul_(1.0 - self._rate * self._decay)
+        self.weights.addcdiv_(self._first, root, value=-self._rate / (1.0 - BETAS[0] ** self._steps))
         self.average.lerp_(self.weights, 1.0 / min(self._steps + 1, self.horizon_steps))
 
     @contextmanager
