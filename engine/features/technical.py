@@ -115,7 +115,7 @@ def _activity(
 ) -> Iterator[tuple[str, FloatArray]]:
     yield "volatility", np.log(volatility)
     if settings.volume_bars:
-        yield "volume", _z_score(np.log1p(volume), settings.volume_bars)
+        yield "volume", _z_score(np.log1p(np.maximum(volume, 0.0)), settings.volume_bars)
 
 
 def _z_score(values: FloatArray, bars: int) -> FloatArray:

@@ -135,3 +135,14 @@ def test_one_bar_returns_skip_over_missing_bars():
 
 def test_log_returns_of_a_short_series_are_all_unknown():
     assert np.isnan(log_returns(np.array([1.0, 2.0]), 5)).all()
+
+
+def test_a_negative_volume_that_was_only_flagged_counts_as_none():
+    bars = make_bars(rows=100, symbols=1)
+    volume = np.where(np.arange(100) == 60, -5.0, bars.volume[:, 0])[:, None]
+    fields = {name: getattr(bars, name) for name in ("open", "high", "low", "close")}
+    flagged = build_features(Bars(bars.timestamps, bars.symbols, volume=volume, **fields), EVERYTHING)
+    silent = build_features(
+        Bars(bars.timestamps, bars.symbols, volume=np.maximum(volume, 0.0), **fields), EVERYTHING
+    )
+    np.testing.assert_array_equal(flagged.values, silent.values)
