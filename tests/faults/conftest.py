@@ -9,16 +9,20 @@ from broker.simulator.harness import start_simulator
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Note the rows of each test, and leave the long tests to `make test-faults`."""
+    """Note the rows of each test; without `-m faults` leave out the long tests and all but one case of each other."""
+    seen = set()
+    left_out = []
     for item in items:
         rows = [str(row) for mark in item.iter_markers("row") for row in mark.args]
         item.user_properties.append(("rows", " ".join(rows)))
-    if "faults" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("faults")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+        name = item.nodeid.partition("[")[0]
+        repeated = name in seen and "scene" in getattr(item, "fixturenames", ())
+        seen.add(name)
+        if repeated or item.get_closest_marker("faults"):
+            left_out.append(item)
+    if left_out and "faults" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -218,7 +218,14 @@ def test_killed_at_every_fail_point_in_many_ways_both_books_agree(scene, point, 
     dies_at_times(scene, point, chance)
     scene.control.advance(seconds=400)  # partial fills are completed
     finish(scene)
-    assert_traded_once(scene)
+    scene.check()
+    asked = {order.client_order_id for order in scene.orders("needs_human")}
+    assert {order.client_order_id for order in scene.orders("filled")} == set(scene.broker_orders())
+    assert len(asked) + len(scene.broker_orders()) == 2
+    if (
+        asked
+    ):  # twice it died when the order was about to go out, so it may have gone out twice: a person is asked
+        assert point == "before_post"
 
 
 def dies_at_times(scene, point, chance):

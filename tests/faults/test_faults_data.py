@@ -84,7 +84,7 @@ def test_an_impossible_row_is_rejected_and_its_symbol_refused(scene, change, day
 def test_a_row_that_comes_twice_refuses_its_symbol_with_its_number(scene):
     scene.control.doctor_bars(symbol="AAPL", day=DAY, change="duplicate")
     decide(scene)
-    assert "bar 24 is rejected" in refusals(scene)["AAPL"]
+    assert "is rejected: its time" in refusals(scene)["AAPL"]
     assert scene.ledger() == {"MSFT": 10}
 
 

@@ -40,6 +40,7 @@ def test_the_rate_limit_on_a_submit_is_waited_out_and_the_order_sent_once(decide
     assert len(lookups) >= 1
 
 
+@pytest.mark.faults
 @pytest.mark.row(24)
 def test_the_rate_limit_on_reads_is_honoured_without_a_storm(decided):
     decided.control.http_fault(route="GET /v2/account", status=429, headers={"Retry-After": "2"}, count=1)
@@ -152,6 +153,7 @@ def test_a_read_that_cannot_be_understood_stops_the_step_and_harms_nothing(decid
     assert_traded(decided)
 
 
+@pytest.mark.faults
 @pytest.mark.row(30)
 @pytest.mark.parametrize("fault", [{"action": "drip", "seconds": 0.2}, {"action": "stall", "seconds": 20}])
 def test_a_broker_that_dawdles_is_given_up_and_asked_again(decided, fault):
@@ -162,6 +164,7 @@ def test_a_broker_that_dawdles_is_given_up_and_asked_again(decided, fault):
     decided.control.clear_faults()
 
 
+@pytest.mark.faults
 @pytest.mark.row(31)
 def test_after_hours_offline_nothing_that_piled_up_fires(decided):
     daemon = decided.start(poll_s=0.05)

@@ -95,6 +95,7 @@ def test_a_second_daemon_leaves_naming_the_first(scene, same_folder):
     assert scene.start("--once", **elsewhere).wait() == 0
 
 
+@pytest.mark.faults
 @pytest.mark.row(64)
 def test_the_log_is_rotated_at_its_size(scene):
     for _ in range(3):
@@ -183,6 +184,7 @@ def test_a_redirect_to_another_host_is_not_followed(scene):
         assert other.control.log() == []
 
 
+@pytest.mark.faults
 @pytest.mark.row(69)
 def test_the_keys_show_nowhere_even_at_debug_and_in_a_traceback(scene):
     """Every file that the daemon wrote is searched by the scene at the end; here the noise is turned up."""

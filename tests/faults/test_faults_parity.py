@@ -56,6 +56,7 @@ def test_two_hundred_and_fifty_sessions_bring_the_backtests_decisions(tmp_path):
     assert_identical(traded(tmp_path, 250, live_settings()), 250)
 
 
+@pytest.mark.faults
 def test_restarts_between_all_sessions_change_no_decision(tmp_path):
     report = traded(tmp_path, 12, live_settings(), disturb=lambda desk, number: desk.restart())
     assert report.equal == report.decisions
@@ -67,6 +68,7 @@ def test_slippage_is_measured_order_by_order(tmp_path):
     assert all(abs(bps - 5) < 0.5 for bps in report.slippage_bps)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize(
     ("cause", "sections", "options", "disturb"),
     [

@@ -57,6 +57,7 @@ def test_an_event_that_comes_twice_is_counted_once(resting, running):
     assert_filled_once(resting)
 
 
+@pytest.mark.faults
 @pytest.mark.row(14)
 @pytest.mark.parametrize("order", ["reverse", "shuffle"])
 def test_events_in_any_order_end_in_the_same_state(resting, running, order):
@@ -70,6 +71,7 @@ def test_events_in_any_order_end_in_the_same_state(resting, running, order):
     resting.check()
 
 
+@pytest.mark.faults
 @pytest.mark.row(15)
 def test_an_event_before_the_answer_to_the_post_does_no_harm(scene, running):
     scene.control.auto_fill(enabled=True)
@@ -90,6 +92,7 @@ def test_an_event_that_is_lost_is_made_up_for_by_the_next_look(resting, running)
     assert_filled_once(resting)
 
 
+@pytest.mark.faults
 @pytest.mark.row(17)
 @pytest.mark.parametrize("how", [1000, 1006, 1011, "reset"])
 def test_a_closed_stream_is_opened_again_and_rest_is_read_first(resting, running, how):
@@ -107,6 +110,7 @@ def test_a_closed_stream_is_opened_again_and_rest_is_read_first(resting, running
     assert resting.posts() == []
 
 
+@pytest.mark.faults
 @pytest.mark.row(18)
 def test_a_broker_that_hangs_is_noticed_and_gets_no_new_order_meanwhile(resting, running):
     fill_all(resting)
@@ -126,6 +130,7 @@ def test_a_broker_that_hangs_is_noticed_and_gets_no_new_order_meanwhile(resting,
     resting.check()
 
 
+@pytest.mark.faults
 @pytest.mark.row(19)
 def test_a_stream_that_says_nothing_is_not_needed(resting, running):
     resting.control.stream_mute()
@@ -164,6 +169,7 @@ def test_a_status_that_nobody_knows_halts_its_symbol(resting):
     resting.check()
 
 
+@pytest.mark.faults
 @pytest.mark.row(21)
 def test_keys_revoked_while_running_halt_once_and_are_not_hammered(resting, running):
     running(**FAST_POLL)
@@ -189,6 +195,7 @@ def test_a_stream_that_is_not_granted_is_made_up_for_by_rest(resting, running):
     assert any("granted no trade_updates" in line["message"] for line in log_lines(resting))
 
 
+@pytest.mark.faults
 @pytest.mark.row(23)
 def test_a_refused_handshake_is_tried_again_at_leisure(resting):
     resting.control.stream_refuse(status=429, count=100)
