@@ -57,7 +57,9 @@ def test_a_run_folder_is_complete(run):
 
 
 def test_the_sample_stocks_are_forecast_and_the_short_one_is_refused(result):
-    forecast = set(np.array(result.subject.forecasts.symbols)[np.isfinite(result.subject.forecasts.mean).any(axis=0)])
+    forecast = set(
+        np.array(result.subject.forecasts.symbols)[np.isfinite(result.subject.forecasts.mean).any(axis=0)]
+    )
     assert forecast == {"AAPL", "GOOG", "IBM", "MSFT"}
     assert "196 bars" in result.quality.refused["FB"]
     assert "FB" not in set(result.subject.simulation.orders["symbol"])
