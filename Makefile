@@ -37,6 +37,11 @@ types: $(STAMP)  ## check types
 bench: $(STAMP)  ## measure speed
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-peers: $(STAMP)  ## measure other libraries beside it; makes .venv-peers (2 GB)
+	test -x $(VENV)-peers/bin/python || { $(PYTHON) -m venv $(VENV)-peers && $(VENV)-peers/bin/python -m pip install -qq torch==2.13.0; }
+	$(VENV)-peers/bin/python -m pip install -qq -r benchmarks/peers.txt
+	$(BIN)/python -m benchmarks peers sweep $(ARGS)
+
 docs: $(STAMP)  ## write docs/settings.md from the settings
 	$(BIN)/python docs/make_settings.py
 

@@ -59,7 +59,10 @@ class Report:
             "machine": machine(),
             "versions": versions(),
             "data": self.data,
-            "lines": [asdict(line) for line in self.lines],
+            "lines": [
+                {key: None if value != value else value for key, value in asdict(line).items()}
+                for line in self.lines
+            ],
             "details": self.details,
         }
 
