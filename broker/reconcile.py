@@ -16,7 +16,7 @@ from broker.errors import MustHalt
 from broker.failpoints import reach
 from broker.ids import parse_client_order_id
 from broker.journal import EVERYTHING, Journal
-from broker.orders import AT_BROKER, State, Step, is_known
+from broker.orders import AT_BROKER, IN_DOUBT, State, Step, is_known
 from broker.port import Broker, Notify
 from broker.records import StoredOrder
 from broker.wire import Account, BrokerOrder, MarketClock, Position, plain
@@ -257,7 +257,9 @@ class Reconciler:
         elif order.posts > 1:
             self.journal.step(name, Step.GIVE_UP, now, "sent twice, found never")
             self._lookups.pop(name, None)
-            self._notify("needs_human", order.symbol, f"{name} was sent twice and is nowhere to be found")
+            self.halt(
+                order.symbol, f"{name} was sent twice and is nowhere to be found: reject it, then resume", now
+            )
         # else: the sender sends the same id once more, see `may_resend`
 
     def may_resend(self, order: StoredOrder) -> bool:
@@ -274,8 +276,9 @@ class Reconciler:
     def _compare(self, positions: dict[str, Position], now: datetime) -> frozenset[str]:
         """Halt symbols in which ledger and position differ at two looks in a row, and name those in doubt."""
         ledger = self.journal.ledger()
-        lagging = self._lags(now)
-        doubtful = set(lagging)
+        in_doubt = {order.symbol for order in self.journal.orders(IN_DOUBT)}
+        explained = self._lags(now) | in_doubt  # an order whose outcome is unknown may well have been filled
+        doubtful = set(explained)
         for symbol in self.symbols:
             held = positions[symbol].quantity if symbol in positions else Decimal(0)
             booked = ledger.get(symbol, Decimal(0))
@@ -283,7 +286,7 @@ class Reconciler:
                 self._strikes.pop(symbol, None)
                 continue
             doubtful.add(symbol)
-            if symbol in lagging:
+            if symbol in explained:
                 continue
             self._strikes[symbol] = self._strikes.get(symbol, 0) + 1
             if self._strikes[symbol] >= STRIKES:

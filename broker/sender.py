@@ -85,7 +85,8 @@ class Sender:
         prices = self._prices({*self.reconciler.symbols, *look.positions, *others})
         sent = 0
         for order in sorted(due, key=lambda order: (order.state != State.UNKNOWN, not order.reduces)):
-            if order.symbol in look.doubtful and not _flattens(order):
+            doubted = order.symbol in look.doubtful and order.state != State.UNKNOWN
+            if doubted and not _flattens(order):
                 continue
             posted, clear = self._send_one(order, look, outside, prices)
             sent += posted

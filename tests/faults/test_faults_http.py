@@ -74,6 +74,7 @@ def test_an_order_that_is_lost_twice_is_left_to_a_human(decided):
     assert len(posts_of(decided, "AAPL")) == 2
     assert decided.broker_orders() == {}
     assert set(decided.events("give_up")) == {"sent twice, found never"}
+    assert sorted(scope for scope, _ in decided.halts()) == ["AAPL", "MSFT"]
     decided.check()
 
 

@@ -1,0 +1,122 @@
+"""The simulator's broker without any socket, as a `Broker`: every call can be made to fail, before or after."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from broker import wire
+from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
+from broker.simulator import server
+from broker.simulator.commands import run
+from broker.simulator.core import Simulator
+from broker.simulator.store import Store
+from broker.simulator.trading import Call
+from broker.simulator.values import parse_instant
+from broker.simulator.world import SimulatorSettings, World
+from broker.wire import RawPrice
+
+ROUTES = {(method, path): route for method, path, route in server.ROUTES}
+
+
+class WorldBroker:
+    """`fault` is what happens to the next submit; `hidden` look-ups say 404; `down` calls are unreachable."""
+
+    def __init__(self, bars, start, **settings):
+        self.simulator = Simulator(
+            World(bars, parse_instant(start), SimulatorSettings(**settings)), Store(None)
+        )
+        self.fault = None
+        self.hidden = 0
+        self.down = 0
+
+    def command(self, name, **body):
+        return run(self.simulator, name, body)
+
+    def call(self, method, path, params=None, query=None, body=None):
+        if self.down:
+            self.down -= 1
+            raise Unreachable("down")
+        reply = self.simulator.answer(ROUTES[method, path], Call(params or {}, query or {}, body))
+        if reply.status >= 400:
+            raise Refused(reply.status, reply.body.get("code"), reply.body.get("message", ""), reply.body)
+        return reply.body
+
+    def account(self):
+        return wire.account(self.call("GET", "/v2/account"))
+
+    def clock(self):
+        return wire.market_clock(self.call("GET", "/v2/clock"))
+
+    def asset(self, symbol):
+        return wire.asset(self.call("GET", "/v2/assets/{symbol:.+}", {"symbol": symbol}))
+
+    def positions(self):
+        return {p["symbol"]: wire.position(p) for p in self.call("GET", "/v2/positions")}
+
+    def submit(self, request):
+        fault, self.fault = self.fault, None
+        if fault == "limited":
+            raise RateLimited("429")
+        if fault == "before":
+            raise OutcomeUnknown("lost on the way there")
+        answer = wire.order(self.call("POST", "/v2/orders", body=request.body()))
+        if fault == "after":
+            raise OutcomeUnknown("lost on the way back")
+        return answer
+
+    def order_by_client_id(self, client_order_id):
+        if self.hidden:
+            self.hidden -= 1
+            return None
+        try:
+            found = self.call(
+                "GET", "/v2/orders:by_client_order_id", query={"client_order_id": client_order_id}
+            )
+        except Refused:
+            return None
+        return wire.order(found)
+
+    def order(self, order_id):
+        return wire.order(self.call("GET", "/v2/orders/{order_id}", {"order_id": order_id}))
+
+    def open_orders(self):
+        return [
+            wire.order(o) for o in self.call("GET", "/v2/orders", query={"limit": "500", "direction": "asc"})
+        ]
+
+    def orders_since(self, moment):
+        query = {"limit": "500", "status": "all", "after": moment.isoformat()}
+        return [wire.order(o) for o in self.call("GET", "/v2/orders", query=query)]
+
+    def cancel(self, order_id):
+        try:
+            self.call("DELETE", "/v2/orders/{order_id}", {"order_id": order_id})
+        except Refused:
+            return False
+        return True
+
+    def suspend(self, suspended=True):
+        body = {"suspend_trade": suspended}
+        return self.call("PATCH", "/v2/account/configurations", body=body)["suspend_trade"]
+
+    def fills(self, after):
+        query = {"direction": "asc", "page_size": "100"}
+        if after is not None:
+            query["after"] = after.isoformat()
+        page = self.call("GET", "/v2/account/activities/{kind}", {"kind": "FILL"}, query)
+        return [wire.fill(activity) for activity in page]
+
+    def last_prices(self, symbols):
+        world = self.simulator.world
+        return {s: RawPrice(Decimal(str(world.price(s)))) for s in symbols if world.price(s) is not None}
+
+    # the truth
+
+    def now(self):
+        return datetime.fromtimestamp(self.simulator.world.now / 1e9, UTC)
+
+    def accepted(self):
+        """Orders at the broker by client id."""
+        return {order.client_order_id: order for order in self.simulator.world.book.orders.values()}
+
+    def held(self):
+        return {s: p.qty for s, p in self.simulator.world.book.positions.items() if p.qty}
