@@ -328,8 +328,8 @@ class LiveSettings(Section):
     """Seconds the model process may take; then it is killed and there is no order."""
     memory_mb: int = Field(8192, ge=256)
     """Address space of the model process; beyond it, it fails and there is no order."""
-    replay_bars: int = Field(504, ge=1)
-    """Bars over which a strategy's memory is rebuilt from the journal's fills."""
+    replay_bars: int = Field(126, ge=1)
+    """Bars over which a strategy's memory is rebuilt from the journal's fills; more than `strategy.min_hold_bars`."""
     port: int = Field(0, ge=0, le=65535)
     """Loopback port of /health and /metrics; 0 means none."""
     webhook: str | None = None

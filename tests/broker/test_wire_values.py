@@ -139,6 +139,7 @@ def test_prices_are_sent_on_the_grid_of_the_exchange(price, sent):
     assert request.body()["limit_price"] == sent
 
 
+@pytest.mark.row(39)
 def test_an_order_takes_no_price_but_a_raw_one():
     with pytest.raises(TypeError, match="RawPrice"):
         OrderRequest("c", "AAPL", "buy", Decimal(1), "limit", limit_price=Decimal(100))

@@ -98,3 +98,16 @@ def test_an_approval_counts_once_and_only_for_the_order_that_was_shown(scene):
     scene.once(approve=True)
     assert "collar" in scene.orders("refused")[0].reason
     scene.check()
+
+
+@pytest.mark.faults
+@pytest.mark.row(40)
+def test_a_broker_whose_clock_goes_back_halts_everything(scene):
+    daemon = scene.start()
+    scene.until(lambda: scene.state.joinpath("journal.db").exists() and "started" in daemon.said())
+    scene.after_close()
+    scene.until(lambda: scene.orders())
+    scene.control.set_clock(to="2026-03-04T10:00:00-05:00")
+    scene.until(lambda: scene.halts())
+    assert "clock went back" in scene.halts()[0][1]
+    daemon.kill()

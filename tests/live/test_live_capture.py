@@ -1,6 +1,7 @@
 """Live is the backtest's own Cerebro, one bar longer: bar by bar it makes the orders that the backtest makes."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import backtrader as bt
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from live_values import live_settings, random_forecasts, some_bars
 
 from broker.capture import AccountState, CaptureBroker, CaptureError, PastFill, PastOrder, positions_after
-from engine.live_decide import run_strategy
+from broker.records import NewOrder
+from engine.live_decide import price_problem, run_strategy
 from engine.sessions import bar_open_times
 from engine.simulate import build_cerebro, simulate
 from strategies.signal import SignalStrategy
@@ -217,3 +219,21 @@ def test_a_working_order_that_the_strategy_takes_back_is_captured_as_a_cancellat
 def test_positions_follow_from_executions_by_average_price():
     fills = [("A", PastFill(10, 100.0, 1)), ("A", PastFill(10, 110.0, 2)), ("A", PastFill(-5, 150.0, 3))]
     assert positions_after(fills) == {"A": (15, 105.0)}
+
+
+@pytest.mark.row(39)
+@pytest.mark.parametrize(
+    ("limit", "close", "trade", "refused"),
+    [
+        (None, 100, 50, False),
+        (90, 100, 100, False),
+        (90, 100, Decimal("100.4"), False),
+        (90, 100, 105, True),
+        (90, 100, None, True),
+    ],
+)
+def test_a_price_made_from_adjusted_bars_is_not_sent(limit, close, trade, refused):
+    order = NewOrder(
+        "id", "AAPL", "buy", Decimal(1), "limit", "day", Decimal(close), False, limit_price=limit
+    )
+    assert (price_problem(order, None if trade is None else Decimal(trade)) is not None) == refused
