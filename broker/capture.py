@@ -105,7 +105,7 @@ class CaptureBroker(bt.brokers.BackBroker):
     Attributes:
         captured: orders of the last bar, in the order in which the strategy made them.
         cancelled: client_order_ids of working orders that it cancelled at the last bar.
-        differences: where the strategy, asked again, decided otherwise than it did at the time.
+        differences: (bar, text) where the strategy, asked again, decided otherwise than it did at the time.
     """
 
     def __init__(self, account: AccountState, closes: Sequence[datetime]) -> None:
@@ -114,7 +114,7 @@ class CaptureBroker(bt.brokers.BackBroker):
         self.closes = list(closes)
         self.captured: list[CapturedOrder] = []
         self.cancelled: list[str] = []
-        self.differences: list[str] = []
+        self.differences: list[tuple[datetime, str]] = []
         self._bar = -1
         self._waiting: list[_Replayed] = [_Replayed(order) for order in account.past]
         self._bound: dict[int, _Replayed] = {}
@@ -144,9 +144,8 @@ class CaptureBroker(bt.brokers.BackBroker):
                 and replayed.past.decided_at == self.closes[self._bar - 1]
             ):
                 past = replayed.past
-                self.differences.append(
-                    f"{past.decided_at:%Y-%m-%d %H:%M} {past.symbol}: made an order over {past.quantity:g} then"
-                )
+                text = f"{past.symbol}: made an order over {past.quantity:g} then, none now"
+                self.differences.append((self.closes[self._bar - 1], text))
             self._replay(replayed)
         self._waiting = [replayed for replayed in self._waiting if not replayed.over]
         close = self.closes[self._bar]
@@ -211,7 +210,7 @@ class CaptureBroker(bt.brokers.BackBroker):
 
     def _differ(self, order: Any, what: str) -> None:
         side = "buy" if order.isbuy() else "sell"
-        self.differences.append(f"{self.closes[self._bar]:%Y-%m-%d %H:%M} {side} {order.data._name}: {what}")
+        self.differences.append((self.closes[self._bar], f"{side} {order.data._name}: {what}"))
 
     def _replay(self, replayed: _Replayed) -> None:
         """Book the executions that fell into the bar that has just closed."""

@@ -35,6 +35,7 @@ from engine.live_decide import (
     load_strategy,
     model_problems,
     price_problem,
+    repeat_problem,
     replay_start,
     run_strategy,
 )
@@ -289,6 +290,10 @@ class Daemon:
             first = bars.timestamps[0]
         state = account_state(self.journal, look.account, first.to_pydatetime())
         step = run_strategy(bars, forecasts, self.settings, self.strategy, state, first)
+        self._keep_differences(step.differences, look.now)
+        problem = repeat_problem(step, bars, self.journal.last_decision())
+        if problem is not None:
+            raise DataError(problem)
         doubts = Doubts(fresh.problems, model_problems(forecasts, self.symbols, self.settings.risk))
         ledger = self.journal.ledger()
         decision, targets, orders = decision_records(
@@ -303,7 +308,6 @@ class Daemon:
             look.now,
             self._may_queue,
         )
-        self._keep_differences(step.differences, look.now)
         ask = self.settings.live.approve
         if not self.journal.record_decision(decision, targets, orders, ask):
             return
@@ -321,8 +325,9 @@ class Daemon:
         task = ForecastTask(bars, self.settings, files, first)
         return checked_forecasts(self._models.ask(task), bars)
 
-    def _keep_differences(self, differences: list[str], now: datetime) -> None:
-        for text in differences:
+    def _keep_differences(self, differences: list[tuple[datetime, str]], now: datetime) -> None:
+        for asof, what in differences:
+            text = f"{asof:%Y-%m-%d %H:%M} {what}"
             if f"differs {text}" not in self._said:
                 self._said.add(f"differs {text}")
                 self.journal.note(now, "replay", text)

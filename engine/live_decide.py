@@ -47,7 +47,7 @@ class Step:
 
     orders: list[CapturedOrder]
     cancelled: list[str]
-    differences: list[str]
+    differences: list[tuple[datetime, str]]
     decisions: list[tuple[Any, ...]]
 
 
@@ -162,6 +162,20 @@ def _past_orders(journal: Journal, first: datetime) -> tuple[list[PastOrder], li
 
 def _signed(order: PastOrder) -> list[tuple[str, PastFill]]:
     return [(order.symbol, fill) for fill in order.fills]
+
+
+def repeat_problem(step: Step, bars: Bars, last: DecisionRow | None) -> str | None:
+    """Return why the strategy cannot be trusted to repeat itself, or None.
+
+    Asked again about the last bar it decided on, over the very same bars and with the very same past, it must make
+    the same orders. Else it decides by chance, by the clock, or by something that a restart forgets.
+    """
+    if last is None or last.asof not in bars.timestamps:
+        return None
+    again = [text for asof, text in step.differences if asof == last.asof]
+    if not again or bars.until(pd.Timestamp(last.asof)).fingerprint != last.fingerprint:
+        return None
+    return f"the strategy does not repeat itself: on the bar of {last.asof:%Y-%m-%d %H:%M} UTC, {again[0]}"
 
 
 def decision_records(

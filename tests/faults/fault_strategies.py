@@ -1,5 +1,7 @@
 """Strategies for the fault tests: every bar brings orders, and what they are follows from bars and positions."""
 
+import os
+
 import backtrader as bt
 
 
@@ -66,11 +68,7 @@ class Idle(bt.Strategy):
 
 
 class Forgetful(bt.Strategy):
-    """Decide by the number of times the process was asked: not repeatable."""
-
-    asked = 0
+    """Decide by the process it runs in: not repeatable."""
 
     def next(self):
-        Forgetful.asked += 1
-        if Forgetful.asked % 2:
-            self.buy(data=self.datas[0], size=Forgetful.asked)
+        self.buy(data=self.datas[0], size=1 + os.getpid() % 7_919)

@@ -198,7 +198,7 @@ def test_an_order_that_is_asked_for_otherwise_than_then_is_reported():
     past = [PastOrder("id", closes[1], "AAPL", 7.0, (), closes[2])]
     broker = CaptureBroker(AccountState(1e5, {}, past, {}, {closes[1]: 1e5}), closes)
     build_cerebro(bars, live_settings().execution, Watcher, {}, broker=broker).run()
-    assert any("wanted 7 then, 10 now" in text for text in broker.differences)
+    assert broker.differences == [(closes[1], "buy AAPL: wanted 7 then, 10 now")]
 
 
 def test_a_working_order_that_the_strategy_takes_back_is_captured_as_a_cancellation():
