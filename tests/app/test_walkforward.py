@@ -44,24 +44,44 @@ def interrupt_parent(task, arrays):
     signal.pause()
 
 
-def walked(jobs):
+def walked(jobs, forecaster=LSTMForecaster):
     bars = make_bars(rows=330)
     settings = make_settings(model__seeds=2)
     panel = build_features(bars, settings.features, 1, 60)
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
     timeline, curves = walk_forward(
-        panel, labels, folds, LSTMForecaster(settings.model, 7), max_age_bars=200, jobs=jobs
+        panel, labels, folds, forecaster(settings.model, 7), max_age_bars=200, jobs=jobs
     )
     return timeline.forecasts(panel, 1), curves
 
 
-def test_the_result_is_bit_identical_for_any_number_of_jobs():
-    (one, curves_one), (two, curves_two) = walked(1), walked(2)
-    np.testing.assert_array_equal(one.mean, two.mean)
-    np.testing.assert_array_equal(one.std, two.std)
-    assert curves_one == curves_two
-    assert one.model_ids == two.model_ids
+@pytest.mark.parametrize("jobs", [2, 4])
+def test_the_result_is_bit_identical_for_any_number_of_jobs(jobs):
+    (one, curves_one), (many, curves_many) = walked(1), walked(jobs)
+    np.testing.assert_array_equal(one.mean, many.mean)
+    np.testing.assert_array_equal(one.std, many.std)
+    assert curves_one == curves_many
+    assert one.model_ids == many.model_ids
+
+
+class StackedHere(LSTMForecaster):
+    """A forecaster that stacks its networks, as on a GPU, on the processor."""
+
+    device = "stacked"
+
+    def fit_together(self, work):
+        return super().fit_together(work, "cpu")
+
+
+def test_a_device_gets_all_members_at_once_and_forecasts_what_processes_do():
+    alone, _ = walked(1)
+    together, curves = walked(2, StackedHere)
+    np.testing.assert_allclose(together.mean, alone.mean, atol=1e-6)
+    np.testing.assert_allclose(together.std, alone.std, rtol=1e-4)
+    assert [(curve.model_id, curve.network) for curve in curves] == [
+        (model, seed) for model in ("fold-00", "fold-01") for seed in ("seed-0", "seed-1")
+    ]
 
 
 def test_progress_counts_every_member():
@@ -104,6 +124,15 @@ def test_an_error_in_a_task_comes_back_and_leaves_no_process():
     assert multiprocessing.active_children() == []
 
 
+@pytest.fixture
+def interruptible():
+    """A test run in the background of a shell ignores Ctrl-C; a user's run does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_process():
     with pytest.raises(KeyboardInterrupt):
         run_tasks(interrupt_parent, [1, 2], {}, 2)
