@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,4 +97,9 @@ def hide_in_tracebacks() -> None:
             raise SystemExit(130)
         sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
 
+    def show_of_thread(what: threading.ExceptHookArgs) -> None:
+        if what.exc_value is not None:
+            show(what.exc_type, what.exc_value, what.exc_traceback)
+
     sys.excepthook = show
+    threading.excepthook = show_of_thread
