@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+import requests
 from scripted_server import Answer, ScriptedServer
 
 from broker.keys import register_secret
@@ -45,12 +46,22 @@ def test_a_halt_a_refusal_and_a_fill_are_posted_without_secrets(receiver):
     assert watch.counts == {"halt": 1, "refused": 1, "fill": 1, "decision": 1}
 
 
-def test_a_dead_receiver_holds_nobody_up(receiver):
-    receiver.close()
-    watch = Watch("paper", receiver.url)
+def test_a_dead_receiver_holds_nobody_up(monkeypatch):
+    asked, gone = threading.Event(), threading.Event()
+
+    def hang(*_, **__):
+        asked.set()
+        gone.wait(20)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr("requests.Session.post", hang)
+    watch = Watch("paper", "http://127.0.0.1:1")
     for _ in range(300):
         watch.notify("halt", "", "x")
     assert watch.counts["halt"] == 300
+    assert asked.wait(20)
+    gone.set()
+    wait_for(watch._webhook._queue.empty)
 
 
 @pytest.mark.parametrize(
