@@ -126,13 +126,14 @@ class Webhook:
             log.warning("the webhook is too slow; a message was dropped")
 
     def _run(self) -> None:
-        session = requests.Session()
-        session.trust_env = False
         while True:
             message = self._queue.get()
             try:
-                answer = session.post(self._url, json=message, timeout=5, allow_redirects=False)
-                answer.raise_for_status()
+                with (
+                    requests.Session() as session
+                ):  # a kept connection may be dead when the next message comes
+                    session.trust_env = False
+                    session.post(self._url, json=message, timeout=5, allow_redirects=False).raise_for_status()
             except requests.RequestException as problem:
                 log.warning("webhook: %s", type(problem).__name__)
 
