@@ -124,11 +124,15 @@ class CaptureBroker(bt.brokers.BackBroker):
         """Begin with the opening positions."""
         super().start()
         self.set_checksubmit(False)
-        self.set_cash(self.account.cash_at.get(self.closes[0], self.account.cash))
         self._by_name = {data._name: data for data in self.cerebro.datas}
-        for symbol, (quantity, price) in self.account.opening.items():
-            if symbol in self._by_name and quantity:
-                self.positions[self._by_name[symbol]].update(quantity, price)
+        opening = [
+            PastOrder("", None, symbol, quantity, (PastFill(quantity, price, self.closes[0]),))
+            for symbol, (quantity, price) in self.account.opening.items()
+            if symbol in self._by_name and quantity
+        ]
+        worth = sum(fill.quantity * fill.price for order in opening for fill in order.fills)
+        self.set_cash(self.account.cash_at.get(self.closes[0], self.account.cash) + worth)
+        self._waiting = [*map(_Replayed, opening), *self._waiting]  # told of like any other execution
 
     def next(self) -> None:
         """Tell the strategy what happened since the last bar; on the last one, make the account the real one."""

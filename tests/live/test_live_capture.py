@@ -146,6 +146,18 @@ def test_the_strategy_sees_the_accounts_cash_and_positions():
     assert seen == {"size": 7.0, "price": 99.0, "cash": 100_000.0}
 
 
+def test_a_position_from_before_the_replay_can_be_closed_in_it():
+    bars = some_bars(sessions=6)
+    closes = [t.to_pydatetime() for t in bars.timestamps]
+    sale = PastOrder("id", closes[1], "AAPL", -7.0, (PastFill(-7.0, 101.0, closes[2] - timedelta(hours=1)),))
+    account = AccountState(1e5, {}, [sale], {"AAPL": (7.0, 99.0)})
+    seen = []
+    broker = CaptureBroker(account, closes)
+    params = {"act": lambda strategy: seen.append(strategy.getposition(strategy.datas[0]).size)}
+    build_cerebro(bars, live_settings().execution, Scripted, params, broker=broker).run()
+    assert (seen, broker.captured) == ([0.0], [])
+
+
 def test_a_past_that_does_not_add_up_makes_no_order():
     with pytest.raises(CaptureError, match="does not add up"):
         captured(lambda s: None, positions={"AAPL": (7.0, 99.0)})
