@@ -57,6 +57,13 @@ def test_two_hundred_and_fifty_sessions_bring_the_backtests_decisions(tmp_path):
 
 
 @pytest.mark.faults
+def test_a_replay_of_a_few_bars_only_changes_no_decision(tmp_path):
+    """Positions are older than the replay here; three bars is how long the policy remembers."""
+    report = traded(tmp_path, 40, live_settings(live={"replay_bars": 6}))
+    assert report.equal == report.decisions
+
+
+@pytest.mark.faults
 def test_restarts_between_all_sessions_change_no_decision(tmp_path):
     report = traded(tmp_path, 12, live_settings(), disturb=lambda desk, number: desk.restart())
     assert report.equal == report.decisions
