@@ -34,6 +34,7 @@ def shared_simulator(tmp_path_factory):
 @pytest.fixture
 def simulator(shared_simulator, socket_enabled):
     shared_simulator.control.restore()
+    shared_simulator.control.settings(partial_probability=0.0)  # settings outlive a restore
     shared_simulator.control.clear_log()
     return shared_simulator
 

@@ -65,7 +65,6 @@ def test_a_gap_a_few_bars_back_refuses_the_symbol(scene):
         {"l": -5.0},
         {"h": 50.0},
         {"v": -1},
-        {"c": None},
         {"c": "Infinity"},
         {"o": True},
     ],
