@@ -24,7 +24,8 @@ from models.lstm import LSTMForecaster
 
 TARGET = 1.8
 CTRL_C_S, PATIENCE_S = 2.0, 10.0
-MODEL = {"max_epochs": 5, "patience": 5, "seeds": 3}
+PASSES = 8
+MODEL = {"max_epochs": PASSES, "patience": PASSES, "seeds": 3}
 INTERRUPTED = """
 import time
 from engine.parallel import run_tasks
@@ -61,7 +62,7 @@ def run() -> Report:
         cpu[jobs] = time.process_time() - own + (_workers_cpu() - workers) / jobs
         means[jobs] = timeline.forecasts(task.panel, 1).mean
     same = np.array_equal(means[1], means[2], equal_nan=True)
-    work = f"{len(bars.symbols)} symbols, {len(task.folds)} folds, 3 seeds, 5 passes"
+    work = f"{len(bars.symbols)} symbols, {len(task.folds)} folds, 3 seeds, {PASSES} passes"
     report.add(f"{work}: one process", taken[1], "s by the clock", note=f"{cpu[1]:.1f} s CPU")
     report.add(
         f"{work}: two processes",
