@@ -21,6 +21,7 @@ from models.timeline import Timeline
 
 SIMPLE = ("zero", "drift", "ridge", "trees", "arima")
 TWIN_SEEDS = 1  # the twin stands beside the mean over the network's own seeds, at a third of the cost
+TWIN_EPOCHS = 6  # torch has no fused GRU on CPU: at the network's own passes the twin would cost more than it
 PARALLEL_CELLS = 100_000  # below this a process takes longer to start than the simple baselines to fit
 
 
@@ -59,7 +60,8 @@ def run_baselines(
     Args:
         panel, labels, folds: as the network was given them.
         returns: one-bar log return ending at each bar, [T, S], in the label's units (`one_bar_returns`).
-        settings: `seed`, `jobs`, `label.horizon_bars` and `model` (the twin has the other cell and `TWIN_SEEDS`).
+        settings: `seed`, `jobs`, `label.horizon_bars` and `model`; the twin has the other cell, `TWIN_SEEDS`
+            and at the most `TWIN_EPOCHS` passes.
         names: some of `baseline_names(settings)`; None means all.
         data_fingerprint: of the bars, kept in the models.
         on_done: told the baseline, the models finished and their number.
@@ -106,6 +108,8 @@ def returns_panel(panel: FeaturePanel, returns: FloatArray) -> FeaturePanel:
 
 def _forecaster(name: str, settings: Settings) -> Forecaster:
     if name == twin_name(settings):
-        model = settings.model.model_copy(update={"cell": name, "seeds": TWIN_SEEDS})
+        epochs = min(settings.model.max_epochs, TWIN_EPOCHS)
+        update = {"cell": name, "seeds": TWIN_SEEDS, "max_epochs": epochs}
+        model = settings.model.model_copy(update=update)
         return LSTMForecaster(model, settings.seed)
     return BaselineForecaster(name, settings.seed, settings.label.horizon_bars)  # type: ignore[arg-type]
