@@ -24,7 +24,7 @@ from models.lstm import LSTMForecaster
 
 TARGET = 1.8
 CTRL_C_S, PATIENCE_S = 2.0, 10.0
-PASSES = 8
+PASSES = 5
 MODEL = {"max_epochs": PASSES, "patience": PASSES, "seeds": 3}
 INTERRUPTED = """
 import time
