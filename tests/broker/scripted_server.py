@@ -46,6 +46,7 @@ class ScriptedServer:
                     self.send_header(name, value)
                 content = answer.content
                 self.send_header("Content-Length", str(answer.declared_length or len(content)))
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.send_slowly(content, answer.drip)
 
