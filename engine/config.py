@@ -18,7 +18,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from engine.errors import ConfigError
 
 ENV_PREFIX = "FOREWALK_"
-ENV_RESERVED = frozenset({"FOREWALK_SHARED_DATA", "FOREWALK_TEST_CLUSTER"})  # read by the tests, not a setting
+ENV_RESERVED = frozenset(
+    {"FOREWALK_SHARED_DATA", "FOREWALK_TEST_CLUSTER"}
+)  # read by the tests, not a setting
 
 Policy = Literal["refuse", "drop", "repair", "flag"]
 
