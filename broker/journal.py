@@ -7,7 +7,7 @@ is in the journal before it is anywhere else.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -40,11 +40,23 @@ class Journal(JournalFile):
     # decisions
 
     def record_decision(
-        self, decision: DecisionRow, targets: Sequence[Target], orders: Sequence[NewOrder], ask: bool
+        self,
+        decision: DecisionRow,
+        targets: Sequence[Target],
+        orders: Sequence[NewOrder],
+        ask: bool,
+        cancels: Sequence[str] = (),
+        refused: Mapping[str, str] | None = None,
+        closes: Mapping[str, float] | None = None,
     ) -> bool:
-        """Write a decision with its orders at once; False where that bar has been decided already.
+        """Write a decision with all that follows from it at once; False where that bar has been decided already.
 
         With `ask` the orders wait for a human, else they are DECIDED.
+
+        Args:
+            cancels: client_order_ids of earlier orders that it takes back.
+            refused: client_order_id -> reason, for orders of its own that must not be sent.
+            closes: symbol -> close that it was made on; see `last_closes`.
         """
         reach("before_decision_commit")
         with self._transaction() as write:
@@ -56,21 +68,31 @@ class Journal(JournalFile):
             insert(write, "decisions", decision)
             for target in targets:
                 insert(write, "targets", target, decision_id=decision.decision_id)
-            state = after(State.DECIDED, Step.ASK) if ask else State.DECIDED
             for place, order in enumerate(orders):
-                insert(
-                    write,
-                    "orders",
-                    order,
-                    decision_id=decision.decision_id,
-                    send_from=stamp(decision.send_from),
-                    valid_until=stamp(decision.valid_until),
-                    state=str(state),
-                    position=place,
-                    updated_at=stamp(decision.made_at),
-                )
+                self._add_order(write, decision, order, place, ask)
+            for name, reason in (refused or {}).items():
+                self._step(write, name, Step.REFUSE, decision.made_at, reason)
+            for name in cancels:
+                self._want_cancel(write, name, decision.made_at)
+            self._keep_closes(write, decision.asof, closes or {})
         reach("after_decision_commit")
         return True
+
+    @staticmethod
+    def _add_order(
+        write: sqlite3.Connection, decision: DecisionRow, order: NewOrder, place: int, ask: bool
+    ) -> None:
+        insert(
+            write,
+            "orders",
+            order,
+            decision_id=decision.decision_id,
+            send_from=stamp(decision.send_from),
+            valid_until=stamp(decision.valid_until),
+            state=str(after(State.DECIDED, Step.ASK) if ask else State.DECIDED),
+            position=place,
+            updated_at=stamp(decision.made_at),
+        )
 
     def decision(self, decision_id: str) -> DecisionRow | None:
         """Return one decision."""
@@ -139,10 +161,7 @@ class Journal(JournalFile):
     def want_cancel(self, client_order_id: str, now: datetime) -> None:
         """Note that the order is to be cancelled, so that a restart goes on with it."""
         with self._transaction() as write:
-            write.execute(
-                "UPDATE orders SET cancel_wanted = 1, updated_at = ? WHERE client_order_id = ?",
-                (stamp(now), client_order_id),
-            )
+            self._want_cancel(write, client_order_id, now)
 
     def approve(self, client_order_id: str, nonce: str, now: datetime) -> None:
         """Take a human's yes, once: the nonce binds it to the order as it was shown."""
@@ -335,6 +354,13 @@ class Journal(JournalFile):
                     write, now, "resume", "" if scope == EVERYTHING else scope, "", "lifted by a person"
                 )
             return done.rowcount
+
+    @staticmethod
+    def _want_cancel(write: sqlite3.Connection, client_order_id: str, now: datetime) -> None:
+        write.execute(
+            "UPDATE orders SET cancel_wanted = 1, updated_at = ? WHERE client_order_id = ?",
+            (stamp(now), client_order_id),
+        )
 
     def _step(
         self, write: sqlite3.Connection, client_order_id: str, step: Step, now: datetime, reason: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -121,14 +121,6 @@ class JournalFile:
         """Return, for each symbol, time and close of the last bar a decision was made on."""
         return {r["symbol"]: (moment(r["asof"]), r["close"]) for r in self._all("SELECT * FROM bars_seen")}
 
-    def keep_closes(self, asof: datetime, closes: dict[str, float]) -> None:
-        """Remember the closes a decision was made on, to recognise a history that has changed since."""
-        with self._transaction() as write:
-            write.executemany(
-                "INSERT OR REPLACE INTO bars_seen VALUES (?, ?, ?)",
-                [(symbol, stamp(asof), close) for symbol, close in closes.items()],
-            )
-
     # inside
 
     @contextmanager
@@ -147,6 +139,14 @@ class JournalFile:
             raise JournalUnwritable(
                 f"{self.path}: {error}; no order goes out before this is mended"
             ) from None
+
+    @staticmethod
+    def _keep_closes(write: sqlite3.Connection, asof: datetime, closes: Mapping[str, float]) -> None:
+        """Remember the closes a decision was made on, to recognise a history that has changed since."""
+        write.executemany(
+            "INSERT OR REPLACE INTO bars_seen VALUES (?, ?, ?)",
+            [(symbol, stamp(asof), close) for symbol, close in closes.items()],
+        )
 
     @staticmethod
     def _diary(

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import pandas as pd
 
 from broker.errors import BrokerError, MustHalt, Unreachable
 from broker.ids import checked_symbol, decision_id
 from broker.journal import EVERYTHING, Journal, JournalUnwritable
-from broker.orders import State, Step
+from broker.orders import State
 from broker.port import Broker, Notify
 from broker.reconcile import Look, Reconciler
+from broker.records import NewOrder
 from broker.risk import loss_breach
 from broker.sender import Outside, Sender
 from broker.wire import CalendarDay
 from engine.config import Settings
 from engine.errors import DataError, ForewalkError
-from engine.live_bars import BarFeed, FreshBars, LiveBars
+from engine.live_bars import BarFeed, LiveBars
 from engine.live_decide import (
     Doubts,
     account_state,
@@ -309,12 +310,15 @@ class Daemon:
             self._may_queue,
         )
         ask = self.settings.live.approve
-        if not self.journal.record_decision(decision, targets, orders, ask):
+        wrong = self._adjusted_prices(orders)
+        kept = self.journal.record_decision(
+            decision, targets, orders, ask, step.cancelled, wrong, last_closes(bars)
+        )
+        if not kept:
             return
-        self._refuse_adjusted(orders, look)
-        for name in step.cancelled:
-            self.journal.want_cancel(name, look.now)
-        self._remember(fresh, window)
+        for order in orders:
+            if order.client_order_id in wrong:
+                self._notify("refused", order.symbol, wrong[order.client_order_id])
         self.status.last_decision = window.asof
         self._notify("decision", "", f"{window.asof:%Y-%m-%d %H:%M}: {len(orders)} orders")
 
@@ -332,26 +336,19 @@ class Daemon:
                 self._said.add(f"differs {text}")
                 self.journal.note(now, "replay", text)
 
-    def _refuse_adjusted(self, orders: list[Any], look: Look) -> None:
+    def _adjusted_prices(self, orders: Sequence[NewOrder]) -> dict[str, str]:
+        """Return why orders with prices of their own must not be sent; BrokerError leaves the bar undecided."""
         priced = [o for o in orders if o.limit_price or o.stop_price or o.take_profit]
         if not priced:
-            return
+            return {}
         trades = self.broker.last_prices([order.symbol for order in priced])
+        problems = {}
         for order in priced:
             trade = trades.get(order.symbol)
             problem = price_problem(order, None if trade is None else trade.value)
             if problem is not None:
-                self.journal.step(order.client_order_id, Step.REFUSE, look.now, problem)
-                self._notify("refused", order.symbol, problem)
-
-    def _remember(self, fresh: FreshBars, window: Window) -> None:
-        bars = fresh.bars
-        closes = {
-            symbol: float(bars.close[-1, column])
-            for column, symbol in enumerate(bars.symbols)
-            if bars.present[-1, column]
-        }
-        self.journal.keep_closes(window.asof, closes)
+                problems[order.client_order_id] = problem
+        return problems
 
     # time
 
@@ -404,6 +401,15 @@ class Daemon:
             self._models.stop()
         if self._retrainer is not None:
             self._retrainer.stop()
+
+
+def last_closes(bars: Bars) -> dict[str, float]:
+    """Return the close of the last bar by symbol, of those that have one."""
+    return {
+        symbol: float(bars.close[-1, column])
+        for column, symbol in enumerate(bars.symbols)
+        if bars.present[-1, column]
+    }
 
 
 def rebuilt(journal: Journal, broker: Broker, symbols: tuple[str, ...]) -> int:

@@ -201,9 +201,25 @@ def test_a_second_writer_is_told_that_the_file_is_locked(journal):
 
 
 def test_what_a_decision_saw_can_be_compared_with_a_later_history(journal):
-    journal.keep_closes(ASOF, {"AAPL": 200.0})
-    journal.keep_closes(ASOF + timedelta(days=1), {"AAPL": 201.0})
+    next_day = a_decision(ASOF + timedelta(days=1))
+    journal.record_decision(a_decision(), [], [], ask=False, closes={"AAPL": 200.0})
+    journal.record_decision(next_day, [], [], ask=False, closes={"AAPL": 201.0})
     assert journal.last_closes() == {"AAPL": (ASOF + timedelta(days=1), 201.0)}
+
+
+def test_a_decision_that_cannot_be_written_whole_is_not_written_at_all(with_order):
+    """Its cancellations and refusals belong to it: one that came later could be lost to a power cut."""
+    later = a_decision(ASOF + timedelta(days=1))
+    with pytest.raises(DataError, match="no order 'unheard-of'"):
+        with_order.record_decision(later, [], [], False, cancels=[ID], refused={"unheard-of": "why"})
+    assert with_order.last_decision() == a_decision()
+    assert not with_order.order(ID).cancel_wanted
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_an_order_refused_with_its_decision_never_waits_to_be_sent(journal, ask):
+    journal.record_decision(a_decision(), [], [a_new_order()], ask, refused={ID: "prices are adjusted"})
+    assert (journal.order(ID).state, journal.order(ID).reason) == (State.REFUSED, "prices are adjusted")
 
 
 def write_a_lot(journal):

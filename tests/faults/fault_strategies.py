@@ -48,6 +48,31 @@ class RestingLimit(bt.Strategy):
             self.order = None
 
 
+class CancelOnce(bt.Strategy):
+    """Place a resting limit order of each symbol and take all back `after` bars later: said once, never again."""
+
+    params = (("after", 2),)
+
+    def __init__(self):
+        self.resting = []
+        self.placed = 0
+
+    def next(self):
+        if not self.resting:
+            self.placed = len(self)
+            self.resting = [
+                self.buy(data=data, size=10, exectype=bt.Order.Limit, price=data.close[0] - 15)
+                for data in self.datas
+            ]
+        elif len(self) - self.placed == self.p.after:
+            for order in self.resting:
+                self.cancel(order)
+
+    def notify_order(self, order):
+        if order.status == order.Rejected:
+            self.resting = []
+
+
 class Shorter(bt.Strategy):
     """Sell what it does not have."""
 

@@ -151,6 +151,32 @@ def test_killed_while_cancelling_the_state_is_read_back_and_the_cancellation_end
     scene.check()
 
 
+@pytest.mark.row(2, 9)
+def test_killed_right_after_a_decision_to_cancel_the_cancellation_is_not_forgotten(scene):
+    live = {"strategy": "fault_strategies:CancelOnce"}
+    for _ in range(2):
+        scene.decide_and_send(**live)
+    scene.after_close()
+    assert scene.states() == ["acked", "acked"]
+    assert scene.once("after_decision_commit:kill9", **live) == KILLED
+    assert scene.once(**live) == 0
+    assert scene.states() == ["canceled", "canceled"]
+    scene.check()
+
+
+@pytest.mark.row(2, 39)
+def test_killed_right_after_a_decision_an_order_priced_from_adjusted_bars_is_still_refused(scene):
+    live = {"strategy": "fault_strategies:CancelOnce"}
+    scene.after_close()
+    scene.control.price(symbol="AAPL", price="110")
+    assert scene.once("after_decision_commit:kill9", **live) == KILLED
+    assert scene.states() == ["decided", "refused"]
+    scene.after_open()
+    scene.once(**live)
+    assert set(scene.broker_orders()) == {"paper-20260304-MSFT-m-0"}
+    scene.check()
+
+
 @pytest.mark.row(10)
 @pytest.mark.parametrize("point", ["after_halt_commit", "after_broker_cancel_all"])
 def test_killed_in_the_middle_of_the_kill_switch_it_is_still_halted_and_goes_on(scene, point):
