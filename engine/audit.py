@@ -102,7 +102,7 @@ def audit(
 def audit_command(
     what: Path | None = None,
     overrides: Sequence[str] = (),
-    jobs: int | None = None,
+    where: Sequence[str] = (),
     earlier: Path | None = None,
     progress: Progress = _silent,
 ) -> Certificate:
@@ -111,7 +111,7 @@ def audit_command(
     Args:
         what: folder of a run, or a TOML file, or None.
         overrides: `section.key=value`, not for a stored run.
-        jobs: worker processes.
+        where: overrides that change no result: `jobs=2`, `executor=local`, `address=HOST:PORT`.
         earlier: csv or parquet file or folder with an earlier download of the same bars.
         progress: called with (what, done, total).
 
@@ -127,11 +127,10 @@ def audit_command(
     run = what if what is not None and what.is_dir() else None
     if run is not None and overrides:
         raise UsageError("a stored run is audited as it is; use --set with a settings file, or with neither")
-    threads = [] if jobs is None else [f"jobs={jobs}"]
     if run is not None:
-        settings = load_settings(run / "config.toml", threads, environment={})
+        settings = load_settings(run / "config.toml", where, environment={})
     else:
-        settings = load_settings(what, [*overrides, *threads])
+        settings = load_settings(what, [*overrides, *where])
     bars = None
     if earlier is not None:
         kind = "csv" if earlier.suffix.lower() in (".csv", ".txt") else "parquet"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from engine.cluster import workers_of
 from engine.config import Settings
 from engine.errors import ConfigError
 from engine.features.pipeline import FeaturePanel, Float32Array, Labels
@@ -60,8 +61,8 @@ def run_baselines(
     Args:
         panel, labels, folds: as the network was given them.
         returns: one-bar log return ending at each bar, [T, S], in the label's units (`one_bar_returns`).
-        settings: `seed`, `jobs`, `label.horizon_bars` and `model`; the twin has the other cell, `TWIN_SEEDS`
-            and at the most `TWIN_EPOCHS` passes.
+        settings: `seed`, `jobs` or the cluster, `label.horizon_bars` and `model`; the twin has the other cell,
+            `TWIN_SEEDS` and at the most `TWIN_EPOCHS` passes.
         names: some of `baseline_names(settings)`; None means all.
         data_fingerprint: of the bars, kept in the models.
         on_done: told the baseline, the models finished and their number.
@@ -87,7 +88,7 @@ def run_baselines(
             folds,
             _forecaster(name, settings),
             max_age_bars=settings.model.max_age_bars,
-            jobs=1 if name in SIMPLE and (small or name in ("zero", "drift")) else settings.jobs,
+            jobs=1 if name in SIMPLE and (small or name in ("zero", "drift")) else workers_of(settings),
             data_fingerprint=data_fingerprint,
             on_done=lambda done, total, name=name: on_done(name, done, total),  # type: ignore[misc]
         )

@@ -141,10 +141,18 @@ def backtest(
         print_backtest(result, folder, verbose)
 
 
+def _where(jobs: int | None, executor: str | None, address: str | None) -> list[str]:
+    """Return as overrides where the tasks of a stored run shall run now; what is not given stays as stored."""
+    given = {"jobs": jobs, "executor": executor, "address": address}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
 @app.command()
 def reproduce(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     jobs: Jobs = None,
+    executor: Executor = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Rerun a stored run and compare forecasts, orders, equity and metrics; exit 1 if anything differs."""
@@ -152,7 +160,7 @@ def reproduce(
     from engine.reproduce import reproduce as rerun
 
     with progress_display(enabled=not as_json) as progress:
-        comparison = rerun(run, jobs, progress)
+        comparison = rerun(run, _where(jobs, executor, address), progress)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), allow_nan=False))
     else:
@@ -175,6 +183,8 @@ def audit(
     ] = None,
     set_: Set = None,
     jobs: Jobs = None,
+    executor: Executor = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Replace the future at many dates, rerun the whole pipeline, compare the past; exit 1 if it changed.
@@ -185,7 +195,7 @@ def audit(
     from engine.console import progress_display
 
     with progress_display(enabled=not as_json) as progress:
-        certificate = audit_command(what, set_ or (), jobs, earlier, progress)
+        certificate = audit_command(what, set_ or (), _where(jobs, executor, address), earlier, progress)
     if as_json:
         typer.echo(json.dumps(certificate.to_dict(), allow_nan=False))
     else:
@@ -213,13 +223,17 @@ def sweep(
             metavar="KEY=VALUES",
         ),
     ] = None,
-    jobs: Jobs = 0,
+    jobs: Jobs = None,
+    executor: Executor = None,
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Try thousands of policy settings on a run's stored forecasts; each is recorded as a trial.
 
     Without --vary the thresholds (or ranks) and the holding time are varied.
     """
+    from engine.cluster import workers_of
+    from engine.config import load_settings
     from engine.console import progress_display
     from engine.sweep import sweep as run_sweep
     from engine.sweep import write_sweep
@@ -228,7 +242,8 @@ def sweep(
 
     axes = [parse_axis(text) for text in vary or []]
     with progress_display(enabled=not as_json) as progress:
-        result = run_sweep(run, axes, jobs or 0, progress)
+        where = load_settings(overrides=_where(jobs, executor, address), environment={})
+        result = run_sweep(run, axes, workers_of(where), progress)
     folder = write_sweep(result)
     if as_json:
         typer.echo(json.dumps({**summary(result), "folder": str(folder)}, allow_nan=False, default=str))

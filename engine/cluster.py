@@ -1,17 +1,21 @@
 """The same independent tasks on a Ray cluster. The result has the same bits as on one machine.
 
-The shared arrays are put into the cluster's object store once; tasks carry a reference. A task whose node dies is
-run again elsewhere. Ray (https://docs.ray.io) is optional: `pip install 'forewalk[cluster]'`.
+One connection serves a whole run, and an array is put into the cluster's object store once, however many calls share
+it; tasks carry references. A task whose node dies is run again elsewhere. Ray (https://docs.ray.io) is optional:
+`pip install 'forewalk[cluster]'`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from engine.errors import ConfigError, ConnectionFailed, ForewalkError
 
@@ -37,6 +41,27 @@ class Cluster:
     address: str
 
 
+@dataclass
+class _Connection:
+    """What this process has with a cluster: the library, and references to the arrays of the last call."""
+
+    ray: Any
+    address: str
+    stored: dict[str, Any] = field(default_factory=dict)
+
+    def put(self, arrays: Arrays) -> dict[str, Any]:
+        """Return a reference to each array. One with the bytes of one of the last call's is not sent again."""
+        digests = {name: _digest(values) for name, values in arrays.items()}
+        self.stored = {
+            digest: self.stored[digest] if digest in self.stored else self.ray.put(arrays[name])
+            for name, digest in digests.items()
+        }
+        return {name: self.stored[digest] for name, digest in digests.items()}
+
+
+_connection: _Connection | None = None
+
+
 def workers_of(settings: Settings) -> int | Cluster:
     """Return where the settings want tasks to run: a number of local processes, or a cluster."""
     return Cluster(settings.address) if settings.executor == "ray" else settings.jobs
@@ -56,23 +81,51 @@ def run_on_cluster(
         ConnectionFailed: no cluster answers at the address.
         ForewalkError: a task kept losing its node, or the cluster went away.
     """
-    ray = _connect(cluster)
+    connection = _connected(cluster)
+    finished = False
     try:
-        shared = {name: ray.put(values) for name, values in arrays.items()}
-        remote = ray.remote(num_cpus=1, max_retries=RETRIES_PER_TASK)(_run_one)
-        waiting = {
-            remote.remote(function, task, tuple(shared), *shared.values()): number
-            for number, task in enumerate(tasks)
-        }
-        results: dict[int, Result] = {}
-        while waiting:
-            (done,), _ = ray.wait(list(waiting), num_returns=1)
-            number = waiting.pop(done)
-            results[number] = _result(ray, done, tasks[number])
-            on_done(number)
-        return [results[number] for number in range(len(tasks))]
+        results = _run_all(connection, function, tasks, arrays, on_done)
+        finished = True
     finally:
-        ray.shutdown()
+        if not finished:  # an error or Ctrl-C: leaving the cluster ends what still runs there
+            disconnect()
+    return results
+
+
+def disconnect() -> None:
+    """Leave the cluster and let it forget the shared arrays; the end of the process does the same."""
+    global _connection
+    if _connection is not None:
+        _connection.ray.shutdown()
+    _connection = None
+
+
+def _run_all(
+    connection: _Connection,
+    function: Callable[[Task, Arrays], Result],
+    tasks: Sequence[Task],
+    arrays: Arrays,
+    on_done: Callable[[int], None],
+) -> list[Result]:
+    ray = connection.ray
+    shared = connection.put(arrays)
+    remote = ray.remote(num_cpus=1, max_retries=RETRIES_PER_TASK)(_run_one)
+    waiting = {
+        remote.remote(function, task, tuple(shared), *shared.values()): number
+        for number, task in enumerate(tasks)
+    }
+    results: dict[int, Result] = {}
+    while waiting:
+        (done,), _ = ray.wait(list(waiting), num_returns=1)
+        number = waiting.pop(done)
+        results[number] = _result(ray, done, tasks[number])
+        on_done(number)
+    return [results[number] for number in range(len(tasks))]
+
+
+def _digest(values: Any) -> str:
+    shape = f"{values.dtype.descr} {values.shape}".encode()
+    return hashlib.sha256(shape + np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
 def _run_one(
@@ -90,6 +143,16 @@ def _result(ray: Any, reference: Any, task: object) -> Any:
         raise ForewalkError(
             f"the cluster lost {task!r} {RETRIES_PER_TASK + 1} times ({type(error).__name__}); look at its nodes"
         ) from None
+
+
+def _connected(cluster: Cluster) -> _Connection:
+    """Return the connection to the cluster, made now or by an earlier call."""
+    global _connection
+    if _connection is not None and _connection.address != cluster.address:
+        disconnect()
+    if _connection is None:
+        _connection = _Connection(_connect(cluster), cluster.address)
+    return _connection
 
 
 def _connect(cluster: Cluster) -> Any:

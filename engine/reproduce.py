@@ -6,7 +6,7 @@ the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,9 +68,16 @@ class Comparison:
 
 
 def reproduce(
-    run: Path, jobs: int | None = None, progress: Callable[[str, int, int], None] = lambda *_: None
+    run: Path,
+    where: Sequence[str] = (),
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Comparison:
     """Run the stored settings again and compare forecasts, orders, equity and metrics.
+
+    Args:
+        run: folder of a finished run.
+        where: overrides that change no result: `jobs=2`, `executor=local`, `address=HOST:PORT`.
+        progress: called with (what, done, total).
 
     Raises:
         DataError: `run` is not a complete run folder.
@@ -82,8 +89,7 @@ def reproduce(
     from engine.runs import forecast_table, make_manifest, read_run
 
     stored = read_run(run)
-    overrides = [] if jobs is None else [f"jobs={jobs}"]
-    settings = load_settings(run / "config.toml", overrides, environment={})
+    settings = load_settings(run / "config.toml", where, environment={})
     result = backtest(settings, progress)
     fresh = {
         "forecasts": forecast_table(result.subject.forecasts, result.subject.actual),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from engine.cluster import Cluster
     from engine.config import Settings
     from engine.runs import StoredRun
     from engine.sweep_grid import Axis
@@ -25,18 +26,22 @@ Progress = Callable[[str, int, int], None]
 
 
 def sweep(
-    run: Path, axes: Sequence[Axis] = (), jobs: int = 0, progress: Progress = lambda what, done, total: None
+    run: Path,
+    axes: Sequence[Axis] = (),
+    jobs: int | Cluster = 0,
+    progress: Progress = lambda what, done, total: None,
 ) -> Sweep:
     """Simulate every combination of the axes' values and record each in the ledger beside the run.
 
     Args:
         run: folder of a finished run.
         axes: what to vary; none means `default_axes`.
-        jobs: threads, 0 for one per core; never changes a result.
+        jobs: threads, 0 for one per core, or a cluster; never changes a result.
 
     Raises:
         DataError: `run` is no run folder, or its data cannot be had any more as they were.
         ConfigError, UsageError: an axis cannot be varied.
+        ConnectionFailed: no cluster answers.
         ForewalkError: numba is missing, or the ledger cannot be written.
     """
     import pandas as pd
@@ -128,7 +133,7 @@ def _run_batch(
     forecasts: Forecasts,
     ledger: Any,
     name: str,
-    jobs: int,
+    jobs: int | Cluster,
 ) -> pd.DataFrame:
     import json
 

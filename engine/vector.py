@@ -9,23 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.cluster import Cluster
 from engine.config import Settings
 from engine.errors import ConfigError, ForewalkError
-from engine.parallel import available_cores
+from engine.parallel import available_cores, run_tasks
 from engine.sessions import bar_open_times, bars_per_year
-from engine.types import Bars, FloatArray, Forecasts
+from engine.types import Arrays, Bars, FloatArray, Forecasts
 from strategies.policy import REASONS
 
 Panel = npt.NDArray[Any]  # records of vector_types.PANEL
+Numbers = npt.NDArray[np.int64]
 BPS = 1e-4
 CHUNK = 32  # settings that a thread takes at a time
+COLUMNS = ("open", "close", "volume", "mean", "std")  # what an account that is alone sees, each [T, S]
 STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
+
+
+class Outputs(NamedTuple):
+    """What the compiled code writes into: equity [N, T], totals and summary of each account."""
+
+    equity: FloatArray
+    totals: FloatArray
+    summary: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +60,7 @@ def simulate_settings(
     bars: Bars,
     forecasts: Forecasts,
     settings: Sequence[Settings],
-    jobs: int = 1,
+    jobs: int | Cluster = 1,
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> VectorResult:
     """Run the signal policy once per settings, each over all symbols with one account.
@@ -57,7 +68,7 @@ def simulate_settings(
     Args:
         bars, forecasts: as for `simulate`; only the bars from the first forecast on are used.
         settings: their `strategy` and `execution` count.
-        jobs: threads; 0 is one per core. Never changes a result.
+        jobs: threads; 0 is one per core. Or a cluster. Never changes a result.
         on_done: called with (settings done, all settings).
 
     Raises:
@@ -67,24 +78,43 @@ def simulate_settings(
     span = bars.since(forecasts.timestamps[0])
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
     grid = make_rules(settings)
-    equity, totals, summary = _outputs(len(settings), len(span))
+    outputs = _outputs(len(settings), len(span))
     log = np.empty((0, len(types.LOG)))
+    groups = _by_capacity(settings)
+    panels = [make_panel(span, forecasts, grid[numbers[0]], ranked) for numbers in groups]
+    parts = [
+        (which, numbers[i : i + CHUNK])
+        for which, numbers in enumerate(groups)
+        for i in range(0, len(numbers), CHUNK)
+    ]
 
-    def work(chosen: Panel, numbers: npt.NDArray[np.int64]) -> int:
-        kernels.run_settings(chosen, grid, numbers, equity, totals, summary, log)
+    def work(which: int, numbers: Numbers) -> int:
+        kernels.run_settings(panels[which], grid, numbers, *outputs, log)
         return len(numbers)
 
-    panels = [
-        (make_panel(span, forecasts, grid[numbers[0]], ranked), numbers) for numbers in _by_capacity(settings)
-    ]
-    parts = [
-        (panel, numbers[i : i + CHUNK]) for panel, numbers in panels for i in range(0, len(numbers), CHUNK)
-    ]
-    _in_threads(work, parts, jobs, lambda done: on_done(done, len(settings)))
-    return VectorResult(span.timestamps, equity, _table(totals, summary, span))
+    if isinstance(jobs, Cluster):
+        shared = {f"panel{which}": panel for which, panel in enumerate(panels)}
+        tasks = [(f"panel{which}", grid[numbers]) for which, numbers in parts]
+        rows = [numbers for _, numbers in parts]
+        _on_cluster(_settings_part, tasks, shared, jobs, rows, outputs, lambda done: on_done(done, len(grid)))
+    else:
+        _in_threads(work, parts, jobs, lambda done: on_done(done, len(grid)))
+    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
 
 
-def simulate_columns(bars: Bars, forecasts: Forecasts, settings: Settings, jobs: int = 1) -> VectorResult:
+def _settings_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Outputs:
+    """Run the accounts of some settings over one panel, somewhere else."""
+    name, grid = task
+    kernels, types, _, _ = _kernels()
+    panel = arrays[name].copy()  # what is shared is read-only, for which nothing is compiled
+    outputs = _outputs(len(grid), len(panel))
+    kernels.run_settings(panel, grid, np.arange(len(grid)), *outputs, np.empty((0, len(types.LOG))))
+    return outputs
+
+
+def simulate_columns(
+    bars: Bars, forecasts: Forecasts, settings: Settings, jobs: int | Cluster = 1
+) -> VectorResult:
     """Run the signal policy once per symbol, each as if it were alone, with the whole cash of its own.
 
     The rows of the result are the symbols. Equal to `simulate` on `bars.select([symbol])`.
@@ -97,19 +127,35 @@ def simulate_columns(bars: Bars, forecasts: Forecasts, settings: Settings, jobs:
         raise ConfigError("strategy.kind = 'cross_section' ranks symbols; alone there is nothing to rank")
     *_, kernels = _kernels()
     span = bars.since(forecasts.timestamps[0])
-    seen = _seen(span, forecasts)
+    *panels, years = _seen(span, forecasts)
     (rules,) = make_rules([settings])
     symbols = len(span.symbols)
-    equity, totals, summary = _outputs(symbols, len(span))
+    outputs = _outputs(symbols, len(span))
+    parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
 
     def work(first: int, last: int) -> int:
-        part = slice(first, last)
-        kernels.run_columns(*seen, rules, first, equity[part], totals[part], summary[part])
+        part = (values[first:last] for values in outputs)
+        kernels.run_columns(*panels, years, rules, first, *part)
         return last - first
 
-    parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
-    _in_threads(work, parts, jobs, lambda done: None)
-    return VectorResult(span.timestamps, equity, _table(totals, summary, span))
+    if isinstance(jobs, Cluster):
+        shared = dict(zip(COLUMNS, panels, strict=True))
+        tasks = [(first, last, make_rules([settings]), years) for first, last in parts]
+        rows = [np.arange(first, last) for first, last in parts]
+        _on_cluster(_columns_part, tasks, shared, jobs, rows, outputs)
+    else:
+        _in_threads(work, parts, jobs)
+    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
+
+
+def _columns_part(task: tuple[int, int, npt.NDArray[Any], float], arrays: Arrays) -> Outputs:
+    """Run the accounts of some symbols, somewhere else."""
+    first, last, (rules,), years = task
+    *_, kernels = _kernels()
+    panels = [arrays[name].copy() for name in COLUMNS]
+    outputs = _outputs(last - first, len(panels[0]))
+    kernels.run_columns(*panels, years, rules, first, *outputs)
+    return outputs
 
 
 def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple[FloatArray, pd.DataFrame]:
@@ -121,11 +167,11 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
     span = bars.since(forecasts.timestamps[0])
     grid = make_rules([settings])
     panel = make_panel(span, forecasts, grid[0], settings.strategy.kind == "cross_section")
-    equity, totals, summary = _outputs(1, len(span))
+    outputs = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
     one = np.zeros(1, np.int64)
-    sent = kernels.run_settings(panel, grid, one, equity, totals, summary, log)
-    return equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
+    sent = kernels.run_settings(panel, grid, one, *outputs, log)
+    return outputs.equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
 def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Panel:
@@ -181,7 +227,7 @@ def _kernels() -> tuple[Any, Any, Any, Any]:
     return vector_broker, vector_types, vector_feed, vector_columns
 
 
-def _by_capacity(settings: Sequence[Settings]) -> list[npt.NDArray[np.int64]]:
+def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
     """Group the settings by what decides how much a bar can fill: they share a panel."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number, each in enumerate(settings):
@@ -192,7 +238,10 @@ def _by_capacity(settings: Sequence[Settings]) -> list[npt.NDArray[np.int64]]:
 
 
 def _in_threads(
-    work: Callable[..., int], parts: Sequence[tuple[Any, ...]], jobs: int, on_done: Callable[[int], None]
+    work: Callable[..., int],
+    parts: Sequence[tuple[Any, ...]],
+    jobs: int,
+    on_done: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Run `work` over the parts and add up what it returns for `on_done`.
 
@@ -209,20 +258,43 @@ def _in_threads(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _outputs(count: int, bars: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _on_cluster(
+    function: Callable[[Any, Arrays], Outputs],
+    tasks: Sequence[Any],
+    arrays: Arrays,
+    cluster: Cluster,
+    rows: Sequence[Numbers],
+    outputs: Outputs,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Run the tasks on the cluster; what comes back of each are its `rows` of the outputs."""
+    done = 0
+
+    def count(number: int) -> None:
+        nonlocal done
+        done += len(rows[number])
+        on_done(done)
+
+    results = run_tasks(function, tasks, arrays, cluster, count)
+    for own, part in zip(rows, results, strict=True):
+        for whole, values in zip(outputs, part, strict=True):
+            whole[own] = values
+
+
+def _outputs(count: int, bars: int) -> Outputs:
     _, types, _, _ = _kernels()
-    return (
+    return Outputs(
         np.empty((count, bars)),
         np.empty((count, len(types.TOTALS))),
         np.empty((count, len(types.SUMMARY))),
     )
 
 
-def _table(totals: FloatArray, summary: FloatArray, span: Bars) -> pd.DataFrame:
+def _table(outputs: Outputs, span: Bars) -> pd.DataFrame:
     _, types, _, _ = _kernels()
     year = bars_per_year(span.calendar, span.interval)
-    table = pd.DataFrame(summary, columns=list(types.SUMMARY))
-    counts = pd.DataFrame(totals, columns=list(types.TOTALS))
+    table = pd.DataFrame(outputs.summary, columns=list(types.SUMMARY))
+    counts = pd.DataFrame(outputs.totals, columns=list(types.TOTALS))
     table["sharpe"] = table["sharpe_per_bar"] * np.sqrt(year)
     table["turnover_per_year"] = counts["traded"] / table.pop("mean_equity") / (len(span) / year)
     table["fees"] = counts["fees"]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from run_folders import make_run
 from typer.testing import CliRunner
 
 from engine.cli import app
@@ -19,6 +18,7 @@ from engine.sweep_grid import parse_axis, setting
 from engine.sweep_page import drawn_axes, heat_table
 from engine.sweep_result import best_rows, sweep_lines
 from engine.trials import LEDGER_FILE, Ledger
+from run_folders import make_run
 
 AXES = [parse_axis("strategy.entry=0:0.3:0.1"), parse_axis("strategy.min_hold_bars=0,5,9")]
 THREE = [*AXES, parse_axis("strategy.stop_loss=none,0.05")]
