@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -107,10 +107,14 @@ class JournalFile:
         self, model_id: str, file: str, sha256: str, valid_from: datetime, role: str, note: str, now: datetime
     ) -> None:
         """Keep which model file has which role: champion, challenger or rejected."""
+        self.record_models([(model_id, file, sha256, valid_from, role, note, now)])
+
+    def record_models(self, rows: Sequence[tuple[str, str, str, datetime, str, str, datetime]]) -> None:
+        """Keep several models at once, all or none; a row is what `record_model` takes."""
         with self._transaction() as write:
-            write.execute(
+            write.executemany(
                 "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (model_id, file, sha256, stamp(valid_from), role, note, stamp(now)),
+                [(*row[:3], stamp(row[3]), *row[4:6], stamp(row[6])) for row in rows],
             )
 
     def models(self) -> list[dict[str, Any]]:

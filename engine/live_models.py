@@ -56,6 +56,8 @@ def accept(source: Path, folder: Path) -> ModelFile:
     folder.mkdir(parents=True, exist_ok=True)
     content = source.read_bytes()
     target = folder / source.name
+    for left_over in folder.glob(".*.tmp"):  # of a process that was killed before the rename
+        left_over.unlink()
     temporary = folder / f".{uuid.uuid4().hex[:8]}.tmp"
     with temporary.open("wb") as file:
         file.write(content)

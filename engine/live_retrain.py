@@ -77,9 +77,14 @@ class Retrainer:
     def _begin(self, bars: Bars) -> None:
         run = self._settings.live.run
         if run is not None:
-            for path in run_models(run):
-                kept = accept(path, self._folder)
-                self._record(kept, _valid_from(kept.path), CHAMPION, f"from {run}", bars)
+            now = bars.timestamps[-1].to_pydatetime()
+            kept = [accept(path, self._folder) for path in run_models(run)]
+            self._journal.record_models(  # at once: half a timeline would pass for the whole of it
+                [
+                    (f.path.stem, f.path.name, f.sha256, _valid_from(f.path), CHAMPION, f"from {run}", now)
+                    for f in kept
+                ]
+            )
             return
         self._notify("model", "", "training the first model")
         model_id = f"live-{bars.timestamps[-1]:%Y%m%dT%H%M}"
