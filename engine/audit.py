@@ -145,10 +145,12 @@ def audit_command(
 
 def real_run(settings: Settings, pipeline: Pipeline, progress: Progress = _silent) -> RealRun:
     """Run every stage on the real data; folds are trained in parallel."""
+    from engine.cluster import workers_of
+    from engine.parallel import run_tasks, start_early
+
+    start_early(workers_of(settings))
     from engine.audit_pipeline import finish, prepare
     from engine.audit_rerun import AuditSubject, FitTask, fit_fold, table_arrays
-    from engine.cluster import workers_of
-    from engine.parallel import run_tasks
 
     progress("data", 0, 1)
     table = pipeline.read(settings)

@@ -70,6 +70,9 @@ def backtest(
         DataError, ConfigError, ConnectionFailed: see `engine.errors`.
     """
     from engine.cluster import workers_of
+    from engine.parallel import start_early
+
+    start_early(workers_of(settings))  # before our own imports, which take as long
     from engine.data import load_bars
     from engine.evaluation.verdict import verdict_sentence
     from engine.evidence import Subject, gather_evidence

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from engine.errors import ForewalkError
 from engine.features.pipeline import build_features, build_labels
 from engine.folds import walk_forward_folds
-from engine.parallel import available_cores, run_tasks
+from engine.parallel import available_cores, run_tasks, start_early
 from engine.walkforward import walk_forward
 from making import make_bars, make_settings
 from models.lstm import LSTMForecaster
@@ -39,8 +40,8 @@ def fail(task, arrays):
     raise ValueError(f"task {task} went wrong")
 
 
-def interrupt_parent(task, arrays):
-    os.kill(os.getppid(), signal.SIGINT)
+def interrupt(parent, arrays):
+    os.kill(parent, signal.SIGINT)
     signal.pause()
 
 
@@ -135,8 +136,15 @@ def interruptible():
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_process():
     with pytest.raises(KeyboardInterrupt):
-        run_tasks(interrupt_parent, [1, 2], {}, 2)
+        run_tasks(interrupt, [os.getpid()] * 2, {}, 2)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned, not forked")
+def test_a_worker_has_imported_what_it_needs_before_its_first_task():
+    start_early(2)
+    loaded = "{'torch', 'engine.walkforward', 'models.baselines'} <= set(__import__('sys').modules)"
+    assert run_tasks(eval, [loaded, loaded], {}, 2) == [True, True]  # a function of ours would import them
 
 
 def test_there_is_at_least_one_core():
