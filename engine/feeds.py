@@ -76,16 +76,6 @@ class PanelFeed(bt.feed.DataBase):
         return True
 
 
-def capacity_filler(order: Any, price: float, ago: int) -> float:
-    """Fill what the bar's capacity allows; a stale position may only be reduced."""
-    remaining = float(abs(order.executed.remsize))
-    capacity = float(order.data.capacity[ago])
-    if capacity == STALE:
-        position = order.data._broker_position_size()
-        return remaining if position * order.executed.remsize < 0 else 0.0
-    return min(remaining, capacity)
-
-
 def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
     """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
     times = backtrader_times(bars.timestamps)
