@@ -29,6 +29,7 @@ from models.lstm import LSTMForecaster
 PASSES = 3
 FOLDS = {"train_bars": 1006, "refit_every_bars": 189}  # eight on kdd17
 SGEMM = 1024
+KERNEL_RUNS = 200
 TARGET_RATIO, TARGET_SHARE = 30.0, 0.5
 
 
@@ -150,6 +151,32 @@ def _flop_lines(report: Report, task: Problem, own: float) -> None:
         target=f">= {TARGET_SHARE}",
         reached=rate / sgemm >= TARGET_SHARE,
     )
+    kernel = _kernel_rate(len(task.panel.names), task.settings.model)
+    report.add(
+        "torch's LSTM alone at the same shapes, no loss, no optimiser, no batches",
+        kernel,
+        "GFLOP/s",
+        against="sgemm",
+        ratio=kernel / sgemm,
+        note="the most that any loop around it can reach",
+    )
+
+
+def _kernel_rate(features: int, model: ModelSettings) -> float:
+    """Return the GFLOP/s of the recurrent layer: warming, forward and backward of one batch."""
+    burn, batch = model.lookback_bars, model.batch_sequences
+    cell = torch.nn.LSTM(features, model.hidden_size, model.layers)
+    x = torch.randn(burn + model.sequence_targets, batch, features)
+
+    def step() -> None:
+        with torch.no_grad():
+            _, state = cell(x[:burn])
+        hidden, _ = cell(x[burn:], state)
+        torch.autograd.backward(hidden, ones)
+
+    ones = torch.ones(model.sequence_targets, batch, model.hidden_size)
+    flops = flops_per_target(features, model, valid_share=0.0) * model.sequence_targets * batch
+    return float(flops / median_cpu(step, KERNEL_RUNS) / 1e9)
 
 
 def _quality_lines(report: Report, task: Problem, ours: Contender, windowed: Contender) -> None:

@@ -1,8 +1,8 @@
 """One seeded training loop for every network.
 
 Networks are trained many-to-many: a sequence warms the state over `lookback_bars` bars and then carries a
-loss at each of `sequence_targets` bars. No window is ever materialised: a batch is gathered from the
-panel by row number.
+loss at each of `sequence_targets` bars. No window is ever materialised: a batch is copied out of the panel,
+one contiguous block a sequence.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.config import ModelSettings
 from engine.features.pipeline import Float32Array
@@ -35,8 +38,9 @@ Batch = tuple[Tensor, Tensor, Tensor]
 class Sequences:
     """Training arrays of one member, padded so that every sequence can be cut without a special case.
 
-    x [P + N + K, S, F] starts with P = lookback rows of zeros and ends with K; y and the two masks
-    [N + K, S] are not padded in front: sequence at row a reads x[a : a + P + K] and is scored on y[a : a + K].
+    Symbol-major, so that a sequence is one block of memory. x [S, P + N + K, F] starts with P = lookback rows
+    of zeros and ends with K; y and the two masks [S, N + K] are not padded in front: the sequence at row a of
+    symbol s reads x[s, a : a + P + K] and is scored on y[s, a : a + K].
     """
 
     x: Tensor
@@ -72,19 +76,27 @@ def make_sequences(
     before, after = settings.lookback_bars, settings.sequence_targets
     known = np.isfinite(target)
     y = np.clip(np.where(known, target, 0.0), -TARGET_LIMIT, TARGET_LIMIT).astype(np.float32)
+    rows, symbols, features = x.shape
+    padded = np.zeros((symbols, before + rows + after, features), np.float32)
+    padded[:, before : before + rows] = x.swapaxes(0, 1)
     masks = []
-    for rows in (train, valid):
+    for chosen in (train, valid):
         mask = np.zeros_like(known)
-        mask[rows] = known[rows]
-        masks.append(torch.from_numpy(np.pad(mask, ((0, after), (0, 0)))))
+        mask[chosen] = known[chosen]
+        masks.append(_by_symbol(mask, after))
     return Sequences(
-        x=torch.from_numpy(np.pad(x, ((before, after), (0, 0), (0, 0)))),
-        y=torch.from_numpy(np.pad(y, ((0, after), (0, 0)))),
+        x=torch.from_numpy(padded),
+        y=_by_symbol(y, after),
         train=masks[0],
         valid=masks[1],
         first_valid=int(valid[0]),
-        rows=len(x),
+        rows=rows,
     )
+
+
+def _by_symbol(values: npt.NDArray[Any], after: int) -> Tensor:
+    """Return values [N, S] as [S, N + after], zeros at the end."""
+    return torch.from_numpy(np.ascontiguousarray(np.pad(values, ((0, after), (0, 0))).T))
 
 
 def train_network(sequences: Sequences, settings: ModelSettings, seed: int, device: str = "cpu") -> Trained:
@@ -207,30 +219,35 @@ def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.
 
     Yields x [lookback + K, B, F], y [K, B] and its mask [K, B]; every training target comes once.
     """
-    size = settings.sequence_targets
+    size, burn = settings.sequence_targets, settings.lookback_bars
     phase = int(generator.integers(size))
     starts = torch.arange(phase - size, sequences.rows, size).clamp(min=0).unique()
     ends = torch.cat([starts[1:], torch.tensor([sequences.rows])])
-    columns = sequences.train.shape[1]
-    counts = torch.zeros(len(sequences.train) + 1, columns, dtype=torch.int64)
-    counts[1:] = sequences.train.cpu().cumsum(0)
-    filled = counts[ends] - counts[starts] > 0  # [chunks, S]
-    chunk, symbol = filled.nonzero(as_tuple=True)
+    counts = functional.pad(sequences.train.cpu().cumsum(1), (1, 0))  # targets before each row
+    filled = counts[:, ends] - counts[:, starts] > 0  # [S, chunks]
+    chunk, symbol = filled.t().nonzero(as_tuple=True)
     order = torch.from_numpy(generator.permutation(len(chunk)))
-    x, y, train = sequences.x.flatten(0, 1), sequences.y.flatten(), sequences.train.flatten()
-    steps = torch.arange(size + settings.lookback_bars)[:, None]
-    for pick in order.split(batch_size(len(chunk), settings)):
-        first = starts[chunk[pick]]
-        inside = steps[:size] < (ends[chunk[pick]] - first)  # the first chunk is shorter
-        cells = (first + steps) * columns + symbol[pick]  # [lookback + K, B] in the flattened panel
-        shape = (size, len(pick))
-        cells, inside = cells.to(x.device), inside.to(x.device)
-        target = cells[:size].flatten()
+    chunk, symbol = chunk[order], symbol[order]
+    device = sequences.x.device
+    first, length = starts[chunk], (ends - starts)[chunk].to(device)  # the first chunk is shorter
+    at_x = (symbol * sequences.x.shape[1] + first).to(device)
+    at_y = (symbol * sequences.y.shape[1] + first).to(device)
+    x = _blocks(sequences.x.flatten(0, 1), burn + size)
+    y, train = _blocks(sequences.y.flatten(), size), _blocks(sequences.train.flatten(), size)
+    steps = torch.arange(size, device=device)[:, None]
+    for pick in torch.arange(len(order), device=device).split(batch_size(len(order), settings)):
+        rows = at_y[pick]
         yield (
-            x.index_select(0, cells.flatten()).view(*cells.shape, -1),
-            y.index_select(0, target).view(shape),
-            train.index_select(0, target).view(shape) & inside,
+            x.index_select(0, at_x[pick]).view(len(pick), burn + size, -1).transpose(0, 1),
+            y.index_select(0, rows).t().contiguous(),
+            train.index_select(0, rows).t() & (steps < length[pick]),
         )
+
+
+def _blocks(values: Tensor, length: int) -> Tensor:
+    """View contiguous values [N, ...] as [N - length + 1, length * ...]: the block that begins at each row."""
+    width = values[0].numel()
+    return values.as_strided((len(values) - length + 1, length * width), (width, 1))
 
 
 def batch_size(count: int, settings: ModelSettings) -> int:
@@ -252,10 +269,10 @@ def validation_loss(
     network.eval()
     loss_of = LOSSES[settings.loss]
     first, burn = sequences.first_valid, settings.lookback_bars
-    x = sequences.x[first : sequences.rows + burn]
+    x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1)
     mean, log_std, _ = run_network(network, x[burn:], network.warmed(x[:burn]))
-    mask = sequences.valid[first : sequences.rows]
-    y = sequences.y[first : sequences.rows]
+    mask = sequences.valid[:, first : sequences.rows].t()
+    y = sequences.y[:, first : sequences.rows].t()
     count = max(int(mask.sum()), 1)
     loss = float((loss_of(mean, log_std, y) * mask).sum() / count)
     residual = float((((y - mean) ** 2 * mask).sum() / count).sqrt())
