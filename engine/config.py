@@ -332,6 +332,8 @@ class LiveSettings(Section):
     """Address space of the model process; beyond it, it fails and there is no order."""
     replay_bars: int = Field(126, ge=1)
     """Bars over which a strategy's memory is rebuilt from the journal's fills; more than `strategy.min_hold_bars`."""
+    summary: bool = True
+    """Write `summary.html` into `state` after each session's close, in a child process."""
     port: int = Field(0, ge=0, le=65535)
     """Loopback port of /health and /metrics; 0 means none."""
     webhook: str | None = None

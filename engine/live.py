@@ -146,6 +146,7 @@ def build_daemon(
     from datetime import UTC, datetime
 
     from engine.live_daemon import Daemon
+    from engine.live_daily import DailySummary, write_page
     from engine.live_inference import ModelProcess
     from engine.live_retrain import Retrainer
 
@@ -155,14 +156,19 @@ def build_daemon(
         models = ModelProcess(live.inference_timeout_s, live.memory_mb)
         worker = ModelProcess(live.inference_timeout_s, live.memory_mb)
         retrainer = Retrainer(settings, journal, live.state.expanduser(), worker, watch.notify)
+    summary = None
+    if live.summary:
+        writer = ModelProcess(live.inference_timeout_s, live.memory_mb, write_page)
+        summary = DailySummary(settings, journal, live.state.expanduser(), writer, watch.notify)
     wall: Callable[[], datetime] | None = None if virtual_time else lambda: datetime.now(UTC)
-    return Daemon(settings, journal, broker, watch.notify, models, retrainer, wall=wall)
+    return Daemon(settings, journal, broker, watch.notify, models, retrainer, summary, wall=wall)
 
 
 def run_once(daemon: Daemon) -> None:
     """Recover, decide for the last closed bar if that has not been done, send what may be sent now.
 
-    Orders in doubt are looked up to the end; nothing else is waited for.
+    Orders in doubt are looked up to the end, and the child processes that train a challenger or write the day's
+    page are let finish when all else is done; nothing else is waited for.
     """
     from broker.errors import Unreachable
     from broker.orders import State
@@ -177,6 +183,8 @@ def run_once(daemon: Daemon) -> None:
             time.sleep(min(wait, 1.0))
         elif before == (daemon.status.posts, daemon.status.last_decision):
             quiet += 1
+    while daemon.status.broker_time is not None and daemon.work_aside(daemon.status.broker_time):
+        time.sleep(0.05)
 
 
 def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:

@@ -29,6 +29,7 @@ from broker.wire import CalendarDay
 from engine.config import Settings
 from engine.errors import DataError, ForewalkError
 from engine.live_bars import BarFeed, LiveBars
+from engine.live_daily import DailySummary
 from engine.live_decide import (
     Doubts,
     account_state,
@@ -84,6 +85,7 @@ class Daemon:
     Args:
         settings: all of them; `data.symbols` are the symbols traded.
         broker: the account. models: asked for forecasts; None for a strategy that needs none.
+        retrainer: trains challengers. summary: writes the day's page. Both may be None.
         notify: told of everything a person may want to hear of.
         monotonic: seconds that never go back. wall: this machine's clock, None where time is virtual.
     """
@@ -96,6 +98,7 @@ class Daemon:
         notify: Notify,
         models: ModelProcess | None = None,
         retrainer: Retrainer | None = None,
+        summary: DailySummary | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] | None = lambda: datetime.now(UTC),
     ) -> None:
@@ -110,6 +113,7 @@ class Daemon:
         self._notify = notify
         self._models = models
         self._retrainer = retrainer
+        self._summary = summary
         self._monotonic = monotonic
         self._wall = wall
         self._bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
@@ -158,10 +162,16 @@ class Daemon:
         else:
             self.sender.expire(look.now)
             self._say_once("no_trading", problem)
-        if self._retrainer is not None:
-            self._retrainer.step(look.now)
+        self.work_aside(look.now)
         self._mark(look)
         return self._wait_s(look)
+
+    def work_aside(self, now: datetime) -> bool:
+        """Go on with what child processes do beside the trading; return whether one of them is at work."""
+        aside = [work for work in (self._retrainer, self._summary) if work is not None]
+        for work in aside:
+            work.step(now)
+        return any(work.busy for work in aside)
 
     def _wait_s(self, look: Look) -> float:
         waits = [self.settings.live.poll_s, max(self.schedule.next_event_s(look.now), 0.05)]
@@ -397,10 +407,9 @@ class Daemon:
                 self.reconciler.sync()
             except (BrokerError, JournalUnwritable) as problem:
                 log.warning("open orders were left as they are: %s", problem)
-        if self._models is not None:
-            self._models.stop()
-        if self._retrainer is not None:
-            self._retrainer.stop()
+        for child in (self._models, self._retrainer, self._summary):
+            if child is not None:
+                child.stop()
 
 
 def last_closes(bars: Bars) -> dict[str, float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +33,13 @@ class Retrainer:
     """
 
     def __init__(
-        self, settings: Settings, journal: Journal, state: Path, worker: ModelProcess, notify: Notify
+        self,
+        settings: Settings,
+        journal: Journal,
+        state: Path,
+        worker: ModelProcess,
+        notify: Notify,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -41,6 +49,8 @@ class Retrainer:
         self._bars: Bars | None = None
         self._pending: tuple[str, str, pd.Timestamp] | None = None  # stage, model id, last bar
         self._comparison: Comparison | None = None
+        self._monotonic = monotonic
+        self._deadline = 0.0
 
     def champions(self, bars: Bars) -> tuple[ModelFile, ...]:
         """Return the models that forecast now, oldest first; at the very first call they are made.
@@ -53,17 +63,30 @@ class Retrainer:
             self._begin(bars)
         return self._files(CHAMPION)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a challenger is being trained."""
+        return self._pending is not None
+
     def step(self, now: datetime) -> None:
-        """Start a challenger when one is due, and take the worker's answer when there is one."""
+        """Start a challenger when one is due, and take the worker's answer when there is one.
+
+        A challenger that is not there FIT_TIMEOUT_S after its beginning has failed; its process is ended.
+        """
         if self._pending is not None:
             if self._worker.ready():
                 self._take_answer(now)
+            elif self._monotonic() > self._deadline:
+                model_id, self._pending = self._pending[1], None
+                self._worker.stop()
+                self._fail(model_id, InferenceFailed(f"not trained within {FIT_TIMEOUT_S:g} s"))
         elif self._bars is not None and self._is_due(self._bars):
             self._start_challenger(self._bars)
 
     def stop(self) -> None:
-        """End the worker."""
+        """End the worker; a challenger under way is begun again after the next start."""
         self._worker.stop()
+        self._pending = None
 
     def _files(self, role: str) -> tuple[ModelFile, ...]:
         rows = sorted((m for m in self._journal.models() if m["role"] == role), key=lambda m: m["valid_from"])
@@ -130,6 +153,7 @@ class Retrainer:
             self._fail(model_id, problem)
             return
         self._pending = ("compare", model_id, bars.timestamps[-1])
+        self._deadline = self._monotonic() + FIT_TIMEOUT_S
 
     def _take_answer(self, now: datetime) -> None:
         assert self._pending is not None

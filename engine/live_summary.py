@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from engine.errors import DataError
 def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFrame:
     """Write the page and return what it shows: time (UTC), equity, benchmark, one row per bar decided on.
 
-    The benchmark is the first equity put into the symbols in equal parts at the closes that decisions saw.
+    The page appears whole or not at all: it is written beside itself and renamed. The benchmark
+    is the first equity put into the symbols in equal parts at the closes that decisions saw.
 
     Raises:
         DataError: nothing has been decided yet.
@@ -25,13 +27,15 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
 
     equity = account_history(journal)
     page.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
     write_tearsheet(
         equity,
-        page,
+        unfinished,
         title=f"Paper account, book {settings.live.book}",
         parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders())},
         bars_per_year=bars_per_year(settings.data.calendar, settings.data.interval),
     )
+    unfinished.replace(page)
     return equity
 
 

@@ -40,6 +40,8 @@ class TableModels:
 class NoTraining:
     """Stands in for the retrainer: the table is the only model there is."""
 
+    busy = False
+
     def champions(self, bars):
         return ()
 

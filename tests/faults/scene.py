@@ -92,6 +92,8 @@ def run_command(arguments, environment, output):
         fill_the_disk()
     if "TEST_DEBUG" in environment:
         log_everything()
+    if "TEST_MIGRATIONS" in environment:
+        know_later_tables(int(environment["TEST_MIGRATIONS"]))
     from engine.cli import run
 
     run("live")
@@ -107,6 +109,15 @@ def fill_the_disk():
         yield
 
     journal_file.JournalFile._transaction = full
+
+
+def know_later_tables(versions):
+    """Let this process be of a later version, whose journal has been migrated that many times more."""
+    from crash_stories import newer
+
+    from broker import schema
+
+    schema.MIGRATIONS = newer(versions)
 
 
 def log_everything():
@@ -151,6 +162,7 @@ class Scene:
                 "lookup_s": [0.01, 0.01, 0.01],
                 "poll_s": 0.05,
                 "timeout_s": 2.0,
+                "summary": False,
                 **live,
             },
         }
