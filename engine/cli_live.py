@@ -53,7 +53,13 @@ def live(
         bool, typer.Option("--once", help="Decide for the last closed bar and leave; safe to run twice.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and journal, send nothing.")] = False,
-    approve: Annotated[bool, typer.Option("--approve", help="Orders wait for `live approve`.")] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Orders and new models wait for `live approve`.")
+    ] = False,
+    retrain: Annotated[
+        str | None,
+        typer.Option(help="Train a challenger: weekly, every so many bars, or never.", metavar="weekly|BARS"),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Begin a new journal from the broker's positions.")
     ] = False,
@@ -62,7 +68,9 @@ def live(
     if context.invoked_subcommand is not None:
         return
     flags = {"live.dry_run": dry_run, "live.approve": approve}
-    settings = _settings(config, [*(set_ or []), *(f"{key}=true" for key, on in flags.items() if on)])
+    given = [f"{key}=true" for key, on in flags.items() if on]
+    given += [f"live.retrain={retrain}"] if retrain is not None else []
+    settings = _settings(config, [*(set_ or []), *given])
     if simulator:
         _simulate(settings, sessions)
         return
@@ -137,7 +145,7 @@ def approve(
     known = {model["model_id"] for model in journal.models()}
     for order_id in order_ids:
         if order_id in known:
-            typer.echo(promote(journal, order_id, now))
+            typer.echo(promote(journal, order_id, _market_time(settings, now)))
         else:
             live_commands.approve(journal, order_id, nonce, _market_time(settings, now))
             typer.echo(f"{order_id} approved")
