@@ -42,8 +42,9 @@ class Scaler:
         rows = rows[np.isfinite(rows).all(axis=1)]
         if not len(rows):
             raise DataError("no training bar has complete features; load a longer history")
-        std = rows.std(axis=0)
-        return cls(tuple(rows.mean(axis=0).tolist()), tuple(np.where(std > 1e-8, std, 1.0).tolist()))
+        mean = rows.mean(axis=0)
+        std = rows.std(axis=0, mean=mean[None, :])
+        return cls(tuple(mean.tolist()), tuple(np.where(std > 1e-8, std, 1.0).tolist()))
 
     def transform(self, values: Float32Array) -> Float32Array:
         """Scale values [n, S, F]; NaN becomes 0, the training mean."""

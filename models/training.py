@@ -22,13 +22,21 @@ from torch.nn import functional
 from engine.config import ModelSettings
 from engine.features.pipeline import Float32Array
 from engine.types import FloatArray, IntArray
-from models.networks import RecurrentForecaster, State, gaussian_nll, squared_error
+from models.networks import (
+    RecurrentForecaster,
+    State,
+    gaussian_nll,
+    gaussian_nll_slope,
+    squared_error,
+    squared_error_slope,
+)
 
 PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memory and changes nothing else
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
 STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are as many sequences
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones
 LOSSES = {"gaussian_nll": gaussian_nll, "mse": squared_error}
+SLOPES = {"gaussian_nll": gaussian_nll_slope, "mse": squared_error_slope}
 
 
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -167,10 +175,13 @@ class FlatAdamW:
         self._rate, self._decay = settings.learning_rate, settings.weight_decay
 
     @torch.no_grad()
-    def step(self, loss: Tensor) -> None:
-        """Move the weights down the gradient of `loss`, cut to the largest norm allowed."""
+    def step(self, outputs: Tensor, slope: Tensor | None = None) -> None:
+        """Move the weights down the gradient of a loss, cut to the largest norm allowed.
+
+        `outputs` is the loss itself, or with `slope` what it was made of and its gradient with respect to that.
+        """
         gradient = self._gradient.zero_()
-        torch.autograd.backward(loss)
+        torch.autograd.backward(outputs, slope)
         norm = torch.linalg.vector_norm(gradient)
         gradient.mul_((self._clip_norm / (norm + 1e-6)).clamp_(max=1.0))
         self._steps += 1
@@ -202,14 +213,14 @@ def _one_pass(
     The state is warmed without a gradient: no error is carried back into the bars before the first target.
     """
     network.train()
-    loss_of = LOSSES[settings.loss]
+    slope_of = SLOPES[settings.loss]
     total, count, burn = 0.0, 0, settings.lookback_bars
     for x, y, mask in batches(sequences, settings, generator):
-        mean, log_std, _ = network(x[burn:], network.warmed(x[:burn]))
+        out, _ = network.read(x[burn:], network.warmed(x[:burn]))
         targets = int(mask.sum())
-        loss = (loss_of(mean, log_std, y) * mask).sum() / targets
-        optimizer.step(loss)
-        total += float(loss.detach()) * targets
+        loss, slope = slope_of(out, y, mask * (1.0 / targets))
+        optimizer.step(out, slope)
+        total += float(loss) * targets
         count += targets
     return total / max(count, 1)
 

@@ -18,8 +18,17 @@ from making import make_bars, make_settings
 from models.base import fit, predict_rows
 from models.checkpoint import pack, unpack
 from models.lstm import LSTMForecaster, Scaler, load_lstm
-from models.networks import RecurrentForecaster, gaussian_nll
-from models.training import STEPS_PER_PASS, FlatAdamW, batch_size, batches, make_sequences, run_network
+from models.networks import RecurrentForecaster, gaussian_nll, moments
+from models.training import (
+    LOSSES,
+    SLOPES,
+    STEPS_PER_PASS,
+    FlatAdamW,
+    batch_size,
+    batches,
+    make_sequences,
+    run_network,
+)
 
 VARIANTS = [
     {},
@@ -280,6 +289,19 @@ def test_the_gaussian_loss_is_the_likelihood_of_torch():
     normal = torch.distributions.Normal(mean, log_std.exp())
     constant = 0.5 * np.log(2 * np.pi)
     torch.testing.assert_close(gaussian_nll(mean, log_std, target), -normal.log_prob(target) - constant)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["gaussian_nll", "mse"]))
+def test_the_slope_of_a_loss_has_the_bits_of_autograd(seed, kind):
+    torch.manual_seed(seed)
+    out, target, mask = torch.randn(6, 5, 2) * 3, torch.randn(6, 5) * 3, torch.rand(6, 5) < 0.8
+    targets = max(int(mask.sum()), 1)
+    asked = out.clone().requires_grad_()
+    loss = (LOSSES[kind](*moments(asked), target) * mask).sum() / targets
+    loss.backward()
+    value, slope = SLOPES[kind](out, target, mask * (1.0 / targets))
+    assert torch.equal(slope, asked.grad)
+    torch.testing.assert_close(value, loss.detach())
 
 
 def test_training_stops_early_and_keeps_the_best_epoch():
