@@ -6,6 +6,8 @@ from scene import START, Scene, plain_bars
 
 from broker.simulator.harness import start_simulator
 
+pytest.register_assert_rewrite("crash_stories")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):

@@ -7,8 +7,6 @@ from datetime import timedelta
 
 import pytest
 
-from broker.failpoints import POINTS
-
 KILLED = -signal.SIGKILL
 ON_THE_WAY = [  # reached by every session that trades
     "before_decision_commit",
@@ -232,36 +230,6 @@ def test_killed_at_any_point_of_a_session_the_next_start_completes_it(scene, poi
 
 @pytest.mark.faults
 @pytest.mark.row(12)
-@pytest.mark.parametrize("point", ON_THE_WAY)
-@pytest.mark.parametrize("seed", range(20))
-def test_killed_at_every_fail_point_in_many_ways_both_books_agree(scene, point, seed):
-    """One session; before and after the open the daemon dies at random visits of the point, up to three times."""
-    chance = random.Random(f"{point} {seed}")
-    scene.control.settings(partial_probability=0.5 if seed % 2 else 0.0)
-    scene.after_close()
-    dies_at_times(scene, point, chance)
-    scene.after_open()
-    dies_at_times(scene, point, chance)
-    scene.control.advance(seconds=400)  # partial fills are completed
-    finish(scene)
-    scene.check()
-    asked = {order.client_order_id for order in scene.orders("needs_human")}
-    assert {order.client_order_id for order in scene.orders("filled")} == set(scene.broker_orders())
-    assert len(asked) + len(scene.broker_orders()) == 2
-    if (
-        asked
-    ):  # twice it died when the order was about to go out, so it may have gone out twice: a person is asked
-        assert point == "before_post"
-
-
-def dies_at_times(scene, point, chance):
-    for _ in range(chance.randint(1, 3)):
-        scene.once(f"{point}:kill9:{chance.randint(1, 3)}")
-    assert scene.once() == 0
-
-
-@pytest.mark.faults
-@pytest.mark.row(12)
 def test_fifty_power_cuts_at_random_moments_lose_and_double_nothing(scene):
     chance = random.Random(50)
     daemon = scene.start()
@@ -280,20 +248,6 @@ def test_fifty_power_cuts_at_random_moments_lose_and_double_nothing(scene):
     finish(scene)
     scene.check()
     assert len({order.client_order_id for order in scene.orders()}) == len(scene.orders())
-
-
-def test_every_fail_point_is_on_some_way():
-    elsewhere = {
-        "before_cancel",
-        "after_cancel",
-        "after_halt_commit",
-        "after_broker_cancel_all",
-        "during_migration",
-        "before_lookup",
-        "after_lookup",
-        "before_model_rename",
-    }
-    assert set(ON_THE_WAY) | elsewhere == set(POINTS)
 
 
 def test_a_session_takes_less_than_its_window(scene):
