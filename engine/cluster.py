@@ -192,5 +192,5 @@ def _unreachable(address: str, error: Exception) -> ConnectionFailed:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return ConnectionFailed(
         f"no Ray cluster answers at {address!r} ({reason}); start one with `ray start --head`, "
-        "set the same RAY_AUTH_MODE on every node and here, or leave --executor out"
+        "set the same RAY_AUTH_MODE on every node and here, or run on this machine with --executor local"
     )
