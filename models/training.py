@@ -246,12 +246,13 @@ def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.
     x = _blocks(sequences.x.flatten(0, 1), burn + size)
     y, train = _blocks(sequences.y.flatten(), size), _blocks(sequences.train.flatten(), size)
     steps = torch.arange(size, device=device)[:, None]
-    for pick in torch.arange(len(order), device=device).split(batch_size(len(order), settings)):
-        rows = at_y[pick]
+    together = batch_size(len(order), settings)
+    parts = (each.split(together) for each in (at_x, at_y, length))
+    for inputs, rows, until in zip(*parts, strict=True):
         yield (
-            x.index_select(0, at_x[pick]).view(len(pick), burn + size, -1).transpose(0, 1),
+            x.index_select(0, inputs).view(len(inputs), burn + size, -1).transpose(0, 1),
             y.index_select(0, rows).t().contiguous(),
-            train.index_select(0, rows).t() & (steps < length[pick]),
+            train.index_select(0, rows).t() & (steps < until),
         )
 
 
