@@ -226,6 +226,28 @@ def fill_body(world: World, entry: Entry) -> Body:
     }
 
 
+def activity_body(world: World, entry: Entry) -> Body:
+    """Return one activity: an execution, or a dividend."""
+    return fill_body(world, entry) if entry.kind == "fill" else _dividend_body(entry)
+
+
+def _dividend_body(entry: Entry) -> Body:
+    """Return one DIV activity."""
+    return {
+        "id": f"{new_york_day(entry.at):%Y%m%d}000000000::{entry.execution_id}",
+        "activity_type": "DIV",
+        "activity_sub_type": "CDIV",
+        "date": new_york_day(entry.at).isoformat(),
+        "created_at": utc_text(entry.at),
+        "net_amount": number_text(entry.cash),
+        "symbol": entry.symbol,
+        "qty": number_text(entry.cumulative),
+        "per_share_amount": number_text(entry.price),
+        "currency": "USD",
+        "status": "executed",
+    }
+
+
 def trade_update(world: World, event: Event) -> Body:
     """Return the `data` of one trade_updates message; `qty` and `price` are this execution's."""
     data: Body = {

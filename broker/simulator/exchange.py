@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 
 from broker.simulator.clock import Session, new_york_day
+from broker.simulator.dividends import pay_dividends
 from broker.simulator.fills import FILL_STEP, cancel_order, match_now, run_segment, successor
 from broker.simulator.market import Split
 from broker.simulator.orders import Order
@@ -45,7 +46,7 @@ def _arrive(world: World) -> None:
         match_now(world, _not_auction)
         return
     if world.now == session.pre_open:
-        _apply_splits(world, session)
+        _take_actions(world, session)
         _release(world, (order for order in _queued(world) if order.extended_hours))
     if world.now == session.open:
         _open_session(world, session)
@@ -76,7 +77,7 @@ def _release(world: World, orders: Iterable[Order]) -> None:
 
 
 def _open_session(world: World, session: Session) -> None:
-    _apply_splits(world, session)
+    _take_actions(world, session)
     _release(world, _queued(world))
     match_now(world, lambda order: order.time_in_force != "cls")
     for order in world.book.working_orders():
@@ -120,13 +121,16 @@ def _cancel_hard_to_borrow(world: World) -> None:
             cancel_order(world, order)
 
 
-def _apply_splits(world: World, session: Session) -> None:
+def _take_actions(world: World, session: Session) -> None:
+    """Let splits and dividends take effect."""
+    pay_dividends(world, session)
     for split in world.market.splits:
         key = f"{split.symbol}@{split.day}"
         if split.day <= session.day.isoformat() and key not in world.applied_splits:
             world.applied_splits.append(key)
             world.touched.add("market")
-            apply_split(world, split)
+            if split.adjusts:
+                apply_split(world, split)
 
 
 def apply_split(world: World, split: Split) -> None:

@@ -1,4 +1,4 @@
-"""The trading API's side rooms: watchlists, announcements of splits, and options, of which there are none."""
+"""The trading API's side rooms: watchlists, and options, of which there are none."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker.simulator.bodies import asset_body
-from broker.simulator.market import Split
 from broker.simulator.trading import Call, Reply, Route
-from broker.simulator.values import Refusal, unique_id, utc_text
+from broker.simulator.values import Refusal, utc_text
 from broker.simulator.world import World
 
 MAX_NAME = 64
@@ -67,27 +66,6 @@ def delete_watchlist(world: World, call: Call) -> Reply:
     return Reply(204)
 
 
-def get_announcements(world: World, call: Call) -> Reply:
-    """Return the splits between `since` and `until` (ex dates, both included)."""
-    since, until = call.query.get("since", ""), call.query.get("until", "9999")
-    symbol = call.query.get("symbol")
-    found = [
-        _announcement(split)
-        for split in world.market.splits
-        if since <= split.day <= until and symbol in (None, split.symbol)
-    ]
-    return Reply(200, found)
-
-
-def get_announcement(world: World, call: Call) -> Reply:
-    """Return one split by its id."""
-    for split in world.market.splits:
-        body = _announcement(split)
-        if body["id"] == call.params["id"]:
-            return Reply(200, body)
-    raise Refusal(404, 40410000, "announcement not found")
-
-
 def get_contracts(world: World, call: Call) -> Reply:
     """Return no option contracts."""
     return Reply(200, {"option_contracts": [], "next_page_token": None})
@@ -101,26 +79,6 @@ def get_contract(world: World, call: Call) -> Reply:
 def post_exercise(world: World, call: Call) -> Reply:
     """Refuse: there are no option positions."""
     raise Refusal(403, 40310000, f"no available position for {call.params['symbol'][:40]}")
-
-
-def _announcement(split: Split) -> dict[str, Any]:
-    return {
-        "id": unique_id("announcement", split.symbol, split.day),
-        "corporate_action_id": f"{split.symbol}_{split.day}",
-        "ca_type": "split",
-        "ca_sub_type": "stock_split" if split.new >= split.old else "reverse_split",
-        "initiating_symbol": split.symbol,
-        "initiating_original_cusip": "000000000",
-        "target_symbol": split.symbol,
-        "target_original_cusip": "000000000",
-        "declaration_date": split.day,
-        "ex_date": split.day,
-        "record_date": split.day,
-        "payable_date": split.day,
-        "cash": "0",
-        "old_rate": str(split.old),
-        "new_rate": str(split.new),
-    }
 
 
 def _watchlist(world: World, item: Mapping[str, Any], assets: bool = True) -> dict[str, Any]:
@@ -171,8 +129,6 @@ ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("POST", "/v2/watchlists/{id}", post_symbol),
     ("DELETE", "/v2/watchlists/{id}", delete_watchlist),
     ("DELETE", "/v2/watchlists/{id}/{symbol:.+}", delete_symbol),
-    ("GET", "/v2/corporate_actions/announcements", get_announcements),
-    ("GET", "/v2/corporate_actions/announcements/{id}", get_announcement),
     ("GET", "/v2/options/contracts", get_contracts),
     ("GET", "/v2/options/contracts/{symbol}", get_contract),
     ("POST", "/v2/positions/{symbol}/exercise", post_exercise),

@@ -28,7 +28,8 @@ class Split:
     """`new` shares for each `old` one, from the date on.
 
     `rescale` tells whether the loaded bars know nothing of it: then prices from the date on are divided
-    by the ratio. Otherwise the loaded bars already fall on the date.
+    by the ratio. Otherwise the loaded bars already fall on the date. `announced` tells whether the lists of
+    corporate actions have it, `adjusts` whether the account's position and orders follow it.
     """
 
     symbol: str
@@ -36,6 +37,8 @@ class Split:
     new: int
     old: int
     rescale: bool = True
+    announced: bool = True
+    adjusts: bool = True
 
     @property
     def ratio(self) -> Decimal:

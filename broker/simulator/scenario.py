@@ -9,6 +9,7 @@ from typing import Any
 
 from broker.simulator import desk
 from broker.simulator.account import Account, Asset, new_asset
+from broker.simulator.dividends import Dividend, order_dividend
 from broker.simulator.exchange import advance
 from broker.simulator.fills import execute, match_now
 from broker.simulator.market import Split
@@ -195,16 +196,44 @@ def lie_clock(world: World, is_open: bool | None = None, offset_seconds: float =
 
 
 def split(
-    world: World, symbol: str, new: int, old: int = 1, day: str | None = None, rescale: bool = True
+    world: World,
+    symbol: str,
+    new: int,
+    old: int = 1,
+    day: str | None = None,
+    rescale: bool = True,
+    announced: bool = True,
+    adjusts: bool = True,
 ) -> Any:
     """Split a stock `new` for `old` on a date (default: the next session's); see `market.Split`."""
-    session = world.calendar.session_from(world.calendar.next_open(world.now))
-    when = day or session.day.isoformat()
+    when = day or _next_day(world)
     if min(new, old) < 1:
         raise ValueError("new and old must be at least 1")
-    world.market = world.market.with_split(Split(symbol, when, new, old, rescale))
+    world.market = world.market.with_split(Split(symbol, when, new, old, rescale, announced, adjusts))
     world.touched.add("market")
     return {"day": when}
+
+
+def dividend(
+    world: World,
+    symbol: str,
+    rate: str,
+    day: str | None = None,
+    payable: str | None = None,
+    paid: bool = False,
+    announced: bool = True,
+) -> Any:
+    """Announce `rate` dollars a share, ex on a date (default: the next session's); paid to this account or not.
+
+    Alpaca pays paper accounts none, hence the default. The loaded prices are left as they are.
+    """
+    when = day or _next_day(world)
+    order_dividend(world, Dividend(symbol, when, str(rate), payable or when, paid, announced))
+    return {"day": when}
+
+
+def _next_day(world: World) -> str:
+    return world.calendar.session_from(world.calendar.next_open(world.now)).day.isoformat()
 
 
 def doctor_bars(world: World, symbol: str, day: str, change: Any = "drop") -> Any:
@@ -255,6 +284,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "calendar": calendar,
     "lie_clock": lie_clock,
     "split": split,
+    "dividend": dividend,
     "doctor_bars": doctor_bars,
     "news": news,
 }

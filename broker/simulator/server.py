@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.simulator import extras, history, news, prices, trading
+from broker.simulator import actions, extras, history, news, prices, trading
 from broker.simulator.core import Simulator
 from broker.simulator.stream import Streams
 from broker.simulator.trading import Call, Reply, Route
@@ -23,7 +23,7 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 UNAUTHORIZED = Reply(401, {"message": "unauthorized."})
 TOO_MANY = Reply(429, {"code": 42910000, "message": "rate limit exceeded"})
 MAX_BODY = 1_000_000
-ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *prices.ROUTES, *news.ROUTES)
+ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *actions.ROUTES, *prices.ROUTES, *news.ROUTES)
 
 
 def api_app(simulator: Simulator) -> web.Application:

@@ -17,6 +17,7 @@ from broker.simulator.world import World
 
 MAX_ORDERS, DEFAULT_ORDERS = 500, 50
 MAX_PAGE = 100
+ACTIVITIES = {"FILL": "fill", "DIV": "dividend"}  # activity type -> kind of ledger line
 
 
 @dataclass(frozen=True)
@@ -217,10 +218,9 @@ def delete_positions(world: World, call: Call) -> Reply:
 
 
 def get_activities(world: World, call: Call) -> Reply:
-    """Return FILL activities, newest first unless `direction=asc`; `page_token` is the last id of a page."""
-    kinds = call.params.get("kind") or call.query.get("activity_types") or "FILL"
-    if "FILL" not in kinds.split(","):
-        return Reply(200, [])
+    """Return FILL and DIV activities, newest first unless `direction=asc`; `page_token` is a page's last id."""
+    asked = call.params.get("kind") or call.query.get("activity_types") or "FILL,DIV"
+    kinds = {ACTIVITIES[name] for name in asked.split(",") if name in ACTIVITIES}
     first, last = call.instant("after"), call.instant("until")
     day = call.instant("date")
     if day is not None:
@@ -228,11 +228,11 @@ def get_activities(world: World, call: Call) -> Reply:
     entries = [
         entry
         for entry in world.book.ledger
-        if entry.kind == "fill" and (first is None or entry.at > first) and (last is None or entry.at < last)
+        if entry.kind in kinds and (first is None or entry.at > first) and (last is None or entry.at < last)
     ]
     if call.query.get("direction", "desc") != "asc":
         entries.reverse()
-    return Reply(200, [bodies.fill_body(world, entry) for entry in _page(entries, call)])
+    return Reply(200, [bodies.activity_body(world, entry) for entry in _page(entries, call)])
 
 
 def _page(entries: list[Entry], call: Call) -> list[Entry]:

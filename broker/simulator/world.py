@@ -71,6 +71,9 @@ class World:
         self.watchlists: dict[str, dict[str, Any]] = {}
         self.news: list[dict[str, Any]] = []
         self.applied_splits: list[str] = []
+        self.dividends: list[dict[str, Any]] = []
+        self.entitled: dict[str, str] = {}
+        self.paid_dividends: list[str] = []
         self.doctored: dict[str, dict[str, Any]] = {}
         self.races: list[str] = []
         self.rejections = 0
@@ -153,6 +156,9 @@ class World:
                 "splits": [asdict(split) for split in self.market.splits],
                 "applied": self.applied_splits,
                 "doctored": self.doctored,
+                "dividends": self.dividends,
+                "entitled": self.entitled,
+                "paid_dividends": self.paid_dividends,
             }
         return getattr(self, name)
 
@@ -182,6 +188,9 @@ class World:
         self.overrides = {symbol: Decimal(price) for symbol, price in market["overrides"].items()}
         self.market = Market(self.market.bars, [Split(**split) for split in market["splits"]])
         self.applied_splits, self.doctored = market["applied"], market["doctored"]
+        self.dividends = list(market.get("dividends", []))
+        self.entitled = dict(market.get("entitled", {}))
+        self.paid_dividends = list(market.get("paid_dividends", []))
         self.marks, self.watchlists, self.news = state["marks"], state["watchlists"], state["news"]
         self.book = Book(hash_seed(self.settings.seed, self.generation))
         self.book.counter, self.book.last_stamp = meta["counter"], meta["last_stamp"]

@@ -71,6 +71,9 @@ def session(simulator):
             assert session.post(f"{simulator.url}/v2/orders", json=body).status_code == 200
         session.post(f"{simulator.url}/v2/watchlists", json={"name": "mine", "symbols": ["AAPL"]})
         control.split(symbol="AAPL", new=2)
+        control.split(symbol="MSFT", new=1, old=3)
+        control.dividend(symbol="AAPL", rate="0.25", day="2026-03-04", paid=True)
+        control.dividend(symbol="MSFT", rate="0.5")
         control.news(articles=[{"symbols": ["AAPL"]}, {"symbols": []}])
         yield session
 
@@ -139,6 +142,13 @@ CALLS = [
     ("data", "get", "/v2/stocks/{symbol}/bars/latest", {"path": {"symbol": "AAPL"}}),
     ("data", "get", "/v2/stocks/{symbol}/trades/latest", {"path": {"symbol": "AAPL"}}),
     ("data", "get", "/v2/stocks/{symbol}/quotes/latest", {"path": {"symbol": "AAPL"}}),
+    (
+        "data",
+        "get",
+        "/v1/corporate-actions",
+        {"params": {"symbols": "AAPL,MSFT", "end": "2026-12-31", **SINCE}},
+    ),
+    ("data", "get", "/v1/corporate-actions", {"params": {"end": "2026-12-31", "limit": "1", **SINCE}}),
     ("data", "get", "/v1beta1/news", {"params": {"include_content": "true"}}),
     (
         "trading",

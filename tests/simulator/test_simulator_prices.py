@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulator_bars import plain_bars
 
-from broker.simulator import bodies, desk, extras, history, news, prices, scenario, trading
+from broker.simulator import actions, bodies, desk, extras, history, news, prices, scenario, trading
 from broker.simulator.clock import TradingCalendar
 from broker.simulator.exchange import advance
 from broker.simulator.loading import synthetic_bars
@@ -402,9 +402,9 @@ def test_news_is_found_by_symbol_and_time(query, count):
 def test_an_announcement_tells_of_a_split():
     world = world_at("2026-03-02T12:00:00-05:00")
     scenario.split(world, "AAPL", new=1, old=10)
-    (shown,) = extras.get_announcements(world, Call()).body
+    (shown,) = actions.get_announcements(world, Call()).body
     assert (shown["ca_sub_type"], shown["old_rate"], shown["new_rate"]) == ("reverse_split", "10", "1")
-    assert extras.get_announcement(world, Call(params={"id": shown["id"]})).body == shown
+    assert actions.get_announcement(world, Call(params={"id": shown["id"]})).body == shown
 
 
 WATCHLISTS = [
