@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -148,9 +149,18 @@ def _context() -> BaseContext:
 
 
 def _start_worker(folder: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     for path in Path(folder).glob("*.npy"):
         _arrays[path.stem] = np.load(path, mmap_mode="r")
+
+
+def _end_with_parent() -> None:
+    """End this worker when the program that wants its results is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_one(function: Callable[[Task, Arrays], Result], task: Task) -> Result:

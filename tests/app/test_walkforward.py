@@ -1,6 +1,8 @@
 import multiprocessing
 import os
+import select
 import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -138,6 +140,28 @@ def test_an_interrupt_ends_every_process():
     with pytest.raises(KeyboardInterrupt):
         run_tasks(interrupt, [os.getpid()] * 2, {}, 2)
     assert multiprocessing.active_children() == []
+
+
+ENDLESS = """
+import signal
+from engine.parallel import run_tasks
+def wait(task, arrays):
+    print("working", flush=True)
+    signal.pause()
+if __name__ == "__main__":
+    run_tasks(wait, [1, 2], {}, 2)
+"""
+
+
+def test_a_killed_run_leaves_no_worker_behind(tmp_path):
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    with subprocess.Popen([sys.executable, tmp_path / "endless.py"], stdout=subprocess.PIPE) as run:
+        pipe = run.stdout.fileno()
+        assert os.read(pipe, 7) == b"working"
+        run.kill()
+        while (ready := select.select([pipe], [], [], 30)[0]) and os.read(pipe, 100):
+            pass  # the other worker's line, perhaps
+    assert ready  # the end of the pipe: nobody holds it any more
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned, not forked")
