@@ -32,7 +32,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ATTEMPTS = 2
-PRELOADED = ["engine.walkforward", "models.baselines"]  # by name: what tasks import is theirs, not ours
+PRELOADED = ["engine.preload"]  # by name: what tasks import is theirs, not ours
 
 _arrays: dict[str, npt.NDArray[Any]] = {}
 
