@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 from alpaca.common.exceptions import APIError
 from alpaca.common.rest import RESTClient
 from alpaca.data.historical import StockHistoricalDataClient
+from alpaca.data.historical.corporate_actions import CorporateActionsClient
 from alpaca.trading.client import TradingClient
 from requests import PreparedRequest, RequestException, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 
-from broker import wire
+from broker import actions, wire
+from broker.actions import CashFlow, CorporateAction
 from broker.errors import BrokerError, MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url
 from broker.keys import Keys, redacted
@@ -45,7 +47,7 @@ from engine.errors import DataError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAGES = 500  # more than any history this program asks for
-PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000}
+PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000, "actions": 1000}
 TIMEFRAMES = {"1d": "1Day", "1h": "1Hour", "30min": "30Min", "15min": "15Min", "5min": "5Min", "1min": "1Min"}
 DEFINITE = (400, 403, 422)  # a POST answered so has made no order, a duplicate id apart
 
@@ -89,6 +91,10 @@ class AlpacaPaper:
         )
         self._trading = _tamed(trading, self.url, self._timeout_s)
         self._data = _tamed(data, self.data_url, self._timeout_s)
+        announced = CorporateActionsClient(
+            self._keys.id, self._keys.secret, raw_data=True, url_override=self.data_url
+        )
+        self._actions = _tamed(announced, self.data_url, self._timeout_s)
 
     # the account and the market
 
@@ -219,7 +225,40 @@ class AlpacaPaper:
             params["page_token"] = page[-1].id
         raise Unreachable("the list of executions does not end; asking again later")
 
+    def dividends(self, after: datetime) -> list[CashFlow]:
+        """Return the dividends paid into the account after `after`, oldest first; a paper account is paid none."""
+        params = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc", "after": _rfc3339(after)}
+        found: dict[str, CashFlow] = {}
+        for _ in range(PAGES):
+            page = self._get(self._trading, "/account/activities/DIV", _each(actions.cash_flow), params)
+            fresh = [flow for flow in page if flow.id not in found]
+            found.update((flow.id, flow) for flow in fresh)
+            if len(page) < PAGE_SIZE["fills"] or not fresh:
+                return list(found.values())
+            params["page_token"] = page[-1].id
+        raise Unreachable("the list of dividends does not end; asking again later")
+
     # market data
+
+    def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
+        """Return what is announced for the symbols with a process date from `first` to `last`."""
+        query = {"symbols": ",".join(symbols), "start": first.isoformat(), "end": last.isoformat()}
+        params = {**query, "limit": str(PAGE_SIZE["actions"])}
+        found: dict[str, CorporateAction] = {}
+        for _ in range(PAGES):
+            page, token = self._get(
+                self._actions,
+                "/corporate-actions",
+                lambda body: (actions.corporate_actions(body, symbols), body.get("next_page_token")),
+                params,
+            )
+            found.update((action.id, action) for action in page)
+            if not token:
+                return list(found.values())
+            if token == params.get("page_token"):
+                break
+            params["page_token"] = str(token)
+        raise Unreachable("the list of corporate actions does not end; asking again later")
 
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
         """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""

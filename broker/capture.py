@@ -207,6 +207,7 @@ class CaptureBroker(bt.brokers.BackBroker):
                 self._bound[order.ref] = replayed
                 if abs(abs(past.quantity) - abs(order.size)) > DUST:
                     self._differ(order, f"wanted {abs(past.quantity):g} then, {abs(order.size):g} now")
+                    _resize(order, past.quantity)
                 return
         self._unmatched.append(order)
         if close in self.account.cash_at:
@@ -353,6 +354,12 @@ class _Replayed:
     order: Any = None
     done: int = 0  # executions told so far
     over: bool = False
+
+
+def _resize(order: Any, quantity: float) -> None:
+    """Make the strategy's order the one that was sent at the time, so that its executions complete it."""
+    order.size = order.created.size = quantity
+    order.created.remsize = order.executed.remsize = quantity
 
 
 def is_strategy(value: Any) -> bool:

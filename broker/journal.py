@@ -7,12 +7,13 @@ is in the journal before it is anywhere else.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from broker.failpoints import reach
-from broker.journal_file import JournalFile, JournalUnwritable
+from broker.journal_actions import JournalActions
+from broker.journal_file import JournalUnwritable
 from broker.orders import AT_BROKER, FINAL, Progress, State, Step, after
 from broker.records import (
     DecisionRow,
@@ -34,7 +35,7 @@ __all__ = ["EVERYTHING", "Journal", "JournalUnwritable"]
 EVERYTHING = "*"  # scope of a halt that stops all symbols
 
 
-class Journal(JournalFile):
+class Journal(JournalActions):
     """The journal of one book; see `JournalFile` for opening it and `broker.records` for its rows."""
 
     # decisions
@@ -288,7 +289,7 @@ class Journal(JournalFile):
         return {symbol: quantity for symbol, quantity in total.items() if quantity}
 
     def adjust(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
-        """Book a change of position that came from no order of ours: an adopted position, a split."""
+        """Book a change of position that came from no order of ours, because a person says so."""
         with self._transaction() as write:
             write.execute(
                 "INSERT INTO adjustments (symbol, quantity, price, at, reason) VALUES (?, ?, ?, ?, ?)",
@@ -296,9 +297,12 @@ class Journal(JournalFile):
             )
             self._diary(write, now, "adjusted", symbol, "", f"{plain(quantity)} at {plain(price)}: {reason}")
 
-    def adjustments(self) -> list[tuple[str, Decimal, Decimal, datetime]]:
-        """Return (symbol, quantity, price, time) of every adjustment, by time."""
-        rows = self._all("SELECT * FROM adjustments ORDER BY at, id")
+    def adjustments(
+        self, without_splits_of: Collection[str] = ()
+    ) -> list[tuple[str, Decimal, Decimal, datetime]]:
+        """Return (symbol, quantity, price, time) of every adjustment, by time, but for splits of some symbols."""
+        found = self._all("SELECT * FROM adjustments ORDER BY at, id")
+        rows = [r for r in found if r["kind"] != "split" or r["symbol"] not in without_splits_of]
         return [(r["symbol"], Decimal(r["quantity"]), Decimal(r["price"]), moment(r["at"])) for r in rows]
 
     # halts

@@ -29,6 +29,7 @@ FILLS_OVERLAP = timedelta(days=1)  # executions are asked for again from before 
 LAG_S = 60.0  # how long the list of executions may lag behind an order's filled quantity
 STRIKES = 2  # looks in a row at which ledger and position must disagree before the symbol is halted
 LOOK_BACK = timedelta(seconds=60)
+Explain = Callable[[str, Decimal, Decimal, datetime], bool]  # (symbol, ledger, held, now) -> booked since
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ class Reconciler:
         monotonic: seconds that never go back; pauses are measured with it.
         pauses_s: between two look-ups of an order in doubt.
         notify: told of halts, adoptions and the like.
+
+    Attributes:
+        explain: asked before a symbol is halted because ledger and position differ; books what explains it.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Reconciler:
         self._strikes: dict[str, int] = {}
         self._lagging: dict[str, float] = {}
         self._started = False
+        self.explain: Explain = lambda symbol, booked, held, now: False
 
     def sync(self) -> Look:
         """Read the broker, catch up, and return what it looks like now.
@@ -289,7 +294,12 @@ class Reconciler:
             if symbol in explained:
                 continue
             self._strikes[symbol] = self._strikes.get(symbol, 0) + 1
-            if self._strikes[symbol] >= STRIKES:
+            if self._strikes[symbol] < STRIKES:
+                continue
+            if self.explain(symbol, booked, held, now):
+                self._strikes.pop(symbol)
+                doubtful.discard(symbol)
+            else:
                 self.halt(
                     symbol,
                     f"the broker holds {plain(held)} {symbol}, the journal says {plain(booked)}; "

@@ -61,6 +61,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             role TEXT NOT NULL, note TEXT NOT NULL, at TEXT NOT NULL)""",
         "CREATE TABLE bars_seen (symbol TEXT PRIMARY KEY, asof TEXT NOT NULL, close REAL NOT NULL)",
     ),
+    (
+        "ALTER TABLE adjustments ADD COLUMN kind TEXT NOT NULL DEFAULT 'adopted'",
+        """CREATE TABLE corporate_actions (
+            action_id TEXT PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, ex_date TEXT NOT NULL, ratio TEXT,
+            cash TEXT, text TEXT NOT NULL, state TEXT NOT NULL)""",
+        """CREATE TABLE cash_flows (
+            flow_id TEXT PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, amount TEXT NOT NULL,
+            on_date TEXT NOT NULL, at TEXT NOT NULL)""",
+    ),
 )
 
 

@@ -59,6 +59,24 @@ class Doubts:
     models: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class PastSplit:
+    """A split that bars are adjusted for: one share before `at` (UTC) is `ratio` shares after."""
+
+    symbol: str
+    at: datetime
+    ratio: float
+
+
+def split_factor(splits: Sequence[PastSplit], symbol: str, moment: datetime) -> float:
+    """Return how many of today's shares one share of that moment is."""
+    factor = 1.0
+    for split in splits:
+        if split.symbol == symbol and moment < split.at:
+            factor *= split.ratio
+    return factor
+
+
 def load_strategy(name: str | None) -> type[Any]:
     """Return the strategy class named `module:Class`, or the project's own for None."""
     if name is None:
@@ -115,36 +133,46 @@ def strategy_params(strategy: type[Any], forecasts: Forecasts | None, settings: 
     return params
 
 
-def account_state(journal: Journal, account: Account, first: datetime) -> AccountState:
-    """Return the account and its past since the bar `first` as the capturing broker takes them."""
-    past, earlier = _past_orders(journal, first)
+def account_state(
+    journal: Journal, account: Account, first: datetime, splits: Sequence[PastSplit] = ()
+) -> AccountState:
+    """Return the account and its past since the bar `first` as the capturing broker takes them.
+
+    With `splits` quantities and prices from before them are in today's shares, as adjusted bars are. Without, a
+    split is a change of position at no price, on the day it was booked.
+    """
+    past, earlier = _past_orders(journal, first, splits)
     positions = positions_after([fill for order in (*earlier, *past) for fill in _signed(order)])
     opening = positions_after([fill for order in earlier for fill in _signed(order)])
     cash_at = {d.asof: float(d.cash) for d in journal.decisions() if d.asof >= first}
     return AccountState(float(account.cash), positions, past, opening, cash_at)
 
 
-def _past_orders(journal: Journal, first: datetime) -> tuple[list[PastOrder], list[PastOrder]]:
+def _past_orders(
+    journal: Journal, first: datetime, splits: Sequence[PastSplit]
+) -> tuple[list[PastOrder], list[PastOrder]]:
     """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
     decided = {d.decision_id: d.asof for d in journal.decisions()}
     fills: dict[str, list[PastFill]] = {}
     for fill, owner in journal.fills():
         if owner is not None:
-            fills.setdefault(owner, []).append(PastFill(float(fill.signed), float(fill.price), fill.at))
+            factor = split_factor(splits, fill.symbol, fill.at)
+            past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
+            fills.setdefault(owner, []).append(past_fill)
     orders = [
         PastOrder(
             stored.client_order_id,
             decided.get(stored.decision_id),
             stored.symbol,
-            float(stored.signed),
+            float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
             stored.updated_at if stored.state in FINAL and stored.state != State.FILLED else None,
         )
         for stored in journal.orders()
     ]
     orders += [
-        PastOrder("", None, symbol, float(quantity), (PastFill(float(quantity), float(price), at),))
-        for symbol, quantity, price, at in journal.adjustments()
+        _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
+        for symbol, quantity, price, at in journal.adjustments({split.symbol for split in splits})
     ]
     past, earlier = [], []
     for order in orders:
@@ -158,6 +186,11 @@ def _past_orders(journal: Journal, first: datetime) -> tuple[list[PastOrder], li
                 PastOrder(order.client_order_id, order.decided_at, order.symbol, left, after, order.ended_at)
             )
     return past, earlier
+
+
+def _adjustment(symbol: str, quantity: float, price: float, at: datetime, factor: float) -> PastOrder:
+    fill = PastFill(quantity * factor, price / factor, at)
+    return PastOrder("", None, symbol, fill.quantity, (fill,))
 
 
 def _signed(order: PastOrder) -> list[tuple[str, PastFill]]:
