@@ -28,7 +28,8 @@ from broker.sender import Outside, Sender
 from broker.wire import CalendarDay
 from engine.config import Settings
 from engine.errors import DataError, ForewalkError
-from engine.live_bars import BarFeed, LiveBars
+from engine.live_actions import ActionFeed, CorporateActions
+from engine.live_bars import BarFeed, FreshBars, LiveBars
 from engine.live_daily import DailySummary
 from engine.live_decide import (
     Doubts,
@@ -44,6 +45,7 @@ from engine.live_decide import (
 from engine.live_inference import ForecastTask, InferenceFailed, ModelProcess, checked_forecasts
 from engine.live_retrain import Retrainer
 from engine.live_time import Schedule, Window, calendar_problem, clock_problem, skew_problem
+from engine.sessions import exchange_zone
 from engine.types import Bars, Forecasts
 
 log = logging.getLogger(__name__)
@@ -52,8 +54,8 @@ PATIENCE = timedelta(seconds=300)  # to wait for the bars of all symbols before 
 MAX_BACKOFF_S = 60.0
 
 
-class PaperBroker(Broker, BarFeed, Protocol):
-    """A broker that has bars and a calendar too."""
+class PaperBroker(Broker, BarFeed, ActionFeed, Protocol):
+    """A broker that has bars, corporate actions and a calendar too."""
 
     def calendar(self, first: date, last: date) -> list[CalendarDay]:
         """Return the sessions from `first` to `last`."""
@@ -119,6 +121,8 @@ class Daemon:
         self._bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
         self._may_queue = live.send == "after_close"
         self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify)
+        zone, adjusted = exchange_zone(settings.data.calendar), live.adjustment != "raw"
+        self._actions = CorporateActions(journal, broker, self.reconciler, zone, adjusted, notify, monotonic)
         self.sender = Sender(
             journal, broker, self.reconciler, settings.risk, notify, self._may_queue, live.dry_run
         )
@@ -154,8 +158,10 @@ class Daemon:
         self._check_clocks(look)
         self._check_losses(look)
         session = self.schedule.session_day(look.now)
+        self._actions.step(look, session)
         self.sender.enforce_halts(look, session.day)
         self._decide_if_due(look)
+        self._actions.stop_orders(session.day, look.now)
         problem = self._time_problem(look)
         if problem is None:
             self.status.posts += self.sender.send_due(look, self.outside(look))
@@ -285,7 +291,7 @@ class Daemon:
         return set(self.symbols) if everything else {halt.scope for halt in halts}
 
     def _decide(self, window: Window, look: Look) -> None:
-        fresh = self._bars.fetch(window.asof, self.journal.last_closes(), self.settings.risk.max_jump)
+        fresh = self._fetched(window)
         patience = min(PATIENCE, (window.valid_until - window.asof) / 2)
         if fresh.missing and look.now < window.asof + patience:
             self._say_once(
@@ -299,7 +305,8 @@ class Daemon:
         forecasts = self._forecasts(bars, first)
         if forecasts is None:
             first = bars.timestamps[0]
-        state = account_state(self.journal, look.account, first.to_pydatetime())
+        splits = self._actions.past_splits(bars.timestamps[-1].to_pydatetime())
+        state = account_state(self.journal, look.account, first.to_pydatetime(), splits)
         step = run_strategy(bars, forecasts, self.settings, self.strategy, state, first)
         self._keep_differences(step.differences, look.now)
         problem = repeat_problem(step, bars, self.journal.last_decision())
@@ -331,6 +338,10 @@ class Daemon:
                 self._notify("refused", order.symbol, wrong[order.client_order_id])
         self.status.last_decision = window.asof
         self._notify("decision", "", f"{window.asof:%Y-%m-%d %H:%M}: {len(orders)} orders")
+
+    def _fetched(self, window: Window) -> FreshBars:
+        known = self._actions.rescaled(self.journal.last_closes(), window.asof)
+        return self._bars.fetch(window.asof, known, self.settings.risk.max_jump)
 
     def _forecasts(self, bars: Bars, first: pd.Timestamp) -> Forecasts | None:
         if self._models is None or self._retrainer is None:

@@ -110,9 +110,9 @@ def test_a_history_that_is_not_whole_is_never_decided_on(scene, fault):
 
 @pytest.mark.row(37)
 @pytest.mark.parametrize("rescale", [True, False])
-def test_a_split_overnight_halts_the_symbol_until_a_person_has_looked(scene, rescale):
+def test_a_split_that_no_list_announces_halts_the_symbol_until_a_person_has_looked(scene, rescale):
     decide(scene, strategy="fault_strategies:BuyOnce")
-    scene.control.split(symbol="AAPL", new=10, rescale=rescale)
+    scene.control.split(symbol="AAPL", new=10, rescale=rescale, announced=False)
     scene.after_close()
     scene.after_open()
     assert scene.positions() == {"AAPL": 100}
