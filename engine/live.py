@@ -33,7 +33,7 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
     """
     with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
-            from engine.live_daemon import rebuilt
+            from engine.live_start import rebuilt
 
             count = rebuilt(daemon.journal, daemon.broker, daemon.symbols)
             watch.notify("rebuilt", "", f"{count} positions taken over from the broker")
@@ -54,8 +54,8 @@ def opened(
     from broker.failpoints import check_failpoint
     from broker.hosts import is_local
     from broker.keys import hide_in_tracebacks, read_keys
-    from engine.live_daemon import with_symbols
     from engine.live_lock import account_lock, state_lock
+    from engine.live_start import with_symbols
     from engine.live_watch import Watch, start_log
 
     check_failpoint()
@@ -100,7 +100,7 @@ def enforce_halts(settings: Settings) -> str:
     """Tell the broker about the halts while no daemon runs; return what came of it, in words."""
     from broker.errors import BrokerError
     from engine.errors import ConfigError
-    from engine.live_daemon import with_symbols
+    from engine.live_start import with_symbols
 
     try:
         with opened(with_symbols(settings), console=False) as (daemon, _watch):
@@ -206,6 +206,8 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
         serve_health(settings.live.port, daemon.status, watch.counts)
     hints.start()
     watch.notify("started", "", f"book {settings.live.book}, process {os.getpid()}")
+    daemon.step()  # recovery, and whatever is due already
+    daemon.prepare()
     while not stopping.is_set():
         wait = daemon.step()
         if stopping.is_set():

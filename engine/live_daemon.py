@@ -6,12 +6,12 @@ broker, and the next step (of this process or another) begins with reading both.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Protocol
 
 import pandas as pd
@@ -33,6 +33,7 @@ from engine.live_bars import BarFeed, FreshBars, LiveBars
 from engine.live_daily import DailySummary
 from engine.live_decide import (
     Doubts,
+    Step,
     account_state,
     decision_records,
     load_strategy,
@@ -130,6 +131,7 @@ class Daemon:
         self._last_now: datetime | None = None
         self._said: set[str] = set()
         self._backoff_s = 0.0
+        self._untidy = False
 
     # the loop's one step
 
@@ -168,6 +170,7 @@ class Daemon:
         else:
             self.sender.expire(look.now)
             self._say_once("no_trading", problem)
+        self._tidy()
         self.work_aside(look.now)
         self._mark(look)
         return self._wait_s(look)
@@ -199,6 +202,29 @@ class Daemon:
             self.reconciler.halt(EVERYTHING, reason, self._last_now or datetime.now(UTC))
         except JournalUnwritable as problem:
             log.error("the halt cannot be written down: %s", problem)
+
+    def prepare(self) -> None:
+        """Do before a bar closes what its decision would else wait for: history, models, imports, a trial run.
+
+        The first model is trained here where there is none. Decides and sends nothing. What fails is only logged:
+        the decision itself will meet it again and say so.
+        """
+        try:
+            look = self.reconciler.sync()
+            window = self.schedule.last_closed(look.now)
+            if window is not None:
+                fresh = self._fetched(window)
+                self._considered(fresh.bars, look)
+        except ForewalkError as problem:
+            log.info("not prepared for the next bar: %s", problem)
+        self._tidy()
+        gc.freeze()  # what is there now stays: no later collection has to walk it
+
+    def _tidy(self) -> None:
+        """Free what a run of Cerebro leaves behind: its objects know each other, and would pile up for many bars."""
+        if self._untidy:
+            gc.collect()
+            self._untidy = False
 
     # looking
 
@@ -301,13 +327,7 @@ class Daemon:
         if len(fresh.missing) == len(self.symbols):
             raise DataError("no symbol has its bar: no decision")
         bars = fresh.bars
-        first = replay_start(self.journal, bars, self.settings.live.replay_bars)
-        forecasts = self._forecasts(bars, first)
-        if forecasts is None:
-            first = bars.timestamps[0]
-        splits = self._actions.past_splits(bars.timestamps[-1].to_pydatetime())
-        state = account_state(self.journal, look.account, first.to_pydatetime(), splits)
-        step = run_strategy(bars, forecasts, self.settings, self.strategy, state, first)
+        step, forecasts = self._considered(bars, look)
         self._keep_differences(step.differences, look.now)
         problem = repeat_problem(step, bars, self.journal.last_decision())
         if problem is not None:
@@ -338,6 +358,17 @@ class Daemon:
                 self._notify("refused", order.symbol, wrong[order.client_order_id])
         self.status.last_decision = window.asof
         self._notify("decision", "", f"{window.asof:%Y-%m-%d %H:%M}: {len(orders)} orders")
+
+    def _considered(self, bars: Bars, look: Look) -> tuple[Step, Forecasts | None]:
+        """Ask the models and run the strategy over the bars known now; nothing is written down."""
+        first = replay_start(self.journal, bars, self.settings.live.replay_bars)
+        forecasts = self._forecasts(bars, first)
+        if forecasts is None:
+            first = bars.timestamps[0]
+        splits = self._actions.past_splits(bars.timestamps[-1].to_pydatetime())
+        state = account_state(self.journal, look.account, first.to_pydatetime(), splits)
+        self._untidy = True
+        return run_strategy(bars, forecasts, self.settings, self.strategy, state, first), forecasts
 
     def _fetched(self, window: Window) -> FreshBars:
         known = self._actions.rescaled(self.journal.last_closes(), window.asof)
@@ -430,29 +461,3 @@ def last_closes(bars: Bars) -> dict[str, float]:
         for column, symbol in enumerate(bars.symbols)
         if bars.present[-1, column]
     }
-
-
-def rebuilt(journal: Journal, broker: Broker, symbols: tuple[str, ...]) -> int:
-    """Take over the broker's positions into a new journal; return how many."""
-    account = broker.account()
-    journal.bind_account(account.id)
-    now = broker.clock().now
-    held = {s: p for s, p in broker.positions().items() if s in symbols}
-    ledger = journal.ledger()
-    count = 0
-    for symbol, position in held.items():
-        missing = position.quantity - ledger.get(symbol, Decimal(0))
-        if missing:
-            journal.adjust(symbol, missing, position.average_price, now, "taken over from the broker")
-            count += 1
-    return count
-
-
-def with_symbols(settings: Settings) -> Settings:
-    """Return the settings with `data.symbols` filled in; DataError where the source cannot say which."""
-    if settings.data.symbols:
-        return settings
-    from engine.data import load_bars
-
-    bars, _ = load_bars(settings.data)
-    return settings.model_copy(update={"data": settings.data.model_copy(update={"symbols": bars.symbols})})

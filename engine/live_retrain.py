@@ -101,11 +101,11 @@ class Retrainer:
         run = self._settings.live.run
         if run is not None:
             now = bars.timestamps[-1].to_pydatetime()
-            kept = [accept(path, self._folder) for path in run_models(run)]
+            files = [accept(path, self._folder) for path in run_models(run)]
             self._journal.record_models(  # at once: half a timeline would pass for the whole of it
                 [
                     (f.path.stem, f.path.name, f.sha256, _valid_from(f.path), CHAMPION, f"from {run}", now)
-                    for f in kept
+                    for f in files
                 ]
             )
             return

@@ -53,7 +53,7 @@ def sessions_around(calendar: str, moment: datetime) -> tuple[Session, ...]:
     return _sessions(calendar, moment.astimezone(UTC).date())
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=8)  # a daemon asks about yesterday, today and the next session
 def _sessions(calendar: str, day: date) -> tuple[Session, ...]:
     first, last = (pd.Timestamp(day) + pd.Timedelta(days=shift) for shift in (-SPAN_DAYS, SPAN_DAYS))
     dates = sessions_between(calendar, first, last)
@@ -125,7 +125,7 @@ class Schedule:
         return list(_grid(self.calendar, session.day, self.interval))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)  # the sessions around two moments
 def _grid(calendar: str, day: date, interval: str) -> tuple[datetime, ...]:
     return tuple(t.to_pydatetime() for t in session_grid(calendar, pd.Timestamp(day), interval))
 
