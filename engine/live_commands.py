@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from broker.ids import checked_symbol
 from broker.journal import EVERYTHING, Journal
+from broker.journal_actions import ANNOUNCED
 from broker.orders import AT_BROKER, FINAL, IN_DOUBT, IllegalStep, State, Step
 from broker.port import Broker
 from broker.records import StoredOrder
@@ -110,6 +111,7 @@ def status_lines(journal: Journal, running: bool) -> list[str]:
     lines.append(f"positions   {ledger or 'none'}")
     open_orders = journal.orders(AT_BROKER | IN_DOUBT | {State.AWAIT_APPROVAL, State.INTENT, State.DECIDED})
     lines.append(f"orders      {len(open_orders)} not finished, {len(journal.orders(FINAL))} finished")
+    lines += [f"AHEAD       {action.text}" for action in journal.actions((ANNOUNCED,))]
     for halt_ in journal.halts():
         asks = [name for name in ("cancel", "flatten", "suspend") if getattr(halt_, name)]
         done = "" if not asks else ", done at the broker" if halt_.confirmed_at else ", local only so far"

@@ -27,6 +27,25 @@ class BuyOnce(bt.Strategy):
             self.buy(data=self.datas[0], size=10)
 
 
+class LeaveLater(bt.Strategy):
+    """Buy ten shares of the first symbol once; two bars after the fill sell them and say at what they were bought."""
+
+    def __init__(self):
+        self.entry = None
+        self.bar = 0
+
+    def notify_order(self, order):
+        if order.status == order.Completed and order.isbuy():
+            self.entry, self.bar = order.executed.price, len(self)
+
+    def next(self):
+        held = self.getposition(self.datas[0]).size
+        if self.entry is None:
+            self.buy(data=self.datas[0], size=10)
+        elif held and len(self) - self.bar >= 2:
+            self.sell(data=self.datas[0], size=held, reason=f"bought at {self.entry:.2f}")
+
+
 class RestingLimit(bt.Strategy):
     """Keep a limit order far below the market, good till cancelled, and take it back two bars later."""
 
