@@ -100,10 +100,18 @@ class Journal(JournalActions):
         row = self._one("SELECT * FROM decisions WHERE decision_id = ?", decision_id)
         return None if row is None else read(DecisionRow, row)
 
-    def decisions(self) -> list[DecisionRow]:
-        """Return all decisions on bars, by time of their bar."""
-        rows = self._all("SELECT * FROM decisions WHERE kind = 'bar' ORDER BY asof")
+    def decisions(self, since: datetime | None = None) -> list[DecisionRow]:
+        """Return the decisions on bars from `since` on (all when None), by time of their bar."""
+        rows = self._all(
+            "SELECT * FROM decisions WHERE kind = 'bar' AND asof >= ? ORDER BY asof",
+            "" if since is None else stamp(since),
+        )
         return [read(DecisionRow, row) for row in rows]
+
+    def first_decision(self) -> DecisionRow | None:
+        """Return the decision of the earliest bar."""
+        row = self._one("SELECT * FROM decisions WHERE kind = 'bar' ORDER BY asof LIMIT 1")
+        return None if row is None else read(DecisionRow, row)
 
     def last_decision(self) -> DecisionRow | None:
         """Return the decision of the latest bar."""
@@ -128,6 +136,14 @@ class Journal(JournalActions):
         where = "" if wanted is None else f"WHERE state IN ({', '.join('?' * len(wanted))})"
         sql = f"SELECT o.* FROM orders o JOIN decisions d USING (decision_id) {where} ORDER BY d.asof, o.position"
         return [read(StoredOrder, row) for row in self._all(sql, *(wanted or ()))]
+
+    def orders_since(self, moment: datetime) -> list[StoredOrder]:
+        """Return the orders decided or filled at `moment` or later, oldest decision first."""
+        sql = (
+            "SELECT o.* FROM orders o JOIN decisions d USING (decision_id) WHERE d.asof >= ?1 OR "
+            "o.client_order_id IN (SELECT client_order_id FROM fills WHERE at >= ?1) ORDER BY d.asof, o.position"
+        )
+        return [read(StoredOrder, row) for row in self._all(sql, stamp(moment))]
 
     def order(self, client_order_id: str) -> StoredOrder | None:
         """Return one order by our id."""
@@ -280,13 +296,29 @@ class Journal(JournalActions):
         return None if row is None or row["at"] is None else moment(row["at"])
 
     def ledger(self) -> dict[str, Decimal]:
-        """Return the signed quantity of each symbol: unique executions of our orders plus adjustments."""
-        total: dict[str, Decimal] = {}
-        for fill, _ in self.fills():
-            total[fill.symbol] = total.get(fill.symbol, Decimal(0)) + fill.signed
+        """Return the signed quantity of each symbol: unique executions of our orders plus adjustments.
+
+        The file adds them up, in billionths of a share, so that a long past costs neither time nor memory.
+        """
+        total = {
+            row["symbol"]: Decimal(row["billionths"]).scaleb(-9)
+            for row in self._all(
+                "SELECT symbol, SUM(CAST(ROUND(quantity * 1e9) AS INTEGER) * IIF(side = 'buy', 1, -1)) AS billionths "
+                "FROM fills WHERE client_order_id IS NOT NULL GROUP BY symbol"
+            )
+        }
         for row in self._all("SELECT symbol, quantity FROM adjustments"):
             total[row["symbol"]] = total.get(row["symbol"], Decimal(0)) + Decimal(row["quantity"])
-        return {symbol: quantity for symbol, quantity in total.items() if quantity}
+        return {symbol: Decimal(plain(quantity)) for symbol, quantity in total.items() if quantity}
+
+    def missing_fills(self, tolerance: Decimal) -> dict[str, str]:
+        """Return the symbol of each order of which the broker has filled more than was booked, by our id."""
+        rows = self._all(
+            "SELECT o.client_order_id, o.symbol FROM orders o LEFT JOIN fills f USING (client_order_id) "
+            "WHERE o.filled != '0' GROUP BY o.client_order_id HAVING o.filled - TOTAL(f.quantity) > ?",
+            float(tolerance),
+        )
+        return {row["client_order_id"]: row["symbol"] for row in rows}
 
     def adjust(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
         """Book a change of position that came from no order of ours, because a person says so."""

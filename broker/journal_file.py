@@ -103,6 +103,11 @@ class JournalFile:
             for r in rows
         ]
 
+    def peak_equity(self) -> Decimal | None:
+        """Return the highest equity kept, None before the first."""
+        row = self._one("SELECT equity FROM equity ORDER BY CAST(equity AS REAL) DESC LIMIT 1")
+        return None if row is None else Decimal(row["equity"])
+
     def record_model(
         self, model_id: str, file: str, sha256: str, valid_from: datetime, role: str, note: str, now: datetime
     ) -> None:

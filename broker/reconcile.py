@@ -310,15 +310,7 @@ class Reconciler:
 
     def _lags(self, now: datetime) -> set[str]:
         """Symbols with an order whose filled quantity has executions still missing from the list."""
-        booked: dict[str, Decimal] = {}
-        for fill, owner in self.journal.fills():
-            if owner is not None:
-                booked[owner] = booked.get(owner, Decimal(0)) + fill.quantity
-        late = {
-            order.client_order_id: order.symbol
-            for order in self.journal.orders()
-            if order.filled - booked.get(order.client_order_id, Decimal(0)) > TOLERANCE
-        }
+        late = self.journal.missing_fills(TOLERANCE)
         self._lagging = {name: self._lagging.get(name, self._monotonic()) for name in late}
         for name, since in self._lagging.items():
             if self._monotonic() - since > LAG_S:

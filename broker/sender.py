@@ -198,7 +198,6 @@ class Sender:
     def _facts(
         self, order: StoredOrder, look: Look, outside: Outside, prices: Mapping[str, Decimal]
     ) -> Facts:
-        marks = [equity for _, _, equity, _ in self.journal.equity()]
         ledger = self.journal.ledger()
         target = self.journal.target(order.decision_id, order.symbol)
         return Facts(
@@ -214,7 +213,7 @@ class Sender:
             halt=self.journal.halted(order.symbol),
             posted_today=self.journal.posts_since(outside.session_start),
             day_start_equity=look.account.last_equity,
-            peak_equity=max(marks, default=None),
+            peak_equity=self.journal.peak_equity(),
             bar_problem=target.bar_problem if target else None,
             model_problem=target.model_problem if target else None,
             foreign_sides=frozenset(o.side for o in look.foreign if o.symbol == order.symbol),

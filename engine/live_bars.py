@@ -150,7 +150,7 @@ class LiveBars:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there are many, for as long as the daemon runs
 class Row:
     """One bar: the broker's stamp, its close in time, and open, high, low, close, volume."""
 

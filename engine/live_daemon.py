@@ -132,6 +132,7 @@ class Daemon:
         self._said: set[str] = set()
         self._backoff_s = 0.0
         self._untidy = False
+        self._marked = ""
 
     # the loop's one step
 
@@ -261,9 +262,8 @@ class Daemon:
             self._say_once("skew", text)
 
     def _check_losses(self, look: Look) -> None:
-        marks = [equity for _, _, equity, _ in self.journal.equity()]
         breach = loss_breach(
-            look.account.equity, look.account.last_equity, max(marks, default=None), self.settings.risk
+            look.account.equity, look.account.last_equity, self.journal.peak_equity(), self.settings.risk
         )
         if breach is not None and not any(
             halt.reason.startswith(breach.rule) for halt in self.journal.halts()
@@ -277,9 +277,9 @@ class Daemon:
     def _mark(self, look: Look) -> None:
         """Keep the equity once a session and state of the market, so that the journal stays small."""
         session = self.schedule.session_day(look.now)
-        key = f"equity {session.day} {look.clock.is_open} {self.journal.last_fill_at()}"
-        if key not in self._said:
-            self._said.add(key)
+        key = f"{session.day} {look.clock.is_open} {self.journal.last_fill_at()}"
+        if key != self._marked:
+            self._marked = key
             self.journal.mark_equity(session.day, look.now, look.account.equity, look.account.cash)
 
     # deciding

@@ -95,8 +95,8 @@ def load_strategy(name: str | None) -> type[Any]:
 def replay_start(journal: Journal, bars: Bars, replay_bars: int) -> pd.Timestamp:
     """Return the first bar of the replay: the first bar ever decided on, but at most `replay_bars` back."""
     earliest = bars.timestamps[max(0, len(bars) - replay_bars)]
-    decisions = journal.decisions()
-    first = pd.Timestamp(decisions[0].asof) if decisions else bars.timestamps[-1]
+    decision = journal.first_decision()
+    first = bars.timestamps[-1] if decision is None else pd.Timestamp(decision.asof)
     return max(earliest, min(first, bars.timestamps[-1]))
 
 
@@ -144,7 +144,7 @@ def account_state(
     past, earlier = _past_orders(journal, first, splits)
     positions = positions_after([fill for order in (*earlier, *past) for fill in _signed(order)])
     opening = positions_after([fill for order in earlier for fill in _signed(order)])
-    cash_at = {d.asof: float(d.cash) for d in journal.decisions() if d.asof >= first}
+    cash_at = {d.asof: float(d.cash) for d in journal.decisions(first)}
     return AccountState(float(account.cash), positions, past, opening, cash_at)
 
 
@@ -152,13 +152,18 @@ def _past_orders(
     journal: Journal, first: datetime, splits: Sequence[PastSplit]
 ) -> tuple[list[PastOrder], list[PastOrder]]:
     """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
-    decided = {d.decision_id: d.asof for d in journal.decisions()}
-    fills: dict[str, list[PastFill]] = {}
+    recent = journal.orders_since(first)
+    decided = {d.decision_id: d.asof for d in journal.decisions(first)}
+    fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
+    past: list[PastOrder] = []
+    earlier: list[PastOrder] = []
     for fill, owner in journal.fills():
-        if owner is not None:
-            factor = split_factor(splits, fill.symbol, fill.at)
-            past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
-            fills.setdefault(owner, []).append(past_fill)
+        factor = split_factor(splits, fill.symbol, fill.at)
+        past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
+        if owner in fills:
+            fills[owner].append(past_fill)
+        else:  # of an order that was over by then
+            earlier.append(PastOrder("", None, fill.symbol, past_fill.quantity, (past_fill,)))
     orders = [
         PastOrder(
             stored.client_order_id,
@@ -168,13 +173,12 @@ def _past_orders(
             tuple(fills.get(stored.client_order_id, ())),
             stored.updated_at if stored.state in FINAL and stored.state != State.FILLED else None,
         )
-        for stored in journal.orders()
+        for stored in recent
     ]
     orders += [
         _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
         for symbol, quantity, price, at in journal.adjustments({split.symbol for split in splits})
     ]
-    past, earlier = [], []
     for order in orders:
         before = tuple(fill for fill in order.fills if fill.at <= first)
         after = tuple(fill for fill in order.fills if fill.at > first)

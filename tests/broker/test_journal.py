@@ -225,3 +225,48 @@ def test_an_order_refused_with_its_decision_never_waits_to_be_sent(journal, ask)
 def write_a_lot(journal):
     for number in range(200):
         journal.note(NOW, "fill", "x" * 1900, symbol=str(number))
+
+
+executions = st.fixed_dictionaries(
+    {
+        "symbol": st.sampled_from(["AAPL", "IBM"]),
+        "side": st.sampled_from(["buy", "sell"]),
+        "quantity": st.decimals(min_value="0.000000001", max_value="2000000", places=9),
+    }
+)
+
+
+@given(st.lists(executions, max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_the_ledger_is_the_exact_sum_of_the_executions(tmp_path_factory, found):
+    journal = Journal(tmp_path_factory.mktemp("sum") / "journal.db", "paper")
+    journal.record_decision(a_decision(), [], [a_new_order()], ask=False)
+    at_broker(journal)
+    fills = [a_fill(number, **values) for number, values in enumerate(found)]
+    journal.add_fills(fills, NOW)
+    sums = {symbol: sum(fill.signed for fill in fills if fill.symbol == symbol) for symbol in ("AAPL", "IBM")}
+    assert journal.ledger() == {symbol: total for symbol, total in sums.items() if total}
+    journal.close()
+
+
+def test_an_order_filled_beyond_what_was_booked_is_missing_executions(with_order):
+    at_broker(with_order)
+    with_order.report(ID, a_report(status="partially_filled", filled=Decimal(7)), NOW)
+    with_order.add_fills([a_fill(quantity=Decimal(4))], NOW)
+    assert with_order.missing_fills(Decimal("0.000001")) == {ID: "AAPL"}
+    with_order.add_fills([a_fill(2, quantity=Decimal(3))], NOW)
+    assert with_order.missing_fills(Decimal("0.000001")) == {}
+
+
+def test_orders_of_a_time_are_those_decided_or_filled_since(with_order):
+    at_broker(with_order)
+    assert [order.client_order_id for order in with_order.orders_since(ASOF)] == [ID]
+    assert with_order.orders_since(NOW + timedelta(hours=1)) == []
+    with_order.add_fills([a_fill(at=NOW + timedelta(days=1))], NOW)
+    assert [order.client_order_id for order in with_order.orders_since(NOW + timedelta(hours=1))] == [ID]
+
+
+def test_the_peak_is_the_largest_number_not_the_last_in_the_alphabet(journal):
+    for day, equity in enumerate(["99000", "100000.5", "9"]):
+        journal.mark_equity(ASOF.date(), NOW + timedelta(days=day), Decimal(equity), Decimal(0))
+    assert journal.peak_equity() == Decimal("100000.5")

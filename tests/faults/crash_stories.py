@@ -252,10 +252,11 @@ def newer(count):
 
 def of_a_migration(scene, point, chance):
     """A new program opens a journal of an older version, or makes one, and dies within one of the steps."""
-    old = chance.choice([0, len(schema.MIGRATIONS)])
+    old = chance.randint(0, len(schema.MIGRATIONS))
     if old:
         begin(scene, chance, traded=False)
         scene.decide_and_send()
+        make_older(scene.state / "journal.db", old)
     before = rows(scene) if old else {}
     later = chance.randint(1, 4)
     environment = {"TEST_MIGRATIONS": str(later)}
@@ -273,6 +274,26 @@ def of_a_migration(scene, point, chance):
     assert scene.once(environment=environment) == 0
     assert set(scene.states()) == {"filled"}
     return codes
+
+
+def make_older(path, version):
+    """Turn a journal into one of an older version, with the rows that it had then."""
+    old = path.with_name("older.db")
+    journal = sqlite3.connect(old)
+    for statements in schema.MIGRATIONS[:version]:
+        for statement in statements:
+            journal.execute(statement)
+    journal.execute("ATTACH ? AS newer", (str(path),))
+    names = [name for (name,) in journal.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
+    for name in names:
+        columns = ", ".join(row[1] for row in journal.execute(f"PRAGMA main.table_info({name})"))
+        journal.execute(f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM newer.{name}")
+    journal.commit()
+    journal.execute(f"PRAGMA main.user_version = {version}")
+    journal.close()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    old.rename(path)
 
 
 def tables(path):
