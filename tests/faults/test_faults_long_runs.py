@@ -1,6 +1,8 @@
 """What a daemon that runs for years needs: nothing to wait for at the close, and nothing left behind by a bar."""
 
 import gc
+import socket
+from urllib.parse import urlsplit
 
 import backtrader as bt
 import pytest
@@ -55,3 +57,28 @@ def test_no_run_of_the_strategy_outlives_its_step(desk):
     gc.enable()
     assert desk.daemon.journal.last_decision() is not None
     assert not [thing for thing in gc.get_objects() if isinstance(thing, bt.Cerebro)]
+
+
+@pytest.mark.row(31)
+def test_after_hours_without_name_resolution_nothing_that_piled_up_fires(desk, monkeypatch):
+    desk.session()
+    known = socket.getaddrinfo
+    port = urlsplit(desk.simulator.url).port
+
+    def lost(host, wanted, *more, **options):
+        if wanted == port:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return known(host, wanted, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lost)
+    desk.daemon.broker._renew()  # a kept connection needs no name
+    for moment in ("close", "open"):
+        desk.simulator.control.advance(to=moment, offset_seconds=3600)
+        desk.daemon.step()
+        assert desk.daemon.status.state == "unreachable"
+    monkeypatch.setattr(socket, "getaddrinfo", known)
+    desk.settle()
+    journal = desk.daemon.journal
+    assert (len(journal.decisions()), len(journal.events("missed"))) == (1, 1)
+    desk.session()
+    assert len(journal.decisions()) == 2
