@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from broker.orders import State
 from broker.wire import Account, Asset
-from engine.config import RiskSettings
+from engine.config_live import RiskSettings
 
 MIN_SHORT_EQUITY = Decimal(2000)  # below it Alpaca allows no short sale
 DUST = Decimal("0.000001")

@@ -22,7 +22,7 @@ from broker.reconcile import TOLERANCE, Look, Reconciler
 from broker.records import DecisionRow, Halt, NewOrder, StoredOrder
 from broker.risk import Ask, Breach, Facts, check
 from broker.wire import Asset
-from engine.config import RiskSettings
+from engine.config_live import RiskSettings
 
 log = logging.getLogger(__name__)
 FLAT = "flat"  # leg of the kill switch's orders

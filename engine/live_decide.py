@@ -28,7 +28,8 @@ from broker.orders import FINAL, State
 from broker.records import DecisionRow, NewOrder, Target
 from broker.risk import forecast_problem
 from broker.wire import Account
-from engine.config import RiskSettings, Settings
+from engine.config import Settings
+from engine.config_live import RiskSettings
 from engine.errors import ConfigError, DataError
 from engine.live_time import Window
 from engine.sessions import bars_per_year

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from broker.wire import CalendarDay, MarketClock
-from engine.config import LiveSettings
+from engine.config_live import LiveSettings
 from engine.sessions import (
     DAILY,
     bar_open_times,

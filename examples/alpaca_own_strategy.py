@@ -14,7 +14,8 @@ from broker.capture import AccountState, CaptureBroker
 from broker.ids import client_order_id
 from broker.keys import read_keys
 from broker.wire import OrderRequest
-from engine.config import LiveSettings, load_settings
+from engine.config import load_settings
+from engine.config_live import LiveSettings
 from engine.live_bars import LiveBars
 from engine.live_time import Schedule
 from engine.simulate import build_cerebro

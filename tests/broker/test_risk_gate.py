@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broker.orders import State
 from broker.risk import Ask, Facts, check, forecast_problem, loss_breach
-from engine.config import RiskSettings
+from engine.config_live import RiskSettings
 
 LIMITS = RiskSettings()
 ASK = Ask(

@@ -22,7 +22,7 @@ from broker.orders import AT_BROKER, State
 from broker.reconcile import Reconciler
 from broker.sender import Outside, Sender
 from broker.simulator.loading import synthetic_bars
-from engine.config import RiskSettings
+from engine.config_live import RiskSettings
 
 SYMBOLS = ("AAPL", "MSFT")
 BARS = synthetic_bars(SYMBOLS, sessions=6)
