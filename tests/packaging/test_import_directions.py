@@ -15,7 +15,7 @@ PACKAGES = ("engine", "strategies", "models", "broker")
 
 # Lowest first; a module may import from its own layer and the ones below. The longest name that fits counts.
 LAYERS = (
-    ("engine.types", "engine.errors", "engine.config"),
+    ("engine.types", "engine.errors", "engine.config", "engine.config_base", "engine.config_live"),
     ("engine.data", "engine.features", "engine.folds", "engine.sessions"),
     ("models",),
     ("strategies", "broker"),
