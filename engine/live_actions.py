@@ -173,16 +173,24 @@ class CorporateActions:
         return True
 
     def _arrive(self, action: StoredAction, look: Look, session: Session) -> None:
-        """The ex date has come: note a dividend, and see whether the broker has made the split."""
+        """The ex date has come: note a dividend, and see whether the broker has made the split.
+
+        What a merger, a spin-off or a new name makes of a position is not foretold: reconciliation halts where it
+        changes.
+        """
         booked = self._journal.ledger().get(action.symbol, Decimal(0))
         begin = self._begin(action.ex_date)
-        if action.kind == DIVIDEND and action.cash is not None:
+        if action.kind == DIVIDEND and action.cash is not None and booked:
             due = f"{plain(booked)} shares held, {plain(booked * action.cash)} dollars due"
             text = f"{action.text}: {due}; booked when the broker pays, which it does not on paper"
             self._journal.settle_action(action, NOTED, look.now, text)
         elif look.now < begin:
             return
-        elif not self._held_before(action.symbol, begin):
+        elif action.kind == OTHER:
+            self._journal.settle_action(
+                action, NOTED, look.now, f"{action.text}: {plain(booked)} shares held"
+            )
+        elif action.kind == DIVIDEND or not self._held_before(action.symbol, begin):
             self._journal.settle_action(action, NONE_HELD, look.now, f"{action.text}: none held")
         elif look.now >= session.open or action.ex_date < session.day:
             self._expect(action, booked, look)

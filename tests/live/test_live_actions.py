@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_values import live_settings, some_bars
 
-from broker.actions import SPLIT, CorporateAction, SplitBooking
+from broker.actions import DIVIDEND, OTHER, SPLIT, CorporateAction, SplitBooking
 from broker.capture import AccountState, CaptureBroker, PastFill, PastOrder
 from broker.journal import Journal
-from broker.journal_actions import ANNOUNCED, NONE_HELD, UNADJUSTED
+from broker.journal_actions import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED
 from engine.live_actions import CorporateActions
 from engine.live_decide import PastSplit, account_state, split_factor
 from engine.live_time import Session
@@ -98,6 +98,21 @@ def test_an_announced_split_that_the_position_does_not_show(journal, halts, now,
     actions.step(look(now, 10 if held_since else None), SESSION)
     assert [action.state for action in journal.actions()] == [state]
     assert halts == (["AAPL"] if halted else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "shares", "state"),
+    [(DIVIDEND, 10, NOTED), (DIVIDEND, 0, NONE_HELD), (OTHER, 10, NOTED), (OTHER, 0, NOTED)],
+)
+def test_a_dividend_or_a_merger_is_written_down_and_halts_nothing_by_itself(
+    journal, halts, kind, shares, state
+):
+    hold(journal, shares, BEFORE)
+    cash = Decimal("0.5") if kind == DIVIDEND else None
+    actions = actions_of(journal, Feed(CorporateAction("1", kind, "AAPL", EX, None, cash, "AAPL")), halts)
+    actions.step(look(AFTER, shares), SESSION)
+    assert [action.state for action in journal.actions()] == [state]
+    assert (halts, journal.splits()) == ([], [])
 
 
 def test_the_list_is_read_once_for_each_session_and_date(journal, halts):
