@@ -48,8 +48,10 @@ class Scaler:
 
     def transform(self, values: Float32Array) -> Float32Array:
         """Scale values [n, S, F]; NaN becomes 0, the training mean."""
-        scaled = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.nan_to_num(np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT), nan=0.0)
+        scaled = values - np.array(self.mean, np.float32)
+        scaled /= np.array(self.std, np.float32)
+        np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
+        return np.nan_to_num(scaled, copy=False, nan=0.0)
 
 
 @dataclass(frozen=True, eq=False)
