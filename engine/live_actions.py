@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from broker.port import Notify
 from broker.reconcile import TOLERANCE, Look, Reconciler
 from broker.records import StoredOrder
 from broker.wire import RawPrice, plain
-from engine.live_decide import PastSplit, split_factor
+from engine.live_decide import PastSplit, midnight, past_splits, split_factor
 from engine.live_time import Session
 
 BACK, AHEAD = timedelta(days=14), timedelta(days=60)  # span of process dates that is asked for
@@ -136,12 +136,7 @@ class CorporateActions:
         """Return the splits that bars until `asof` are adjusted for; none where bars are not adjusted at all."""
         if not self._adjusted:
             return ()
-        splits = (
-            PastSplit(action.symbol, self._begin(action.ex_date), float(action.ratio))
-            for action in self._journal.splits()
-            if action.ratio is not None
-        )
-        return tuple(split for split in splits if split.at <= asof)
+        return tuple(split for split in past_splits(self._journal, self._zone) if split.at <= asof)
 
     def rescaled(
         self, closes: Mapping[str, tuple[datetime, float]], asof: datetime
@@ -179,7 +174,7 @@ class CorporateActions:
         changes.
         """
         booked = self._journal.ledger().get(action.symbol, Decimal(0))
-        begin = self._begin(action.ex_date)
+        begin = midnight(action.ex_date, self._zone)
         if action.kind == DIVIDEND and action.cash is not None and booked:
             due = f"{plain(booked)} shares held, {plain(booked * action.cash)} dollars due"
             text = f"{action.text}: {due}; booked when the broker pays, which it does not on paper"
@@ -238,6 +233,3 @@ class CorporateActions:
     def _price(self, symbol: str) -> Decimal | None:
         found = self._feed.last_prices([symbol]).get(symbol)
         return None if found is None else found.value
-
-    def _begin(self, day: date) -> datetime:
-        return datetime(day.year, day.month, day.day, tzinfo=self._zone).astimezone(UTC)

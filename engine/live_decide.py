@@ -6,9 +6,10 @@ import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,20 @@ class PastSplit:
     symbol: str
     at: datetime
     ratio: float
+
+
+def past_splits(journal: Journal, zone: ZoneInfo) -> tuple[PastSplit, ...]:
+    """Return the splits of the journal; each begins at the exchange's midnight of its ex date."""
+    return tuple(
+        PastSplit(action.symbol, midnight(action.ex_date, zone), float(action.ratio))
+        for action in journal.splits()
+        if action.ratio is not None
+    )
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the UTC time at which a date begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def split_factor(splits: Sequence[PastSplit], symbol: str, moment: datetime) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from broker.journal import Journal
 from broker.orders import State
 from engine.config import Settings, load_settings
 from engine.errors import DataError
+from engine.live_decide import past_splits, split_factor
+from engine.sessions import exchange_zone
 from engine.types import Bars, Forecasts, SimulationResult
 
 if TYPE_CHECKING:
@@ -175,6 +178,7 @@ class _Comparison:
         self.targets = _by_bar(backtest.decisions, "asof")
         self.orders = _by_bar(backtest.orders, "decided_at")
         self.live_orders = _live_orders(journal)
+        self.splits = past_splits(journal, exchange_zone(bars.calendar))
         self.differences: list[Difference] = []
         self.slippage: list[float] = []
         self.compared = self.equal = self.filled = 0
@@ -202,7 +206,8 @@ class _Comparison:
     def cause(self, row: int, decision: DecisionRow, target: Target) -> tuple[str, str]:
         column = self.bars.symbols.index(target.symbol)
         close, mean = float(self.bars.close[row, column]), float(self.forecasts.mean[row, column])
-        if target.close is None or abs(target.close / close - 1) > CLOSE_TOLERANCE:
+        seen = None if target.close is None else target.close / self.factor(target.symbol, decision.asof)
+        if seen is None or abs(seen / close - 1) > CLOSE_TOLERANCE:
             return REVISED, f"; close was {target.close}, is {close:g}"
         if decision.model_id != self.forecasts.model_ids[row]:
             return (
@@ -237,7 +242,12 @@ class _Comparison:
         if live.average_price is not None and other["fill_price"] > 0:
             self.filled += 1
             sign = 1.0 if live.side == "buy" else -1.0
-            self.slippage.append(sign * (float(live.average_price) / float(other["fill_price"]) - 1) * 1e4)
+            paid = float(live.average_price) / self.factor(live.symbol, live.posted_at or live.updated_at)
+            self.slippage.append(sign * (paid / float(other["fill_price"]) - 1) * 1e4)
+
+    def factor(self, symbol: str, moment: datetime) -> float:
+        """Return how many shares of the bars' end one share of that moment is: bars are adjusted for splits."""
+        return split_factor(self.splits, symbol, moment)
 
     def differ(self, asof: pd.Timestamp, symbol: str, cause: str, text: str) -> None:
         self.differences.append(Difference(asof, symbol, cause, text))

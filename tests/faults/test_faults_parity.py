@@ -1,16 +1,19 @@
 """Over many sessions on the simulator, every live decision is the backtest's, and every difference has a name."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from in_process import Desk
 
 from broker.simulator.harness import start_simulator
-from engine.parity import MISSED, PARTIAL, REFUSED, compare, resimulated
+from engine.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
 from live.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: None, **options):
+def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: None, split=1.0, **options):
     """Return the journal's comparison with the backtest after so many sessions."""
     bars = some_bars(sessions + 3, seed=seed)
     forecasts = random_forecasts(bars, seed=seed)
@@ -24,6 +27,7 @@ def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: No
             span = bars.since(first).until(bars.timestamps[int(bars.timestamps.searchsorted(last)) + 1])
             rows = slice(len(bars) - len(bars.since(first)), len(bars) - len(bars.since(first)) + len(span))
             table = cut(forecasts, rows)
+            span = in_new_shares(span, split)
             report = compare(journal, span, table, resimulated(span, table, settings, 100_000.0))
             ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger().items()}
         assert ledger == {s: float(q) for s, q in truth["positions"].items() if float(q)}
@@ -31,11 +35,27 @@ def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: No
     return report
 
 
-def cut(forecasts, rows):
-    from dataclasses import replace
+def test_a_split_on_the_way_is_neither_a_revision_nor_slippage(tmp_path):
+    def disturb(desk, number):
+        if number == 5:
+            desk.simulator.control.split(symbol="AAPL", new=10)
 
+    report = traded(tmp_path, 20, live_settings(), disturb=disturb, split=10.0)
+    assert {difference.cause for difference in report.differences} <= {REFUSED, FOLLOWS}
+    assert report.equal > 0.8 * report.decisions
+    assert max(abs(bps) for bps in report.slippage_bps) < 1.0
+    assert report.same
+
+
+def cut(forecasts, rows):
     names = ("timestamps", "mean", "std", "p_up", "model_ids", "trained_until")
     return replace(forecasts, **{name: getattr(forecasts, name)[rows] for name in names})
+
+
+def in_new_shares(bars, split):
+    """The bars as they are adjusted once one share of the first symbol has become `split` shares."""
+    scale = np.array([split] + [1.0] * (len(bars.symbols) - 1))
+    return replace(bars, **{name: getattr(bars, name) / scale for name in ("open", "high", "low", "close")})
 
 
 def assert_identical(report, sessions):
