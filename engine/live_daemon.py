@@ -10,7 +10,6 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
@@ -45,6 +44,7 @@ from engine.live_decide import (
 )
 from engine.live_inference import ForecastTask, InferenceFailed, ModelProcess, checked_forecasts
 from engine.live_retrain import Retrainer
+from engine.live_status import Status
 from engine.live_time import Schedule, Window, calendar_problem, clock_problem, skew_problem
 from engine.sessions import exchange_zone
 from engine.types import Bars, Forecasts
@@ -61,25 +61,6 @@ class PaperBroker(Broker, BarFeed, ActionFeed, Protocol):
     def calendar(self, first: date, last: date) -> list[CalendarDay]:
         """Return the sessions from `first` to `last`."""
         ...
-
-
-@dataclass
-class Status:
-    """What the daemon is at, for people and monitors."""
-
-    state: str = "starting"
-    problem: str = ""
-    last_sync: datetime | None = None
-    last_decision: datetime | None = None
-    broker_time: datetime | None = None
-    equity: float | None = None
-    cash: float | None = None
-    positions: dict[str, float] = field(default_factory=dict)
-    halts: list[str] = field(default_factory=list)
-    posts: int = 0
-    steps: int = 0
-    failures: int = 0
-    decide_seconds: float | None = None
 
 
 class Daemon:

@@ -20,7 +20,7 @@ import requests
 from broker.hosts import LOOPBACK
 from broker.keys import RedactingFormatter, redacted
 from engine.errors import ConfigError
-from engine.live_daemon import Status
+from engine.live_status import Status
 
 log = logging.getLogger("engine.live")
 
