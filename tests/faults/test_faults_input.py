@@ -12,8 +12,8 @@ from scene import SYMBOLS
 
 from broker.ids import checked_symbol
 from engine.errors import ConfigError, DataError
-from engine.live_status import Status
 from engine.live_models import ModelFile, load_timeline, sha256_of
+from engine.live_status import Status
 from engine.live_watch import health, metrics_text, serve_health
 
 
