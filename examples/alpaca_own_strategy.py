@@ -42,9 +42,7 @@ held = {s: (float(p.quantity), float(p.average_price)) for s, p in alpaca.positi
 account = AccountState(float(alpaca.account().cash), held, opening=held)
 broker = CaptureBroker(account, [moment.to_pydatetime() for moment in bars.timestamps])
 build_cerebro(bars, load_settings(environment={}).execution, Crossover, {}, broker=broker).run()
-for order in broker.captured:
-    name = client_order_id(
-        "own", asof.date(), order.symbol, "m", 0
-    )  # twice a day is once: the id is the same
+for order in broker.captured:  # run twice a day it trades once: the id is the same
+    name = client_order_id("own", asof.date(), order.symbol, "m", 0)
     request = OrderRequest(name, order.symbol, order.side, Decimal(str(order.quantity)))
     print(alpaca.submit(request))

@@ -113,6 +113,7 @@ def test_a_challenger_that_is_not_worse_is_promoted_and_forecasts_from_the_next_
     scene.check()
 
 
+@pytest.mark.faults
 def test_a_challenger_that_is_worse_out_of_sample_never_forecasts(desk):
     scene = desk("good", CANNOT_LEARN)
     for _ in range(3):
