@@ -111,6 +111,11 @@ def status_lines(journal: Journal, running: bool) -> list[str]:
     lines.append(f"positions   {ledger or 'none'}")
     open_orders = journal.orders(AT_BROKER | IN_DOUBT | {State.AWAIT_APPROVAL, State.INTENT, State.DECIDED})
     lines.append(f"orders      {len(open_orders)} not finished, {len(journal.orders(FINAL))} finished")
+    lines += [
+        f"ASK         {model['model_id']}: a new model, {model['note']}; approve it, or leave it"
+        for model in journal.models()
+        if model["role"] == "challenger"
+    ]
     lines += [f"AHEAD       {action.text}" for action in journal.actions((ANNOUNCED,))]
     for halt_ in journal.halts():
         asks = [name for name in ("cancel", "flatten", "suspend") if getattr(halt_, name)]

@@ -1,5 +1,7 @@
 """Splits and dividends: booked where the list explains exactly what the broker holds, else the symbol is halted."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -86,6 +88,22 @@ def test_a_split_is_booked_once_over_restarts_and_over_a_kill_while_it_is_looked
     for _ in range(2):
         assert scene.once(**BUY) == 0
     assert adjustments(scene) == [("AAPL", 90, 0)]
+    scene.check()
+
+
+@pytest.mark.row(11)
+def test_a_kill_while_a_journal_learns_of_splits_leaves_the_version_before(scene):
+    """The second migration adds what splits need; the first has made the journal."""
+    scene.after_close()
+    assert scene.once("during_migration:kill9:2", **BUY) == -9
+    with closing(sqlite3.connect(scene.state / "journal.db")) as journal:
+        assert journal.execute("PRAGMA user_version").fetchone() == (1,)
+        names = {row[1] for row in journal.execute("PRAGMA table_info(adjustments)")}
+    assert "kind" not in names
+    assert scene.once(**BUY) == 0
+    scene.after_open()
+    assert scene.once(**BUY) == 0
+    assert scene.ledger() == {"AAPL": 10}
     scene.check()
 
 

@@ -132,6 +132,7 @@ def test_with_approve_a_good_challenger_waits_for_a_person(desk):
     name, role, note = challenger(scene)
     assert role == "challenger", note
     scene.decide_and_send(retrain="never")
+    assert f"ASK         {name}: a new model, loss" in scene.command("status")[1]
     code, said = scene.command("approve", name)
     assert (code, "is a champion now" in said) == (0, True), said
     scene.decide_and_send(retrain="never")
