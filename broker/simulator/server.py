@@ -65,10 +65,12 @@ def _handler(simulator: Simulator, route: Route) -> Any:
             "accepted": False,
             "fault": None,
         }
+        cleared = simulator.store.logs_cleared
         try:
             return await _answer(simulator, request, route, record)
         finally:
-            simulator.store.log(record)
+            if simulator.store.logs_cleared == cleared:  # a stalled answer may outlive the log it belongs to
+                simulator.store.log(record)
 
     return handle
 

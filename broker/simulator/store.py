@@ -31,6 +31,7 @@ class Store:
     """
 
     def __init__(self, path: Path | None) -> None:
+        self.logs_cleared = 0
         try:
             self._database = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
             # NORMAL is enough here: the kill that this must survive is of the process, not of the machine.
@@ -109,7 +110,8 @@ class Store:
         return [{"number": number, **json.loads(body)} for number, body in rows]
 
     def clear_log(self) -> None:
-        """Forget the request log; its numbers go on."""
+        """Forget the request log, also of requests that have no answer yet; its numbers go on."""
+        self.logs_cleared += 1
         self._database.execute("DELETE FROM requests")
 
     def keep_snapshot(self, name: str, state: Mapping[str, Any]) -> None:

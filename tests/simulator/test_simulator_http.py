@@ -2,6 +2,7 @@
 
 import json
 import socket
+from threading import Thread
 
 import pytest
 import requests
@@ -61,6 +62,19 @@ def test_a_broken_connection_comes_before_or_after_acceptance(action, when, api,
     with pytest.raises(requests.RequestException):
         api("POST", "/v2/orders", json={**ORDER, "client_order_id": "a"})
     assert orders(simulator) == (["a"] if when == "after" else [])
+
+
+def test_a_stalled_answer_is_not_in_the_log_that_begins_before_it_ends(api, simulator):
+    simulator.control.http_fault(route="POST /v2/orders", action="stall", when="after", seconds=0.5)
+    caller = Thread(
+        target=api, args=("POST", "/v2/orders"), kwargs={"json": {**ORDER, "client_order_id": "a"}}
+    )
+    caller.start()
+    while not orders(simulator):
+        pass
+    simulator.control.clear_log()
+    caller.join()
+    assert [line for line in simulator.control.log() if line["method"] == "POST"] == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
