@@ -75,7 +75,7 @@ class Retrainer:
         """
         if self._pending is not None:
             if self._worker.ready():
-                self._take_answer(now)
+                self._take_answer()
             elif self._monotonic() > self._deadline:
                 model_id, self._pending = self._pending[1], None
                 self._worker.stop()
@@ -155,7 +155,7 @@ class Retrainer:
         self._pending = ("compare", model_id, bars.timestamps[-1])
         self._deadline = self._monotonic() + FIT_TIMEOUT_S
 
-    def _take_answer(self, now: datetime) -> None:
+    def _take_answer(self) -> None:
         assert self._pending is not None
         assert self._bars is not None
         stage, model_id, asof = self._pending
@@ -170,9 +170,9 @@ class Retrainer:
         except InferenceFailed as problem:
             self._fail(model_id, problem)
             return
-        self._judge(model_id, answer.to_pydatetime(), now)
+        self._judge(model_id, answer.to_pydatetime())
 
-    def _judge(self, model_id: str, valid_from: datetime, now: datetime) -> None:
+    def _judge(self, model_id: str, valid_from: datetime) -> None:
         comparison = self._comparison
         assert comparison is not None
         assert self._bars is not None
@@ -181,11 +181,12 @@ class Retrainer:
             f"loss {comparison.challenger:.4f} against the champion's {comparison.champion:.4f} "
             f"on {comparison.bars} bars neither was trained on"
         )
-        good = comparison.challenger_is_not_worse
-        self._record(kept, valid_from, CHALLENGER if good else REJECTED, note, self._bars)
-        self._notify("model", "", f"{model_id}: {note}")
-        if good and not self._settings.live.approve:
-            self._notify("model", "", promote(self._journal, model_id, now))
+        role = CHALLENGER if comparison.challenger_is_not_worse else REJECTED
+        if role == CHALLENGER and not self._settings.live.approve:
+            role = CHAMPION  # written at once: a challenger left by a kill in between would wait for ever
+            valid_from = after_the_decided(self._journal, valid_from)
+        self._record(kept, valid_from, role, note, self._bars)
+        self._notify("model", "", f"{model_id}, {role}: {note}")
 
     def _fail(self, model_id: str, problem: InferenceFailed) -> None:
         """A failed fit leaves the champion; the next one is due as if this one had been made."""
@@ -211,12 +212,15 @@ def promote(journal: Journal, model_id: str, now: datetime) -> str:
     row = next((m for m in journal.models() if m["model_id"] == model_id), None)
     if row is None or row["role"] != CHALLENGER:
         raise DataError(f"no challenger {model_id!r} is waiting")
-    valid_from = datetime.fromisoformat(row["valid_from"])
-    last = journal.last_decision()
-    if last is not None:
-        valid_from = max(valid_from, last.asof + timedelta(microseconds=1))
+    valid_from = after_the_decided(journal, datetime.fromisoformat(row["valid_from"]))
     journal.record_model(model_id, row["file"], row["sha256"], valid_from, CHAMPION, row["note"], now)
     return f"{model_id} is a champion now: {row['note']}"
+
+
+def after_the_decided(journal: Journal, valid_from: datetime) -> datetime:
+    """Return `valid_from`, or the moment after the last bar decided on where that is later."""
+    last = journal.last_decision()
+    return valid_from if last is None else max(valid_from, last.asof + timedelta(microseconds=1))
 
 
 def _valid_from(path: Path) -> datetime:

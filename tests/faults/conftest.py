@@ -15,7 +15,7 @@ def pytest_collection_modifyitems(config, items):
     seen = set()
     left_out = []
     for item in items:
-        rows = [str(row) for mark in item.iter_markers("row") for row in mark.args]
+        rows = sorted({str(row) for mark in item.iter_markers("row") for row in mark.args})
         item.user_properties.append(("rows", " ".join(rows)))
         name = item.nodeid.partition("[")[0]
         repeated = name in seen and "scene" in getattr(item, "fixturenames", ())

@@ -7,8 +7,10 @@ from crash_stories import KILLED
 from model_market import LEARNS, ROWS, TREE, model_settings, zigzag_bars
 from scene import Scene
 
+from broker.journal import Journal
 from broker.simulator.harness import start_simulator
-from engine.live_models import fit_live, sha256_of
+from engine.live_models import Comparison, fit_live, sha256_of
+from engine.live_retrain import Retrainer
 from models.lstm import load_lstm
 
 POINT = "before_model_rename"
@@ -137,3 +139,20 @@ def test_killed_before_a_models_rename_it_is_old_or_whole_and_both_books_agree(d
     assert scene.orders()
     assert not list((scene.state / "models").glob(".*.tmp"))
     scene.check()
+
+
+def test_a_power_cut_right_after_a_challenger_is_judged_leaves_it_champion_where_nobody_must_approve(
+    tmp_path,
+):
+    def power_cut(*_):
+        raise KeyboardInterrupt
+
+    journal, bars = Journal(tmp_path / "journal.db", "paper"), zigzag_bars()
+    retrainer = Retrainer(model_settings(LEARNS), journal, tmp_path, None, power_cut)
+    retrainer._bars, retrainer._comparison = bars, Comparison(1.0, 0.9, 100)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / ".new.fit").write_bytes(b"weights")
+    with pytest.raises(KeyboardInterrupt):
+        retrainer._judge("new", bars.timestamps[-1].to_pydatetime())
+    assert [model["role"] for model in journal.models()] == ["champion"]
+    journal.close()
