@@ -1,9 +1,9 @@
 """250 virtual sessions with random faults in every one: `python tests/faults/soak.py [SESSIONS] [SEED]`.
 
 One daemon lives through them, thrown away and made anew at random. At the end the journal must be the simulator's
-truth, and memory should be flat: `slope_kb_a_session` is the least-squares slope of the process's resident memory from
-session 126 on, where the replay (`live.replay_bars`) has its full length. Bars that were not there before stay, about
-a third of a kilobyte for each symbol and session.
+truth, and memory should be flat: `slope_kb_a_session` is the least-squares slope of the process's resident memory
+from session 126 on, where the replay (`live.replay_bars`) has its full length. Bars that were not there before stay,
+about a third of a kilobyte for each symbol and session.
 """
 
 import random
