@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.config import ModelSettings
 from engine.errors import ConfigError, DataError
 from engine.features.pipeline import FeaturePanel, Float32Array
-from engine.types import TrainingCurve
+from engine.types import FloatArray, IntArray, TrainingCurve
 from models.base import ScaledForecast, TrainingData
 from models.checkpoint import pack, read_file, unpack
 from models.networks import RecurrentForecaster, State
@@ -25,6 +25,7 @@ from models.training import Sequences, Trained, make_sequences, run_network, tra
 
 FORMAT = 1
 TOGETHER = 64  # networks trained at once on a device at the most; bounds its memory
+BLOCK_ROWS = 8192  # rows that a scaler reads at a time
 INPUT_LIMIT = 5.0  # scaled features are cut at five standard deviations of the training rows
 
 
@@ -38,12 +39,15 @@ class Scaler:
     @classmethod
     def fit(cls, values: Float32Array) -> Scaler:
         """Fit to values [n, S, F]; rows with NaN do not count."""
-        rows = values.reshape(-1, values.shape[-1]).astype(np.float64)
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        if not len(rows):
+        count, total = 0, np.zeros(values.shape[-1])
+        for block in _blocks(values):
+            count, total = count + len(block), _added(total, block)
+        if not count:
             raise DataError("no training bar has complete features; load a longer history")
-        mean = rows.mean(axis=0)
-        std = rows.std(axis=0, mean=mean[None, :])
+        mean, square = total / count, np.zeros_like(total)
+        for block in _blocks(values):
+            square = _added(square, (block - mean) ** 2)
+        std = np.sqrt(square / count)
         return cls(tuple(mean.tolist()), tuple(np.where(std > 1e-8, std, 1.0).tolist()))
 
     def transform(self, values: Float32Array) -> Float32Array:
@@ -52,6 +56,19 @@ class Scaler:
         scaled /= np.array(self.std, np.float32)
         np.clip(scaled, -INPUT_LIMIT, INPUT_LIMIT, out=scaled)
         return np.nan_to_num(scaled, copy=False, nan=0.0)
+
+
+def _blocks(values: Float32Array) -> Iterator[FloatArray]:
+    """Yield the complete rows of values [n, S, F] as float64 [m, F], in pieces that stay in a cache."""
+    bars = max(1, BLOCK_ROWS // values.shape[1])
+    for first in range(0, len(values), bars):
+        rows = values[first : first + bars].reshape(-1, values.shape[-1])
+        yield rows[np.isfinite(rows).all(axis=1)].astype(np.float64)
+
+
+def _added(total: FloatArray, rows: FloatArray) -> FloatArray:
+    """Add rows [m, F] to a total [F], one after the other: the bits do not depend on how they are cut."""
+    return np.add.reduce(np.concatenate([total[None], rows]), axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +179,14 @@ class LSTMForecaster:
 
     def _prepare(self, data: TrainingData, member: str) -> _Prepared:
         symbols = data.symbols if self.settings.scope == "pooled" else (member.rpartition("/")[0],)
-        columns = [data.panel.symbols.index(symbol) for symbol in symbols]
+        columns: slice | list[int] = slice(None)  # a view: a list of all columns would copy the panel
+        if self.settings.scope != "pooled":
+            columns = [data.panel.symbols.index(symbol) for symbol in symbols]
         values, target = data.panel.values[:, columns], data.target[:, columns]
         for what, rows in (("training", data.train), ("validation", data.valid)):
             if not np.isfinite(target[rows]).any():
                 raise DataError(f"{data.model_id} {member}: no {what} bar has a label; load a longer history")
-        scaler = Scaler.fit(values[data.train])
+        scaler = Scaler.fit(values[_as_slice(data.train)])
         return _Prepared(
             model_id=data.model_id,
             member=member,
@@ -392,6 +411,12 @@ def _columns(member: Member, panel: FeaturePanel) -> slice | list[int]:
     if not member.symbols:
         return slice(None)
     return [panel.symbols.index(symbol) for symbol in member.symbols if symbol in panel.symbols]
+
+
+def _as_slice(rows: IntArray) -> slice | IntArray:
+    """Return increasing rows without a gap as a slice, which copies nothing."""
+    whole = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if whole else rows
 
 
 def _seed(seed: int, model_id: str, member: str) -> int:

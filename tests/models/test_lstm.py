@@ -291,6 +291,19 @@ def test_the_gaussian_loss_is_the_likelihood_of_torch():
     torch.testing.assert_close(gaussian_nll(mean, log_std, target), -normal.log_prob(target) - constant)
 
 
+@given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_a_scaler_has_the_bits_of_the_moments_of_all_complete_rows(bars, symbols, seed):
+    random = np.random.default_rng(seed)
+    values = (random.normal(3, 2, (bars * 20, symbols, 3)) * [0.01, 1, 1000]).astype(np.float32)
+    values[random.random(values.shape[:2]) < 0.1] = np.nan
+    values[0, 0] = 1.0
+    rows = values.reshape(-1, 3).astype(np.float64)
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    scaler = Scaler.fit(values)
+    assert scaler.mean == tuple(rows.mean(axis=0))
+    assert scaler.std == tuple(np.where(rows.std(axis=0) > 1e-8, rows.std(axis=0), 1.0))
+
+
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["gaussian_nll", "mse"]))
 def test_the_slope_of_a_loss_has_the_bits_of_autograd(seed, kind):
     torch.manual_seed(seed)
