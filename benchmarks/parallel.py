@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from models.lstm import LSTMForecaster
 
 TARGET = 1.8
 CTRL_C_S, PATIENCE_S = 2.0, 10.0
-PASSES = 5
+PASSES, RUNS = 5, 3
 MODEL = {"max_epochs": PASSES, "patience": PASSES, "seeds": 3}
 INTERRUPTED = """
 import time
@@ -54,38 +55,41 @@ def run() -> Report:
         label={"kind": "market_relative"},
         folds={"train_bars": 1245, "refit_every_bars": 232},
     )
-    taken: dict[int, float] = {}
-    cpu: dict[int, float] = {}
+    taken: dict[int, list[float]] = {1: [], 2: []}
+    cpu: dict[int, list[float]] = {1: [], 2: []}
     means: dict[int, FloatArray] = {}
-    for jobs in (1, 2):
+    for jobs in (1, 2) * RUNS:
         begun, own, workers = time.perf_counter(), time.process_time(), _workers_cpu()
         forecaster = LSTMForecaster(task.settings.model, task.settings.seed)
         timeline, _ = walk_forward(task.panel, task.labels, task.folds, forecaster, 504, jobs=jobs)
-        taken[jobs] = time.perf_counter() - begun
-        cpu[jobs] = time.process_time() - own + (_workers_cpu() - workers) / jobs
+        taken[jobs].append(time.perf_counter() - begun)
+        cpu[jobs].append(time.process_time() - own + (_workers_cpu() - workers) / jobs)
         means[jobs] = timeline.forecasts(task.panel, 1).mean
+    one, two = statistics.median(taken[1]), statistics.median(taken[2])
+    one_cpu, two_cpu = statistics.median(cpu[1]), statistics.median(cpu[2])
     same = np.array_equal(means[1], means[2], equal_nan=True)
     work = f"{len(bars.symbols)} symbols, {len(task.folds)} folds, 3 seeds, {PASSES} passes"
-    report.add(f"{work}: one process", taken[1], "s by the clock", note=f"{cpu[1]:.1f} s CPU")
+    report.add(f"{work}: one process", one, "s by the clock", note=f"{one_cpu:.1f} s CPU")
     report.add(
         f"{work}: two processes",
-        taken[2],
+        two,
         "s by the clock",
         against="one process",
-        ratio=taken[1] / taken[2],
+        ratio=one / two,
         target=f">= {TARGET}x, same bits",
-        reached=bool(same and taken[1] / taken[2] >= TARGET),
+        reached=bool(same and one / two >= TARGET),
         note=f"bits equal: {same}; load of the machine {machine()['load_average'][0]}",
     )
     report.add(
         "processor time on the longest way, two processes (the parent and half of the workers)",
-        cpu[2],
+        two_cpu,
         "s CPU",
         against="one process",
-        ratio=cpu[1] / cpu[2],
+        ratio=one_cpu / two_cpu,
         note="the speed-up where both cores are free",
     )
     seconds, left = _interrupt()
+    report.details["seconds_by_the_clock"] = {str(jobs): seconds for jobs, seconds in taken.items()}
     report.add(
         "Ctrl-C until every process is gone",
         seconds,

@@ -68,7 +68,8 @@ def _blocks(values: Float32Array) -> Iterator[FloatArray]:
 
 def _added(total: FloatArray, rows: FloatArray) -> FloatArray:
     """Add rows [m, F] to a total [F], one after the other: the bits do not depend on how they are cut."""
-    return np.add.reduce(np.concatenate([total[None], rows]), axis=0)
+    added: FloatArray = np.add.reduce(np.concatenate([total[None], rows]), axis=0)
+    return added
 
 
 @dataclass(frozen=True, eq=False)
