@@ -150,5 +150,6 @@ PEERS = {
 if __name__ == "__main__":
     peer, file = sys.argv[1:]
     arrays = dict(np.load(file))
-    seconds, units, orders = PEERS[peer](arrays)
+    runs = [PEERS[peer](arrays) for _ in range(1 if peer == "neuralforecast" else 4)]
+    seconds, units, orders = sorted(runs[1:] or runs)[len(runs) // 2 - 1]  # the median, but for the first
     print(json.dumps({"seconds": seconds, "units": units, "orders": orders}))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data import kdd17
-from benchmarks.measure import Report, cpu_seconds, timed
+from benchmarks.measure import Report, median_cpu
 from benchmarks.simulate import made_up_forecasts
 from benchmarks.train import problem
 from engine.config import settings_from
@@ -57,7 +57,8 @@ def _simulation(report: Report, peer: str, bars: Bars, forecasts: Forecasts) -> 
             "execution": {"max_volume_share": None, "cash": 10_000_000.0},
         }
     )
-    result, seconds = timed(lambda: simulate(bars, forecasts, settings))
+    result = simulate(bars, forecasts, settings)
+    seconds = median_cpu(lambda: simulate(bars, forecasts, settings), 3)
     theirs, own = found["units"] / found["seconds"], bars.close.size / seconds
     report.add(what, theirs, "bars/s", note=f"{found['orders']} orders")
     report.add(
@@ -78,7 +79,7 @@ def _training(report: Report, bars: Bars) -> None:
     task = problem(bars, model={"max_epochs": PASSES, "patience": PASSES, "seeds": 1})
     fold, forecaster = task.folds[4], LSTMForecaster(task.settings.model, 7)
     data = task.data(fold)
-    seconds = cpu_seconds(lambda: fit(forecaster, data))
+    seconds = median_cpu(lambda: fit(forecaster, data), 3)
     theirs = 1e6 * found["seconds"] / found["units"]
     own = 1e6 * seconds / (PASSES * task.targets(fold))
     report.add("neuralforecast LSTM, input 60, hidden 32, batch 256, one thread", theirs, "us CPU per target")
