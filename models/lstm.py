@@ -181,7 +181,7 @@ class LSTMForecaster:
     def _prepare(self, data: TrainingData, member: str) -> _Prepared:
         symbols = data.symbols if self.settings.scope == "pooled" else (member.rpartition("/")[0],)
         columns: slice | list[int] = slice(None)  # a view: a list of all columns would copy the panel
-        if self.settings.scope != "pooled":
+        if symbols != data.panel.symbols:  # without those that are not eligible yet
             columns = [data.panel.symbols.index(symbol) for symbol in symbols]
         values, target = data.panel.values[:, columns], data.target[:, columns]
         for what, rows in (("training", data.train), ("validation", data.valid)):

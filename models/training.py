@@ -281,7 +281,7 @@ def validation_loss(
     network.eval()
     loss_of = LOSSES[settings.loss]
     first, burn = sequences.first_valid, settings.lookback_bars
-    x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1)
+    x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1).contiguous()
     mean, log_std, _ = run_network(network, x[burn:], network.warmed(x[:burn]))
     mask = sequences.valid[:, first : sequences.rows].t()
     y = sequences.y[:, first : sequences.rows].t()
