@@ -185,6 +185,21 @@ def test_a_symbol_without_its_minimum_history_is_not_trained_on():
     assert data.symbols == ("S00", "S02")
 
 
+def test_a_symbol_that_is_not_trained_on_changes_no_weight():
+    settings = make_settings(model__max_epochs=1)
+    _, data, _ = prepared(make_bars(rows=330), settings)
+    eligible, values = data.panel.eligible.copy(), data.panel.values.copy()
+    eligible[:, -1] = False
+    values[:, -1] += 3.0
+    one, other = (
+        LSTMForecaster(settings.model, 7).fit_member(
+            replace(data, panel=replace(data.panel, eligible=eligible, values=each)), "seed-0"
+        )[0]
+        for each in (data.panel.values, values)
+    )
+    assert one == other
+
+
 def test_the_scaler_knows_the_training_rows_only():
     settings = make_settings()
     panel, data, fold = prepared(make_bars(rows=330), settings)
