@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,7 +84,9 @@ def _simulate(settings: Settings, sessions: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from engine.live import open_journal
     from engine.live_simulator import SessionRow, simulated
+    from engine.live_summary import write_summary
 
     state = settings.live.state.expanduser() / f"simulated-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
     console = Console()
@@ -95,7 +98,13 @@ def _simulate(settings: Settings, sessions: int) -> None:
     with console.status("simulating; the first model is trained before the first session"):
         simulated(settings, sessions, state, show)
     console.print(table)
-    console.print(f"journal and log: {state}", soft_wrap=True)
+    page = state / "summary.html"
+    with (
+        console.status("writing the page about the account"),
+        closing(open_journal(state, settings.live.book, readonly=True)) as journal,
+    ):
+        write_summary(journal, settings, page)
+    console.print(f"journal and log: {state}\naccount by QuantStats: {page}", soft_wrap=True)
 
 
 @live_app.command()

@@ -61,7 +61,7 @@ class Stopwatch:
 
 
 def settings_for(symbols, folder):
-    """Many small positions that change nearly every day."""
+    """Half of the symbols long, half short: all are ordered in the first session, a fifth of them in the others."""
     return settings_from(
         {
             "data": {"symbols": list(symbols)},
@@ -70,10 +70,17 @@ def settings_for(symbols, folder):
             "strategy": {
                 "kind": "cross_section",
                 "top": len(symbols) // 2,
+                "direction": "long_short",
                 "hysteresis": 0,
                 "min_hold_bars": 0,
             },
-            "risk": {"max_weight": 0.9, "max_gross": 3.0, "max_drawdown": 0.9, "max_daily_loss": 0.9},
+            "risk": {
+                "max_weight": 0.9,
+                "max_gross": 3.0,
+                "max_drawdown": 0.9,
+                "max_daily_loss": 0.9,
+                "allow_short": True,
+            },
             "live": {
                 "state": str(folder / "state"),
                 "run": str(folder / "run"),

@@ -46,9 +46,14 @@ def test_ten_sessions_are_simulated_with_no_account_at_all(tmp_path):
     assert "10 simulated sessions" in done.stdout
     assert done.stdout.count("2013-02-") >= 10
     (state,) = tmp_path.iterdir()
-    summary = run("-m", "engine.live", "summary", "--config", config, "--set", f"live.state={state}")
+    assert "Paper account" in (state / "summary.html").read_text()
+    again = state / "again.html"
+    summary = run(
+        *("-m", "engine.live", "summary", "--config", config),
+        *("--set", f"live.state={state}", "--out", str(again)),
+    )
     assert "10 bars" in summary.stdout
-    assert (state / "summary.html").exists()
+    assert again.exists()
 
 
 def test_help_of_the_live_commands_answers_without_heavy_libraries():
