@@ -137,10 +137,12 @@ class LiveBars:
         place = {close: number for number, close in enumerate(closes)}
         fields = {name: np.full((len(closes), len(self._symbols)), np.nan) for name in BAR_FIELDS}
         for column, symbol in enumerate(self._symbols):
-            for row in rows.get(symbol, ()):
-                if row.close_at in place:
-                    for name, value in zip(BAR_FIELDS, row.values, strict=True):
-                        fields[name][place[row.close_at], column] = value
+            known = [row for row in rows.get(symbol, ()) if row.close_at in place]
+            at = [place[row.close_at] for row in known]
+            for name, values in zip(
+                BAR_FIELDS, zip(*(row.values for row in known), strict=True), strict=False
+            ):
+                fields[name][at, column] = values
         return Bars(
             timestamps=pd.DatetimeIndex(closes),
             symbols=self._symbols,
