@@ -11,7 +11,7 @@ import pytest
 from engine.errors import ForewalkError
 from engine.features.pipeline import build_features, build_labels
 from engine.folds import walk_forward_folds
-from engine.parallel import available_cores, run_tasks, start_early
+from engine.parallel import available_cores, run_tasks
 from engine.walkforward import walk_forward
 from making import make_bars, make_settings
 from models.lstm import LSTMForecaster
@@ -164,11 +164,18 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path):
     assert ready  # the end of the pipe: nobody holds it any more
 
 
+ASKED = """
+from engine.parallel import run_tasks, start_early
+start_early(2)
+loaded = "{'torch', 'engine.walkforward', 'models.baselines'} <= set(__import__('sys').modules)"
+print(run_tasks(eval, [loaded, loaded], {}, 2))  # a function of ours would import them
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned, not forked")
 def test_a_worker_has_imported_what_it_needs_before_its_first_task():
-    start_early(2)
-    loaded = "{'torch', 'engine.walkforward', 'models.baselines'} <= set(__import__('sys').modules)"
-    assert run_tasks(eval, [loaded, loaded], {}, 2) == [True, True]  # a function of ours would import them
+    asked = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
+    assert asked.stdout == "[True, True]\n"
 
 
 def test_there_is_at_least_one_core():
