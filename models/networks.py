@@ -119,7 +119,7 @@ def squared_error(mean: Tensor, log_std: Tensor, target: Tensor) -> Tensor:
 def gaussian_nll_slope(out: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum of `weight * gaussian_nll(*moments(out), target)` and its gradient, [..., 2] like `out`.
 
-    The bits are autograd's, which takes three times as long for operations of this size.
+    The bits are autograd's, which takes twice as long for operations of this size.
     """
     squashed = torch.tanh(out[..., 1] / LOG_STD_LIMIT)
     log_std = LOG_STD_LIMIT * squashed

@@ -97,5 +97,5 @@ def test_the_readme_overrides_are_accepted(override):
 def test_no_file_of_the_set_up_names_a_machine_or_an_index():
     files = ["Makefile", ".ci/run", "constraints.txt", "pyproject.toml", ".pre-commit-config.yaml"]
     text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
-    assert re.findall(r"index-url|find-links|file://", text) == []
+    assert "://" not in text  # what is installed comes from wherever pip is set up to look
     assert [place for place in (str(Path.home()), str(ROOT)) if place in text] == []
