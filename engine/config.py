@@ -263,7 +263,7 @@ class Settings(Section):
     """Worker processes; 0 means one per core. Never changes a result."""
     executor: Literal["local", "ray"] = "local"
     """Where independent tasks run: processes on this machine, or a Ray cluster (extra `cluster`)."""
-    address: str = "auto"
+    address: str = Field("auto", pattern=r"^(auto|[^\s/]+:[0-9]{1,5})$")
     """Ray cluster: HOST:PORT of its head, or `auto` for the one this machine belongs to."""
     data: DataSettings = DataSettings()
     """Where the bars come from."""

@@ -220,6 +220,12 @@ def test_the_settings_choose_between_this_machine_and_a_cluster():
     assert workers_of(far) == Cluster("10.0.0.1:6379")
 
 
+@pytest.mark.parametrize("address", ["head", "head:port", "ray://head:10001", ""])
+def test_an_address_without_host_and_port_is_a_mistake_in_the_settings(address):
+    with pytest.raises(ConfigError, match="address"):
+        load_settings(overrides=[f"address={address}"], environment={})
+
+
 def test_an_executor_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match="'local' or 'ray'"):
         load_settings(overrides=["executor=dask"], environment={})
