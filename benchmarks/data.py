@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from engine.sessions import session_closes, sessions_between
-from engine.types import BAR_FIELDS, Bars, FloatArray
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.types import BAR_FIELDS, Bars, FloatArray
 
 SHARED = Path(
     os.environ.get("FOREWALK_SHARED_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data")

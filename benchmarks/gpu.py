@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.measure import Report
-from engine.config import ModelSettings
-from models.networks import RecurrentForecaster, gaussian_nll
-from models.stacked import Stack
+from forewalk.settings.sections import ModelSettings
+from models.recurrent.networks import RecurrentForecaster, gaussian_nll
+from models.recurrent.stacked import Stack
 
 NETWORKS, FEATURES, PRODUCT = 24, 17, 8192  # eight folds of three seeds
 

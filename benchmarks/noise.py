@@ -16,20 +16,21 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from engine.baselines import run_baselines
-from engine.config import ExecutionSettings, Settings, settings_from
-from engine.evaluation.luck import deflated_sharpe, probabilistic_sharpe, sharpe_sample
-from engine.evaluation.overfitting import superior_ability
-from engine.evaluation.policy_baselines import target_account
-from engine.evaluation.statistics import clark_west, diebold_mariano
-from engine.evaluation.strategy import simple_returns
-from engine.features.pipeline import FeaturePanel, Labels
-from engine.folds import walk_forward_folds
-from engine.parallel import run_tasks
-from engine.sessions import session_closes, sessions_between
-from engine.trial_counts import effective_trials
-from engine.trials import make_trial
-from engine.types import Arrays, Bars, FloatArray, Forecasts
+from engine.evaluation.baselines import run_baselines
+from engine.evaluation.metrics.luck import deflated_sharpe, probabilistic_sharpe
+from engine.evaluation.metrics.overfitting import superior_ability
+from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
+from engine.evaluation.policies import target_account
+from engine.runs.counts import effective_trials
+from engine.runs.trial import make_trial
+from forewalk.compute.pool import run_tasks
+from forewalk.features.panel import FeaturePanel, Labels
+from forewalk.folds import walk_forward_folds
+from forewalk.returns import sharpe_sample, simple_returns
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import ExecutionSettings, Settings
+from forewalk.types import Arrays, Bars, FloatArray, Forecasts
 
 FREE = ExecutionSettings(fee_bps=0, slippage_bps=0)  # costs would make noise look worse than noise
 ENTRIES = (0.0, 0.005, 0.01, 0.02, 0.05)  # the settings that a user sweeps, long-short and long-flat

@@ -22,16 +22,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.data import SHARED
-from engine.config import ModelSettings
-from engine.evaluation.statistics import matthews_correlation
-from engine.features.pipeline import FeaturePanel, Labels
-from engine.folds import Fold, check_fold
-from engine.sessions import session_closes
-from engine.types import FloatArray, Forecasts
-from engine.walkforward import walk_forward
+from engine.evaluation.metrics.statistics import matthews_correlation
+from engine.training.walkforward import walk_forward
+from forewalk.features.panel import FeaturePanel, Labels
+from forewalk.folds import Fold, check_fold
+from forewalk.sessions import session_closes
+from forewalk.settings.sections import ModelSettings
+from forewalk.types import FloatArray, Forecasts
 from models.base import Forecaster
-from models.baselines import BaselineForecaster
-from models.lstm import LSTMForecaster
+from models.baselines.simple import BaselineForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 FOLDER = SHARED / "kdd17"
 MISSING = -123321.0

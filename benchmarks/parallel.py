@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.data import sp500
 from benchmarks.measure import Report, machine
 from benchmarks.train import problem
-from engine.parallel import start_early
-from engine.types import FloatArray
-from engine.walkforward import walk_forward
-from models.lstm import LSTMForecaster
+from engine.training.walkforward import walk_forward
+from forewalk.compute.pool import start_early
+from forewalk.types import FloatArray
+from models.recurrent.forecaster import LSTMForecaster
 
 TARGET = 1.8
 CTRL_C_S, PATIENCE_S = 2.0, 10.0

@@ -18,11 +18,11 @@ from benchmarks.data import kdd17
 from benchmarks.measure import Report, median_cpu
 from benchmarks.simulate import made_up_forecasts
 from benchmarks.train import problem
-from engine.config import settings_from
-from engine.simulate import simulate
-from engine.types import Bars, Forecasts
+from engine.simulation.cerebro import simulate
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars, Forecasts
 from models.base import fit
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 HERE = Path(__file__).resolve().parent
 PYTHON = HERE.parent / ".venv-peers" / "bin" / "python"

@@ -7,9 +7,9 @@ import numpy as np
 from benchmarks.data import kdd17, tiled
 from benchmarks.measure import Report, median_cpu
 from benchmarks.train import problem
-from engine.walkforward import walk_forward
+from engine.training.walkforward import walk_forward
 from models.base import fit
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 LIVE_SYMBOLS = 500
 MODEL = {"max_epochs": 1, "seeds": 3}  # how long it was trained does not matter here

@@ -5,9 +5,9 @@ from __future__ import annotations
 from benchmarks.data import kdd17, tiled
 from benchmarks.measure import Report, cpu_seconds, fitted_exponent, projected
 from benchmarks.train import problem
-from engine.types import Bars
-from engine.walkforward import walk_forward
-from models.lstm import LSTMForecaster
+from engine.training.walkforward import walk_forward
+from forewalk.types import Bars
+from models.recurrent.forecaster import LSTMForecaster
 
 SYMBOLS = (50, 200, 500)
 FOLDS = (5, 10, 20)

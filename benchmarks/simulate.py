@@ -1,7 +1,7 @@
 """Simulation: our feeds and broker against backtrader's own, with the same strategy and the same fills.
 
-Both run through `engine.simulate.simulate`, so that strategy, recorder and tables are the same and the stock
-feeds profit from everything there. Orders are compared one by one, equity bar by bar.
+Both run through `engine.simulation.cerebro.simulate`, so that strategy, recorder and tables are the same and
+the stock feeds profit from everything there. Orders are compared one by one, equity bar by bar.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import pandas as pd
 
 from benchmarks.data import kdd17
 from benchmarks.measure import Report, side_by_side
-from engine.config import Settings, settings_from
-from engine.simulate import Recorder, simulate
-from engine.types import Bars, Forecasts
+from engine.simulation.cerebro import simulate
+from engine.simulation.recorder import Recorder
+from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts
 
 RUNS = 2
 COMPARED = ["decided_at", "symbol", "side", "quantity", "status", "filled_at", "fill_price", "fee"]

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import Report, median_cpu, side_by_side
-from engine.config import Settings, settings_from
-from engine.simulate import simulate
-from engine.types import Bars, Forecasts
-from engine.vector import simulate_columns, simulate_settings, vector_orders
+from engine.simulation.cerebro import simulate
+from engine.simulation.compiled.run import simulate_columns, simulate_settings, vector_orders
+from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts
 
 PEER = Path(__file__).resolve().parents[1] / ".venv-peers" / "bin" / "python"
 PEER_SCRIPT = Path(__file__).with_name("peer_vectorbt.py")

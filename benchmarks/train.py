@@ -17,14 +17,15 @@ import torch
 from benchmarks.data import kdd17
 from benchmarks.measure import Report, median_cpu, timed
 from benchmarks.windowed import Windowed
-from engine.config import ModelSettings, Settings, settings_from
-from engine.evaluation.statistics import diebold_mariano, mean_test, rank_ic
-from engine.features.pipeline import FeaturePanel, Labels, build_features, build_labels
-from engine.folds import Fold, walk_forward_folds
-from engine.types import Bars, FloatArray
-from engine.walkforward import training_data
+from engine.evaluation.metrics.statistics import diebold_mariano, mean_test, rank_ic
+from engine.training.walkforward import training_data
+from forewalk.features.panel import FeaturePanel, Labels, build_features, build_labels
+from forewalk.folds import Fold, walk_forward_folds
+from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import ModelSettings, Settings
+from forewalk.types import Bars, FloatArray
 from models.base import TrainingData, fit
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 PASSES = 3
 FOLDS = {"train_bars": 1006, "refit_every_bars": 189}  # eight on kdd17

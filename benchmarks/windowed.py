@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.config import ModelSettings
-from engine.features.pipeline import FeaturePanel
-from engine.types import FloatArray
+from forewalk.features.panel import FeaturePanel
+from forewalk.settings.sections import ModelSettings
+from forewalk.types import FloatArray
 from models.base import TrainingData
-from models.lstm import Scaler
-from models.networks import gaussian_nll
+from models.recurrent.networks import gaussian_nll
+from models.scaler import Scaler
 
 BATCH = 256
 LEARNING_RATE = 1e-3

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import EXIT_CONNECTION, ForewalkError
+from forewalk.errors import EXIT_CONNECTION, ForewalkError
 
 
 class BrokerError(ForewalkError):

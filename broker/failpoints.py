@@ -10,7 +10,7 @@ import os
 import signal
 from collections import Counter
 
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
 
 POINTS = (
     "before_decision_commit",

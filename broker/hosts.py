@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
 
 PAPER_HOST = "paper-api.alpaca.markets"
 DATA_HOST = "data.alpaca.markets"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
 
 MAX_LENGTH = 48
 _BOOK = re.compile(r"[A-Za-z0-9]{1,12}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
 
 NAMES = {
     "key id": ("APCA_API_KEY_ID", "ALPACA_API_KEY"),

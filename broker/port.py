@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from broker.wire import Account, Asset, BrokerOrder, Fill, MarketClock, OrderRequest, Position, RawPrice
+from broker.values import Account, Asset, BrokerOrder, Fill, MarketClock, OrderRequest, Position, RawPrice
 
 Notify = Callable[[str, str, str], None]  # (kind, symbol, text)
 

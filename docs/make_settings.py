@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from engine.config import Settings
+from forewalk.settings.sections import Settings
 
 PAGE = Path(__file__).with_name("settings.md")
 
 HEAD = """\
 # Settings
 
-Written by `make docs` from `engine/config.py`; do not edit.
+Written by `make docs` from `forewalk/settings/sections.py`; do not edit.
 
 Set them in a TOML file (`--config FILE`), in the environment (`FOREWALK_MODEL__HIDDEN_SIZE=64`: sections are
 joined by two underscores) or on the command line (`--set model.hidden_size=64`). Later ones win. Where a

@@ -9,16 +9,16 @@ from decimal import Decimal
 
 import backtrader as bt
 
-from broker.alpaca import AlpacaPaper
-from broker.capture import AccountState, CaptureBroker
+from broker.alpaca.client import AlpacaPaper
 from broker.ids import client_order_id
 from broker.keys import read_keys
-from broker.wire import OrderRequest
-from engine.config import load_settings
-from engine.config_live import LiveSettings
-from engine.live_bars import LiveBars
-from engine.live_time import Schedule
-from engine.simulate import build_cerebro
+from broker.values import OrderRequest
+from engine.live.bars import LiveBars
+from engine.live.schedule import Schedule
+from engine.simulation.capture import AccountState, CaptureBroker
+from engine.simulation.cerebro import build_cerebro
+from forewalk.settings.loading import load_settings
+from forewalk.settings.trading import LiveSettings
 
 SYMBOLS = ("AAPL", "MSFT")
 

@@ -5,9 +5,9 @@ python examples/own_strategy.py
 
 import backtrader as bt
 
-from engine.backtest import backtest
-from engine.config import load_settings
-from engine.simulate import simulate
+from engine.backtest.job import backtest
+from engine.simulation.cerebro import simulate
+from forewalk.settings.loading import load_settings
 from strategies.indicator import ForecastIndicator
 
 

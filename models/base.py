@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from engine.errors import LookaheadError
-from engine.features.pipeline import FeaturePanel
-from engine.types import FloatArray, IntArray, TrainingCurve
+from forewalk.errors import LookaheadError
+from forewalk.features.panel import FeaturePanel
+from forewalk.types import FloatArray, IntArray, TrainingCurve
 
 
 @dataclass(frozen=True, eq=False)

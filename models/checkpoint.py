@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from engine.errors import DataError
+from forewalk.errors import DataError
 
 KEY = "forewalk"
 

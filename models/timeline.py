@@ -13,9 +13,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from engine.errors import LookaheadError
-from engine.features.pipeline import FeaturePanel
-from engine.types import Forecasts
+from forewalk.errors import LookaheadError
+from forewalk.features.panel import FeaturePanel
+from forewalk.types import Forecasts
 from models.base import FittedForecaster, predict_rows
 
 

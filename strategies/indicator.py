@@ -8,7 +8,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from engine.types import FloatArray, Forecasts
+from forewalk.types import FloatArray, Forecasts
 
 
 def backtrader_times(timestamps: pd.DatetimeIndex) -> FloatArray:

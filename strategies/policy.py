@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.config import StrategySettings
-from engine.types import BoolArray, FloatArray, IntArray
+from forewalk.settings.sections import StrategySettings
+from forewalk.types import BoolArray, FloatArray, IntArray
 
 HOLD = np.nan  # as a target: leave the position as it is
 LIMIT_TOLERANCE = 1.1  # drift a position may make beyond a limit before it is trimmed

@@ -8,7 +8,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from engine.config import StrategySettings
+from forewalk.settings.sections import StrategySettings
 from strategies.indicator import ForecastIndicator, ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decide
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from engine.config import settings_from
-from engine.sessions import session_closes, sessions_between
-from engine.types import Bars
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from engine.config import settings_from
-from engine.data import load_bars
-from engine.runs import forecast_table, make_manifest, write_run, write_tables
-from engine.simulate import simulate
-from engine.types import Forecasts
+from engine.runs.folder import forecast_table, make_manifest, write_run, write_tables
+from engine.simulation.cerebro import simulate
+from forewalk.data.loading import load_bars
+from forewalk.settings.loading import settings_from
+from forewalk.types import Forecasts
 
 
 def make_run(folder, rows=300, skill=0.0, **tree):

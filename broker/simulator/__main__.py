@@ -7,7 +7,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from engine.errors import EXIT_INTERRUPTED, EXIT_USAGE, ForewalkError
+from forewalk.errors import EXIT_INTERRUPTED, EXIT_USAGE, ForewalkError
 
 
 def parser() -> argparse.ArgumentParser:

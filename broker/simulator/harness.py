@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from broker.simulator.loading import save_bars
-from engine.types import Bars
+from forewalk.types import Bars
 
 CONTROL_TIMEOUT_S = 120
 

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from engine.errors import DataError
-from engine.sessions import session_closes, sessions_between
-from engine.types import BAR_FIELDS, Bars
+from forewalk.errors import DataError
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.types import BAR_FIELDS, Bars
 
 
 def save_bars(bars: Bars, path: Path) -> None:
@@ -41,8 +41,8 @@ def load_bars(source: str) -> Bars:
     path = Path(source).expanduser()
     if path.suffix == ".npz":
         return _read_npz(path)
-    from engine.config import DataSettings
-    from engine.data import load_bars as load
+    from forewalk.data.loading import load_bars as load
+    from forewalk.settings.sections import DataSettings
 
     if source == "sample":
         return load(DataSettings())[0]

@@ -11,16 +11,16 @@ import socket
 import time
 from collections.abc import Awaitable
 
-from broker.simulator.control import control_app
-from broker.simulator.core import Keys, Simulator
-from broker.simulator.exchange import advance
 from broker.simulator.loading import load_bars
-from broker.simulator.scenario import news
-from broker.simulator.server import api_app, loopback_socket, serve
-from broker.simulator.store import Store
+from broker.simulator.serving.control import control_app
+from broker.simulator.serving.core import Keys, Simulator
+from broker.simulator.serving.scenario import news
+from broker.simulator.serving.server import api_app, loopback_socket, serve
+from broker.simulator.serving.store import Store
 from broker.simulator.values import SECOND, Refusal
-from broker.simulator.world import SimulatorSettings, World, start_of
-from engine.errors import ConfigError
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.state import SimulatorSettings, World, start_of
+from forewalk.errors import ConfigError
 
 TICK_SECONDS = 0.05  # how often a clock that runs by itself is moved
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.evaluation.forecast import Metrics, json_ready
-from engine.evaluation.statistics import (
+from engine.evaluation.metrics.forecast import Metrics
+from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.metrics.statistics import (
     clark_west,
     diebold_mariano,
     information_coefficient,
@@ -17,8 +18,8 @@ from engine.evaluation.statistics import (
     mean_test,
     rank_ic,
 )
-from engine.types import BoolArray, FloatArray, Forecasts
-from models.lstm import FittedLSTM
+from forewalk.types import BoolArray, FloatArray, Forecasts
+from models.recurrent.forecaster import FittedLSTM
 from models.timeline import Timeline
 
 

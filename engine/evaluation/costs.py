@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from engine.config import Settings
-from engine.evaluation.forecast import json_ready
-from engine.evaluation.policy_baselines import Simulator
-from engine.evaluation.strategy import return_metrics, strategy_metrics
-from engine.sessions import bars_per_year
-from engine.simulate import simulate
-from engine.types import Bars, FloatArray, Forecasts, SimulationResult
+from engine.evaluation.metrics.account import return_metrics, strategy_metrics
+from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.policies import Simulator
+from engine.simulation.cerebro import simulate
+from forewalk.sessions import bars_per_year
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
 FEES_BPS = (0.0, 1.0, 5.0)
 SLIPPAGES_BPS = (0.0, 4.0, 10.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.config import Settings
+from forewalk.settings.sections import Settings
 
 SIGNIFICANT_T = 2.0
 SURVIVORSHIP = (

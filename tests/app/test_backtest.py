@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.backtest import backtest, write_backtest
-from engine.cli import main
-from engine.config import load_settings
-from engine.console import print_backtest
-from engine.reproduce import reproduce
-from engine.runs import read_run, write_run
+from engine.backtest.job import backtest
+from engine.backtest.writing import write_backtest
+from engine.cli.app import main
+from engine.cli.console import print_backtest
+from engine.reproduce.job import reproduce
+from engine.runs.folder import read_run, write_run
+from forewalk.settings.loading import load_settings
 from making import REPOSITORY
-from models.lstm import load_lstm
+from models.recurrent.forecaster import load_lstm
 
 FAST = [
     "model.hidden_size=4", "model.seeds=1", "model.max_epochs=1", "model.lookback_bars=10", "jobs=1",
@@ -126,7 +127,7 @@ def test_a_rerun_that_differs_says_where_and_why(run, tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path):
-    from engine.errors import DataError
+    from forewalk.errors import DataError
 
     with pytest.raises(DataError, match="not a run folder"):
         read_run(tmp_path)

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from engine.errors import ForewalkError
-from engine.features.pipeline import build_features, build_labels
-from engine.folds import walk_forward_folds
-from engine.parallel import available_cores, run_tasks
-from engine.walkforward import walk_forward
+from engine.training.walkforward import walk_forward
+from forewalk.compute.pool import available_cores, run_tasks
+from forewalk.errors import ForewalkError
+from forewalk.features.panel import build_features, build_labels
+from forewalk.folds import walk_forward_folds
 from making import make_bars, make_settings
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 
 def scaled_sum(task, arrays):
@@ -167,7 +167,7 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path):
 ASKED = """
 from engine.parallel import run_tasks, start_early
 start_early(2)
-loaded = "{'torch', 'engine.walkforward', 'models.baselines'} <= set(__import__('sys').modules)"
+loaded = "{'torch', 'engine.training.walkforward', 'models.baselines.simple'} <= set(__import__('sys').modules)"
 print(run_tasks(eval, [loaded, loaded], {}, 2))  # a function of ours would import them
 """
 

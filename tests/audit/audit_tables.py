@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.audit_pipeline import Pipeline
-from engine.data.table import NO_TIME, Table
-from engine.sessions import microseconds
+from engine.audit.pipeline import Pipeline
+from forewalk.data.table import NO_TIME, Table
+from forewalk.sessions import microseconds
 from making import make_bars, make_settings
 
 SMALL = {

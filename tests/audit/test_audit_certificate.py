@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from engine.audit_certificate import Certificate, Check, Offender, read_certificate
+from engine.audit.certificate import Certificate, Check, Offender, read_certificate
 
 OFFENDER = Offender(
     "features", "rsi <A>", "2020-01-02T21:00:00+00:00", "2020-01-03T21:00:00+00:00", "1.0", "2.0", 1.0

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from audit.audit_tables import pipeline_on, small_settings, small_table
-from engine.audit import real_run
-from engine.audit_checks import (
+from engine.audit.checks import (
     check_calendar,
     check_fills,
     check_known_at,
@@ -16,8 +15,9 @@ from engine.audit_checks import (
     check_vintages,
     check_windows,
 )
-from engine.audit_pipeline import NewsDates, Pipeline
-from engine.audit_warmup import check_warm_up, feature_warm_up
+from engine.audit.job import real_run
+from engine.audit.pipeline import NewsDates, Pipeline
+from engine.audit.warm_up import check_warm_up, feature_warm_up
 from making import make_bars
 
 SETTINGS = small_settings()

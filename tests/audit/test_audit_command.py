@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 
 from audit.audit_tables import pipeline_on, small_settings, small_table
-from engine.audit import audit, real_run, rerun_all
-from engine.audit_doctoring import Cut
-from engine.audit_pipeline import Pipeline
-from engine.audit_stored import check_stored_run
-from engine.backtest import backtest
-from engine.cli import main
-from engine.config import EvaluationSettings, settings_to_toml
-from engine.runs import forecast_table, make_manifest, read_run, write_run, write_tables
-from engine.sessions import microseconds
+from engine.audit.doctoring import Cut
+from engine.audit.job import audit, real_run, rerun_all
+from engine.audit.pipeline import Pipeline
+from engine.audit.stored import check_stored_run
+from engine.backtest.job import backtest
+from engine.cli.app import main
+from engine.runs.folder import forecast_table, make_manifest, read_run, write_run, write_tables
+from forewalk.sessions import microseconds
+from forewalk.settings.loading import settings_to_toml
+from forewalk.settings.sections import EvaluationSettings
 from making import make_bars
 
 

@@ -5,8 +5,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from audit.audit_tables import pipeline_on, small_settings, small_table
-from engine.audit import real_run
-from engine.audit_compare import (
+from engine.audit.compare import (
     NEVER,
     ROUNDING,
     Block,
@@ -16,6 +15,7 @@ from engine.audit_compare import (
     result_blocks,
     unpack_blocks,
 )
+from engine.audit.job import real_run
 
 
 def block(values, stage="features", known_at=None, **more):

@@ -6,7 +6,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from audit.audit_tables import damaged_table, small_settings, small_table
-from engine.audit_doctoring import (
+from engine.audit.doctoring import (
     DOCTORINGS,
     NOISE,
     SCALED,
@@ -18,10 +18,10 @@ from engine.audit_doctoring import (
     halved,
     row_closes,
 )
-from engine.audit_pipeline import Pipeline, prepare
-from engine.config import DataSettings
-from engine.data.table import NO_TIME, Table
-from engine.sessions import microseconds
+from engine.audit.pipeline import Pipeline, prepare
+from forewalk.data.table import NO_TIME, Table
+from forewalk.sessions import microseconds
+from forewalk.settings.sections import DataSettings
 
 DAILY = DataSettings(min_history_bars=60)
 TABLE = small_table()

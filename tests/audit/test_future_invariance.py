@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from audit.audit_tables import GAP, small_settings
-from engine.data import load_bars
-from engine.features.pipeline import build_features, build_labels
-from engine.folds import walk_forward_folds
-from engine.simulate import simulate
-from engine.walkforward import walk_forward
+from engine.simulation.cerebro import simulate
+from engine.training.walkforward import walk_forward
+from forewalk.data.loading import load_bars
+from forewalk.features.panel import build_features, build_labels
+from forewalk.folds import walk_forward_folds
 from making import make_bars
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 
 CUTS = {"last bar before a refit": 164, "first bar after a refit": 165, "middle of a test window": 183}
 ROUNDING = 1e-6

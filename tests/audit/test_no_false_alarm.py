@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from audit.audit_tables import damaged_table, pipeline_on, small_settings, small_table
-from engine.audit import audit
-from engine.audit_doctoring import DOCTORINGS
-from engine.data import read_table
-from engine.data.table import Table
-from engine.sessions import microseconds, session_grid, sessions_between
+from engine.audit.doctoring import DOCTORINGS
+from engine.audit.job import audit
+from forewalk.data.loading import read_table
+from forewalk.data.table import Table
+from forewalk.sessions import microseconds, session_grid, sessions_between
 
 SETTINGS = {
     "as they are": {},

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.config import settings_from
-from engine.features.pipeline import FeaturePanel, Labels
-from engine.folds import walk_forward_folds
-from engine.sessions import session_closes, sessions_between
-from engine.types import Bars, Forecasts
+from forewalk.features.panel import FeaturePanel, Labels
+from forewalk.folds import walk_forward_folds
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars, Forecasts
 
 
 def make_world(seed=1, bars=300, symbols=3, features=4, slope=0.0, horizon=1):

@@ -9,13 +9,13 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from statsmodels.tsa.arima.model import ARIMA
 
-from engine.baselines import returns_panel
-from engine.errors import DataError, LookaheadError
-from engine.walkforward import training_data
+from engine.evaluation.baselines import returns_panel
+from engine.training.walkforward import training_data
+from forewalk.errors import DataError, LookaheadError
 from models.base import FittedForecaster, fit, predict_rows
-from models.baseline_arima import expected_returns, fit_ar
-from models.baseline_rule import learning_rows
-from models.baselines import BaselineForecaster, load_baseline, ridge
+from models.baselines.arima import expected_returns, fit_ar
+from models.baselines.rule import learning_rows
+from models.baselines.simple import BaselineForecaster, load_baseline, ridge
 from models.checkpoint import KEY
 
 KINDS = ("zero", "drift", "ridge", "trees", "arima")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.baselines import baseline_names, returns_panel, run_baselines, twin_name
-from engine.errors import ConfigError
-from engine.features.pipeline import Labels
-from engine.walkforward import walk_forward
-from models.lstm import LSTMForecaster
+from engine.evaluation.baselines import baseline_names, returns_panel, run_baselines, twin_name
+from engine.training.walkforward import walk_forward
+from forewalk.errors import ConfigError
+from forewalk.features.panel import Labels
+from models.recurrent.forecaster import LSTMForecaster
 
 SIMPLE = ("zero", "drift", "ridge", "trees", "arima")
 
@@ -69,7 +69,7 @@ def test_every_baseline_forecasts_the_cells_of_the_network(world_of, folds):
 
 
 def test_the_number_of_processes_changes_no_bit(world_of, folds, monkeypatch):
-    monkeypatch.setattr("engine.baselines.PARALLEL_CELLS", 0)
+    monkeypatch.setattr("engine.evaluation.baselines.PARALLEL_CELLS", 0)
     world = world_of()
     alone, together = (run(world, folds, ("trees",), jobs) for jobs in (1, 2))
     for name in alone:

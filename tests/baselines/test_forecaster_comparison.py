@@ -8,12 +8,12 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
-from engine.baselines import run_baselines
+from engine.evaluation.baselines import run_baselines
 from engine.evaluation.comparison import compare_forecasters, seed_timelines, spread_over_seeds
-from engine.evaluation.forecast import reliability_curve
-from engine.evaluation.statistics import clark_west, diebold_mariano
-from engine.walkforward import walk_forward
-from models.lstm import LSTMForecaster
+from engine.evaluation.metrics.forecast import reliability_curve
+from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
+from engine.training.walkforward import walk_forward
+from models.recurrent.forecaster import LSTMForecaster
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from arch import arch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.forecast import forecast_metrics
-from engine.evaluation.garch import filtered_variance, fit_garch, garch_variance
+from engine.evaluation.metrics.forecast import forecast_metrics
+from engine.evaluation.metrics.garch import filtered_variance, fit_garch, garch_variance
 
 
 def clustered(bars, symbols=2, seed=1):

@@ -5,7 +5,7 @@ from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 from benchmarks.data import KDD17
 from benchmarks.papers import FEATURES, FOLDER, NETWORKS, load_experiment, scores
-from engine.config import ModelSettings
+from forewalk.settings.sections import ModelSettings
 
 needs_data = pytest.mark.skipif(
     not (FOLDER / "features_labels.parquet").exists(), reason=f"{FOLDER} is not part of the project"

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import settings_from
-from engine.evaluation.policy_baselines import (
+from engine.evaluation.policies import (
     equal_weight_targets,
     momentum_targets,
     policy_baselines,
     shuffled_forecasts,
     target_account,
 )
-from engine.simulate import simulate
+from engine.simulation.cerebro import simulate
+from forewalk.settings.loading import settings_from
 
 FREE = settings_from({"execution": {"fee_bps": 0, "slippage_bps": 0}}).execution
 DEAR = settings_from({"execution": {"fee_bps": 10, "slippage_bps": 20}}).execution

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import settings_from
 from engine.evaluation.costs import (
     borrow_rows,
     break_even,
@@ -15,7 +14,8 @@ from engine.evaluation.costs import (
     short_exposure,
     with_costs,
 )
-from engine.simulate import simulate
+from engine.simulation.cerebro import simulate
+from forewalk.settings.loading import settings_from
 
 LONG = settings_from({"strategy": {"min_hold_bars": 0}, "execution": {"fractional": True}})
 BOTH = settings_from(

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from broker.records import DecisionRow, NewOrder, Target
-from broker.wire import Account, Asset, BrokerOrder, Fill
+from broker.journal.records import DecisionRow, NewOrder, Target
+from broker.values import Account, Asset, BrokerOrder, Fill
 
 NOW = datetime(2026, 11, 20, 14, 30, 5, tzinfo=UTC)
 ASOF = datetime(2026, 11, 19, 21, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from scripted_server import Answer, ScriptedServer
 
-from broker.alpaca import AlpacaPaper
+from broker.alpaca.client import AlpacaPaper
 from broker.errors import Unreachable
 from broker.keys import Keys
 

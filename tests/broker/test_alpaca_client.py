@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 from scripted_server import Answer, ScriptedServer
 
-from broker.alpaca import AlpacaPaper
+from broker.alpaca.client import AlpacaPaper
 from broker.errors import MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url, stream_url
 from broker.keys import Keys, RedactingFormatter, read_keys, redacted, register_secret
-from broker.wire import OrderRequest
-from engine.errors import ConfigError, DataError
+from broker.values import OrderRequest
+from forewalk.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

@@ -11,21 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.actions import (
-    DIVIDEND,
-    OTHER,
-    SPLIT,
-    CashFlow,
-    CorporateAction,
-    SplitBooking,
-    cash_flow,
-    corporate_actions,
-    split_booking,
-)
-from broker.journal import Journal
-from broker.journal_actions import ANNOUNCED, BOOKED, NONE_HELD, WITHDRAWN
-from broker.schema import MIGRATIONS
-from broker.wire import BadAnswer
+from broker.alpaca.actions import cash_flow, corporate_actions
+from broker.alpaca.wire import BadAnswer
+from broker.journal.actions import ANNOUNCED, BOOKED, NONE_HELD, WITHDRAWN
+from broker.journal.journal import Journal
+from broker.journal.schema import MIGRATIONS
+from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, SplitBooking, split_booking
 
 NOW = datetime(2026, 3, 5, 14, 30, tzinfo=UTC)
 DATA = Path(os.environ.get("FOREWALK_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))

@@ -9,10 +9,11 @@ from book_values import ASOF, NOW, a_decision, a_fill, a_new_order, a_report, a_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.journal import EVERYTHING, Journal, JournalUnwritable
+from broker.journal.file import JournalUnwritable
+from broker.journal.journal import EVERYTHING, Journal
+from broker.journal.schema import MIGRATIONS
 from broker.orders import State, Step
-from broker.schema import MIGRATIONS
-from engine.errors import DataError
+from forewalk.errors import DataError
 
 ID = "paper-20261119-AAPL-m-0"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.ids import OrderName, checked_symbol, client_order_id, decision_id, parse_client_order_id
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
 
 names = st.builds(
     OrderName,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.orders import State
-from broker.risk import Ask, Facts, check, forecast_problem, loss_breach
-from engine.config_live import RiskSettings
+from broker.trading.risk import Ask, Facts, check, forecast_problem, loss_breach
+from forewalk.settings.trading import RiskSettings
 
 LIMITS = RiskSettings()
 ASK = Ask(

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from world_broker import WorldBroker
 
-from broker import journal as journal_module
-from broker import reconcile as reconcile_module
-from broker import sender as sender_module
 from broker.errors import BrokerError
 from broker.ids import client_order_id
-from broker.journal import Journal
+from broker.journal import journal as journal_module
+from broker.journal.journal import Journal
 from broker.orders import AT_BROKER, State
-from broker.reconcile import Reconciler
-from broker.sender import Outside, Sender
 from broker.simulator.loading import synthetic_bars
-from engine.config_live import RiskSettings
+from broker.trading import reconcile as reconcile_module
+from broker.trading import sender as sender_module
+from broker.trading.reconcile import Reconciler
+from broker.trading.sender import Outside, Sender
+from forewalk.settings.trading import RiskSettings
 
 SYMBOLS = ("AAPL", "MSFT")
 BARS = synthetic_bars(SYMBOLS, sessions=6)

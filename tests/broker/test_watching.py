@@ -12,8 +12,8 @@ import requests
 from scripted_server import Answer, ScriptedServer
 
 from broker.keys import register_secret
-from engine.errors import ConfigError
-from engine.live_watch import JsonLines, Watch, checked_webhook
+from engine.live.watch.notify import JsonLines, Watch, checked_webhook
+from forewalk.errors import ConfigError
 
 SECRET = "canary-of-the-webhook"
 

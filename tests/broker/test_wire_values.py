@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker import wire
-from broker.wire import BadAnswer, OrderRequest, RawPrice
+from broker.alpaca import wire
+from broker.alpaca.wire import BadAnswer
+from broker.values import OrderRequest, RawPrice
 
 ROOT = Path(__file__).parents[2]
 PAYLOADS = (

@@ -3,16 +3,16 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from broker import wire
+from broker.alpaca import wire
 from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
-from broker.simulator import server
-from broker.simulator.commands import run
-from broker.simulator.core import Simulator
-from broker.simulator.store import Store
-from broker.simulator.trading import Call
+from broker.simulator.calls import Call
+from broker.simulator.serving import server
+from broker.simulator.serving.commands import run
+from broker.simulator.serving.core import Simulator
+from broker.simulator.serving.store import Store
 from broker.simulator.values import parse_instant
-from broker.simulator.world import SimulatorSettings, World
-from broker.wire import RawPrice
+from broker.simulator.world.state import SimulatorSettings, World
+from broker.values import RawPrice
 
 ROUTES = {(method, path): route for method, path, route in server.ROUTES}
 

@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from engine.baselines import run_baselines
-from engine.cli import app
-from engine.cluster import Cluster, disconnect, run_on_cluster, workers_of
-from engine.config import load_settings
-from engine.errors import ConfigError, ConnectionFailed
-from engine.features.pipeline import build_features, build_labels, one_bar_returns
-from engine.folds import walk_forward_folds
-from engine.parallel import run_tasks
-from engine.trials import LEDGER_FILE, Ledger
-from engine.vector import simulate_columns, simulate_settings
-from engine.walkforward import walk_forward
+from engine.cli.app import app
+from engine.evaluation.baselines import run_baselines
+from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.simulation.compiled.run import simulate_columns, simulate_settings
+from engine.training.walkforward import walk_forward
+from forewalk.compute.cluster import Cluster, disconnect, run_on_cluster, workers_of
+from forewalk.compute.pool import run_tasks
+from forewalk.errors import ConfigError, ConnectionFailed
+from forewalk.features.panel import build_features, build_labels, one_bar_returns
+from forewalk.folds import walk_forward_folds
+from forewalk.settings.loading import load_settings
 from making import make_bars, make_settings
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 from run_folders import make_run
 
 # Ray's nodes listen on this machine's own address, but on loopback where clusters are "not supported" (Ray's

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import Settings, load_settings, settings_to_toml
-from engine.errors import ConfigError
+from forewalk.errors import ConfigError
+from forewalk.settings.loading import load_settings, settings_to_toml
+from forewalk.settings.sections import Settings
 
 
 def settings_of(*overrides, **environment):

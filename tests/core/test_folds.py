@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.config import FoldSettings
-from engine.errors import DataError, LeakError
-from engine.folds import Fold, check_fold, check_purged, walk_forward_folds
+from forewalk.errors import DataError, LeakError
+from forewalk.folds import Fold, check_fold, check_purged, walk_forward_folds
+from forewalk.settings.sections import FoldSettings
 
 
 def times(rows):

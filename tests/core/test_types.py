@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import DataError
-from engine.types import Bars
+from forewalk.errors import DataError
+from forewalk.types import Bars
 from making import make_bars
 
 

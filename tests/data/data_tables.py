@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from engine.config import CleaningSettings, DataSettings
-from engine.data.table import NO_TIME, Table
-from engine.sessions import microseconds, sessions_between
+from forewalk.data.table import NO_TIME, Table
+from forewalk.sessions import microseconds, sessions_between
+from forewalk.settings.sections import CleaningSettings, DataSettings
 
 
 def make_table(closes, symbol="AAA", dates=None, **columns) -> Table:

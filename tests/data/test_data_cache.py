@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from engine.data.cache import CachedBars, cache_file, compare_vintages, read_cached, write_cached
-from engine.errors import DataError
+from forewalk.data.sources.cache import CachedBars, cache_file, compare_vintages, read_cached, write_cached
+from forewalk.errors import DataError
 
 DATES = pd.date_range("2020-01-01", periods=4)
 NOW = pd.Timestamp("2020-02-01", tz="UTC")

@@ -11,11 +11,11 @@ from data_tables import daily, make_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.cleaning import clean
-from engine.data.table import Table, concatenate
-from engine.errors import DataError
-from engine.sessions import intraday_closes, microseconds
-from engine.types import BAR_FIELDS, Bars
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.table import Table, concatenate
+from forewalk.errors import DataError
+from forewalk.sessions import intraday_closes, microseconds
+from forewalk.types import BAR_FIELDS, Bars
 
 BAR_POLICIES = ("refuse", "drop", "repair", "flag")
 FILE_KINDS = ("duplicate_timestamps", "unordered_timestamps")  # refuse is an error for the whole file there

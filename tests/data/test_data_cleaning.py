@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from data_tables import daily, make_table
 
-from engine.config import DataSettings
-from engine.data.cleaning import clean
-from engine.data.table import NO_TIME, concatenate
-from engine.errors import ConfigError, DataError
-from engine.sessions import microseconds
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.table import NO_TIME, concatenate
+from forewalk.errors import ConfigError, DataError
+from forewalk.sessions import microseconds
+from forewalk.settings.sections import DataSettings
 
 NAN, INF = np.nan, np.inf
 

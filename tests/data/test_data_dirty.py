@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from data_tables import make_table
 
-from engine.config import DataSettings
-from engine.data import load_bars
-from engine.data.cache import compare_vintages
-from engine.data.cleaning import clean
-from engine.data.files import read_files
-from engine.data.table import concatenate
-from engine.errors import DataError
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.loading import load_bars
+from forewalk.data.sources.cache import compare_vintages
+from forewalk.data.sources.files import read_files
+from forewalk.data.table import concatenate
+from forewalk.errors import DataError
+from forewalk.settings.sections import DataSettings
 
 
 @pytest.fixture

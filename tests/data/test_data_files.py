@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.config import DataSettings
-from engine.data import files, load_bars
-from engine.data.files import read_files
-from engine.errors import EXIT_DATA, DataError
+from forewalk.data.loading import load_bars
+from forewalk.data.sources import files
+from forewalk.data.sources.files import read_files
+from forewalk.errors import EXIT_DATA, DataError
+from forewalk.settings.sections import DataSettings
 
 HEADER = "Date,Open,High,Low,Close,Adj Close,Volume"
 ROWS = "2020-01-02,10,12,9,11,5.5,100\n2020-01-03,11,13,10,12,6,200\n"

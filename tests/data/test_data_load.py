@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.config import DataSettings
-from engine.data import load_bars
-from engine.errors import ConfigError, DataError
+from forewalk.data.loading import load_bars
+from forewalk.errors import ConfigError, DataError
+from forewalk.settings.sections import DataSettings
 
 
 def test_the_sample_has_five_symbols_and_refuses_the_short_one():
@@ -80,5 +80,5 @@ def test_an_index_from_1927_loads_from_its_first_session(shared_data):
 
 def test_importing_the_loader_imports_no_network_library():
     heavy = "yfinance", "bokeh_sampledata", "pyarrow.parquet", "exchange_calendars"
-    check = f"import sys, engine.data; sys.exit(any(name in sys.modules for name in {heavy}))"
+    check = f"import sys, forewalk.data.loading; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

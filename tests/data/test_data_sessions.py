@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.errors import ConfigError, DataError
-from engine.sessions import (
+from forewalk.errors import ConfigError, DataError
+from forewalk.sessions import (
     bar_open_times,
     bars_per_year,
     regular_closes,
@@ -15,7 +15,7 @@ from engine.sessions import (
     session_grid,
     sessions_between,
 )
-from engine.types import Bars
+from forewalk.types import Bars
 
 
 def utc(text: str) -> pd.Timestamp:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import requests
 
-from engine.config import DataSettings
-from engine.data.cache import read_cached, write_cached
-from engine.data.cleaning import clean
-from engine.data.yahoo import read_yahoo
-from engine.errors import ConfigError, ConnectionFailed, DataError
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.sources.cache import read_cached, write_cached
+from forewalk.data.sources.yahoo import read_yahoo
+from forewalk.errors import ConfigError, ConnectionFailed, DataError
+from forewalk.settings.sections import DataSettings
 
 NOW = pd.Timestamp("2025-02-20 15:00", tz="UTC")
 

@@ -2,7 +2,7 @@ import re
 import runpy
 from pathlib import Path
 
-from engine.config import load_settings, settings_from
+from forewalk.settings.loading import load_settings, settings_from
 
 DOCS = Path(__file__).parents[2] / "docs"
 page = runpy.run_path(str(DOCS / "make_settings.py"))["page"]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.types import Forecasts
+from forewalk.types import Forecasts
 
 
 def make_forecasts(mean, std=None, p_up=None, horizon=1, model_ids=None, symbols=None):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.forecast import forecast_metrics
-from engine.evaluation.volatility import ewma_variance
+from engine.evaluation.metrics.forecast import forecast_metrics
+from engine.evaluation.metrics.volatility import ewma_variance
 
 
 def measure(forecasts_of, panel, **changes):

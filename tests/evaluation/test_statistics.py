@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from engine.evaluation.statistics import (
+from engine.evaluation.metrics.statistics import (
     clopper_pearson,
     clustered_share,
     diebold_mariano,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.strategy import drawdown_series, return_metrics, simple_returns, strategy_metrics
+from engine.evaluation.metrics.account import return_metrics, strategy_metrics
+from forewalk.returns import drawdown_series, simple_returns
 
 EMPTY = pd.DataFrame()
 

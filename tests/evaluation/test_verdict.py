@@ -1,7 +1,7 @@
 import pytest
 
-from engine.config import Settings
 from engine.evaluation.verdict import verdict_sentence
+from forewalk.settings.sections import Settings
 
 
 def metrics(skill=0.02, p=0.01, beats=True, **strategy):

@@ -20,9 +20,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from broker.keys import Keys  # noqa: E402
 from broker.simulator.harness import start_simulator  # noqa: E402
 from broker.simulator.loading import synthetic_bars  # noqa: E402
-from engine.config import settings_from  # noqa: E402
-from engine.live import opened  # noqa: E402
-from engine.live_models import fit_live  # noqa: E402
+from engine.live.job import opened  # noqa: E402
+from engine.live.models.files import fit_live  # noqa: E402
+from forewalk.settings.loading import settings_from  # noqa: E402
 
 HISTORY = 1500  # bars before the first session
 KEYS = Keys("SIM-key-4711", "sim-secret-0815")

@@ -7,7 +7,7 @@ exit codes of the processes that were to die.
 import signal
 import sqlite3
 
-from broker import schema
+from broker.journal import schema
 
 KILLED = -signal.SIGKILL
 VISITS = {  # how often a process reaches the point for certain, in the session that its story kills it in

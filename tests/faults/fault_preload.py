@@ -8,12 +8,11 @@ from datetime import UTC, datetime  # noqa: E402
 
 import fault_strategies  # noqa: E402
 
-import broker.alpaca_stream  # noqa: E402, F401
-import engine.cli  # noqa: E402
-import engine.live  # noqa: E402
-import engine.live_commands  # noqa: E402
-import engine.live_watch  # noqa: E402, F401
-from engine.live_time import sessions_around  # noqa: E402
+import broker.alpaca.stream  # noqa: E402, F401
+import engine.cli.app  # noqa: E402
+import engine.live.job  # noqa: E402
+import engine.live.watch.notify  # noqa: E402, F401
+from engine.live.schedule import sessions_around  # noqa: E402
 
 sessions_around("XNYS", datetime(2026, 3, 4, tzinfo=UTC))
 
@@ -21,11 +20,11 @@ sessions_around("XNYS", datetime(2026, 3, 4, tzinfo=UTC))
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
-from broker.capture import AccountState  # noqa: E402
-from engine.config import settings_from  # noqa: E402
-from engine.live_decide import run_strategy  # noqa: E402
-from engine.sessions import exchange_zone, session_closes, sessions_between  # noqa: E402
-from engine.types import Bars  # noqa: E402
+from engine.live.deciding.decide import run_strategy  # noqa: E402
+from engine.simulation.capture import AccountState  # noqa: E402
+from forewalk.sessions import exchange_zone, session_closes, sessions_between  # noqa: E402
+from forewalk.settings.loading import settings_from  # noqa: E402
+from forewalk.types import Bars  # noqa: E402
 
 dates = sessions_between("XNYS", "2026-02-02", "2026-03-04")
 prices = np.full((len(dates), 2), 100.0)

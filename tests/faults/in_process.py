@@ -2,10 +2,10 @@
 
 from contextlib import closing
 
-from broker.alpaca import AlpacaPaper
-from broker.journal import Journal
+from broker.alpaca.client import AlpacaPaper
+from broker.journal.journal import Journal
 from broker.keys import Keys
-from engine.live_daemon import Daemon
+from engine.live.daemon import Daemon
 
 KEYS = Keys("SIM-key-4711", "sim-secret-0815")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from engine.config import settings_from
-from engine.live_models import fit_live
-from engine.sessions import session_closes, sessions_between
-from engine.types import Bars
+from engine.live.models.files import fit_live
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 
 SYMBOLS = ("AAPL", "MSFT")
 ROWS, AHEAD = 320, 20  # bars before the first live one, and after it

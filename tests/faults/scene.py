@@ -16,10 +16,10 @@ import pandas as pd
 import tomli_w
 
 from broker.ids import parse_client_order_id
-from broker.journal import Journal
+from broker.journal.journal import Journal
 from broker.orders import State
-from engine.sessions import session_closes, sessions_between
-from engine.types import Bars
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.types import Bars
 
 KEY_ID = "SIM-canary-key-4711"
 SECRET = "canary-secret-0815-never-to-be-seen"
@@ -94,14 +94,14 @@ def run_command(arguments, environment, output):
         log_everything()
     if "TEST_MIGRATIONS" in environment:
         know_later_tables(int(environment["TEST_MIGRATIONS"]))
-    from engine.cli import run
+    from engine.cli.app import run
 
     run("live")
 
 
 def fill_the_disk():
     """Let every transaction of this process find the disk full, as SQLite reports it."""
-    from broker import journal_file
+    from broker.journal import file as journal_file
 
     @contextmanager
     def full(self):
@@ -115,14 +115,14 @@ def know_later_tables(versions):
     """Let this process be of a later version, whose journal has been migrated that many times more."""
     from crash_stories import newer
 
-    from broker import schema
+    from broker.journal import schema
 
     schema.MIGRATIONS = newer(versions)
 
 
 def log_everything():
     """Let this process log at DEBUG."""
-    from engine import live_watch
+    from engine.live.watch import notify as live_watch
 
     start = live_watch.start_log
 

@@ -7,11 +7,11 @@ from crash_stories import KILLED
 from model_market import LEARNS, ROWS, TREE, model_settings, zigzag_bars
 from scene import Scene
 
-from broker.journal import Journal
+from broker.journal.journal import Journal
 from broker.simulator.harness import start_simulator
-from engine.live_models import Comparison, fit_live, sha256_of
-from engine.live_retrain import Retrainer
-from models.lstm import load_lstm
+from engine.live.models.files import Comparison, fit_live, sha256_of
+from engine.live.models.retrain import Retrainer
+from models.recurrent.forecaster import load_lstm
 
 POINT = "before_model_rename"
 MODELS = 4

@@ -11,10 +11,10 @@ from safetensors.numpy import save_file
 from scene import SYMBOLS
 
 from broker.ids import checked_symbol
-from engine.errors import ConfigError, DataError
-from engine.live_models import ModelFile, load_timeline, sha256_of
-from engine.live_status import Status
-from engine.live_watch import health, metrics_text, serve_health
+from engine.live.models.files import ModelFile, load_timeline, sha256_of
+from engine.live.watch.health import health, metrics_text, serve_health
+from engine.live.watch.status import Status
+from forewalk.errors import ConfigError, DataError
 
 
 class Payload:

@@ -6,8 +6,8 @@ import pytest
 from in_process import Desk
 
 from broker.simulator.harness import start_simulator
-from engine.sessions import session_grid, sessions_between
-from engine.types import Bars
+from forewalk.sessions import session_grid, sessions_between
+from forewalk.types import Bars
 from live.live_values import SYMBOLS, live_settings, random_forecasts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")

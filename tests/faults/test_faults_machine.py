@@ -215,7 +215,7 @@ def test_proxies_of_the_environment_are_ignored(scene):
 
 @pytest.mark.row(65)
 def test_forecasts_that_hang_bring_no_order(tmp_path):
-    from engine.live_inference import InferenceFailed, ModelProcess
+    from forewalk.compute.child import InferenceFailed, ModelProcess
 
     process = ModelProcess(timeout_s=0.5, memory_mb=4096, work=hang)
     with pytest.raises(InferenceFailed, match="no answer within"):
@@ -226,7 +226,7 @@ def test_forecasts_that_hang_bring_no_order(tmp_path):
 @pytest.mark.row(65)
 @pytest.mark.parametrize("how", ["memory", "killed", "error"])
 def test_a_model_process_that_dies_is_reported_and_replaced(how):
-    from engine.live_inference import InferenceFailed, ModelProcess
+    from forewalk.compute.child import InferenceFailed, ModelProcess
 
     process = ModelProcess(timeout_s=60, memory_mb=4096, work=misbehave)
     with pytest.raises(InferenceFailed):

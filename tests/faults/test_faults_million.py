@@ -8,10 +8,10 @@ import pytest
 from in_process import KEYS, Desk
 from soak import rss_mb
 
-from broker.alpaca_stream import TradeHints, _HintStream
-from broker.journal import Journal
+from broker.alpaca.stream import TradeHints, _HintStream
+from broker.journal.journal import Journal
 from broker.simulator.harness import start_simulator
-from engine.live_watch import LOG_FILES, Watch, start_log
+from engine.live.watch.notify import LOG_FILES, Watch, start_log
 from live.live_values import live_settings, random_forecasts, some_bars
 
 MILLION = 1_000_000

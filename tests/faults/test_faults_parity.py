@@ -7,7 +7,7 @@ import pytest
 from in_process import Desk
 
 from broker.simulator.harness import start_simulator
-from engine.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
+from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
 from live.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engine.config import FeatureSettings, LabelSettings
-from engine.features.pipeline import build_features, build_labels, one_bar_returns
-from engine.features.technical import log_returns, realised_volatility, technical_features
-from engine.types import Bars
+from forewalk.features.panel import build_features, build_labels, one_bar_returns
+from forewalk.features.technical import log_returns, realised_volatility, technical_features
+from forewalk.settings.sections import FeatureSettings, LabelSettings
+from forewalk.types import Bars
 from making import make_bars
 
 EVERYTHING = FeatureSettings(return_spans=(1, 3, 21), ema_spans=(5, 30), sma_spans=(10, 40))

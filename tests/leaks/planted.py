@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from audit.audit_tables import small_table, table_with_a_split, table_with_spikes
-from engine.audit_pipeline import NewsDates, Pipeline
-from engine.data.table import Table
-from engine.features.pipeline import FeaturePanel
-from engine.folds import walk_forward_folds
-from engine.simulate import simulate
-from engine.types import BAR_FIELDS
+from engine.audit.pipeline import NewsDates, Pipeline
+from engine.simulation.cerebro import simulate
+from forewalk.data.table import Table
+from forewalk.features.panel import FeaturePanel
+from forewalk.folds import walk_forward_folds
+from forewalk.types import BAR_FIELDS
 from models.base import ScaledForecast
-from models.lstm import LSTMForecaster
+from models.recurrent.forecaster import LSTMForecaster
 from models.timeline import Timeline
 from strategies.signal import SignalStrategy
 

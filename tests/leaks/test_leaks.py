@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from audit.audit_tables import pipeline_on, small_settings
-from engine.audit import audit
-from engine.audit_checks import check_vintages
-from engine.sessions import session_closes
-from engine.types import Bars
+from engine.audit.checks import check_vintages
+from engine.audit.job import audit
+from forewalk.sessions import session_closes
+from forewalk.types import Bars
 from leaks.planted import LEAKS
 from making import REPOSITORY
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from broker.simulator.loading import synthetic_bars
-from engine.config import settings_from
-from engine.types import Forecasts
+from forewalk.settings.loading import settings_from
+from forewalk.types import Forecasts
 
 SYMBOLS = ("AAPL", "MSFT", "SPY")
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live_values import live_settings, some_bars
 
-from broker.actions import DIVIDEND, OTHER, SPLIT, CorporateAction, SplitBooking
-from broker.capture import AccountState, CaptureBroker, PastFill, PastOrder
-from broker.journal import Journal
-from broker.journal_actions import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED
-from engine.live_actions import CorporateActions
-from engine.live_decide import PastSplit, account_state, split_factor
-from engine.live_time import Session
-from engine.simulate import build_cerebro
+from broker.journal.actions import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED
+from broker.journal.journal import Journal
+from broker.values import DIVIDEND, OTHER, SPLIT, CorporateAction, SplitBooking
+from engine.live.deciding.actions import CorporateActions
+from engine.live.deciding.past import PastSplit, account_state, split_factor
+from engine.live.schedule import Session
+from engine.simulation.capture import AccountState, CaptureBroker, PastFill, PastOrder
+from engine.simulation.cerebro import build_cerebro
 
 NEW_YORK = ZoneInfo("America/New_York")
 EX = date(2026, 3, 6)

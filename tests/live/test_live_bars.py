@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from live_values import some_bars
 
 from broker.errors import Unreachable
-from engine.config import LiveSettings
-from engine.errors import DataError
-from engine.live_bars import LiveBars, parse_bars
-from engine.live_time import Schedule
+from engine.live.bars import LiveBars, parse_bars
+from engine.live.schedule import Schedule
+from forewalk.errors import DataError
+from forewalk.settings.trading import LiveSettings
 
 SCHEDULE = Schedule("XNYS", "1d", LiveSettings())
 GOOD = {"t": "2026-03-04T05:00:00Z", "o": 10.0, "h": 11.0, "l": 9.0, "c": 10.5, "v": 100}

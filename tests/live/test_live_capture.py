@@ -9,11 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live_values import live_settings, random_forecasts, some_bars
 
-from broker.capture import AccountState, CaptureBroker, CaptureError, PastFill, PastOrder, positions_after
-from broker.records import NewOrder
-from engine.live_decide import price_problem, run_strategy
-from engine.sessions import bar_open_times
-from engine.simulate import build_cerebro, simulate
+from broker.journal.records import NewOrder
+from engine.live.deciding.decide import run_strategy
+from engine.live.deciding.records import price_problem
+from engine.simulation.capture import (
+    AccountState,
+    CaptureBroker,
+    CaptureError,
+    PastFill,
+    PastOrder,
+    positions_after,
+)
+from engine.simulation.cerebro import build_cerebro, simulate
+from forewalk.sessions import bar_open_times
 from strategies.signal import SignalStrategy
 
 

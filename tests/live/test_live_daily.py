@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from live_values import live_settings
 
-from broker.journal import Journal
-from broker.records import DecisionRow
-from engine.live_daily import FAILED, TIMEOUT_S, WRITTEN, DailySummary, SummaryTask, write_page
-from engine.live_inference import InferenceFailed
+from broker.journal.journal import Journal
+from broker.journal.records import DecisionRow
+from engine.live.watch.daily import FAILED, TIMEOUT_S, WRITTEN, DailySummary, SummaryTask, write_page
+from forewalk.compute.child import InferenceFailed
 
 CLOSE = datetime(2026, 3, 4, 21, tzinfo=UTC)
 EVENING = CLOSE + timedelta(minutes=2)
@@ -121,8 +121,8 @@ def test_a_child_that_fails_costs_its_page_only_and_is_not_tried_again(journal, 
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_one_of_yesterday(journal, monkeypatch):
-    import engine.report
-    from engine.live_summary import write_summary
+    import engine.report.pages
+    from engine.live.watch.summary import write_summary
 
     decide(journal)
     page = journal.path.parent / "summary.html"
@@ -132,7 +132,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_one_of_yesterday(journal, mon
         path.write_text("half a p")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(engine.report, "write_tearsheet", breaks)
+    monkeypatch.setattr(engine.report.pages, "write_tearsheet", breaks)
     with pytest.raises(OSError, match="No space"):
         write_summary(journal, live_settings(), page)
     assert page.read_text() == "yesterday's"
@@ -150,9 +150,7 @@ def test_the_childs_work_is_the_page_of_the_journal(journal, monkeypatch):
 
 
 def test_starting_a_page_imports_no_plotting_library():
-    code = (
-        "import sys, engine.live_daily; print([m for m in ('matplotlib', 'quantstats') if m in sys.modules])"
-    )
+    code = "import sys, engine.live.watch.daily; print([m for m in ('matplotlib', 'quantstats') if m in sys.modules])"
     import subprocess
 
     done = subprocess.run(

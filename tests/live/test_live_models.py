@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from live_values import SYMBOLS, live_settings, random_forecasts, some_bars
 
-from broker.journal import Journal
-from engine.config import RiskSettings
-from engine.errors import DataError
-from engine.features.pipeline import build_labels
-from engine.live_decide import model_problems
-from engine.live_inference import InferenceFailed, checked_forecasts
-from engine.live_models import Comparison, accept, live_fold, sha256_of
-from engine.live_retrain import CHALLENGER, CHAMPION, promote
+from broker.journal.journal import Journal
+from engine.live.deciding.records import model_problems
+from engine.live.models.files import Comparison, accept, live_fold, sha256_of
+from engine.live.models.retrain import CHALLENGER, CHAMPION, promote
+from engine.live.models.tasks import checked_forecasts, do_task
+from forewalk.compute.child import InferenceFailed
+from forewalk.errors import DataError
+from forewalk.features.panel import build_labels
+from forewalk.settings.trading import RiskSettings
 
 LIMITS = RiskSettings()
 
@@ -61,7 +62,7 @@ def test_an_answer_about_other_bars_is_no_answer(wrong):
 @pytest.mark.parametrize("scheme", ["expanding", "rolling"])
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_the_live_model_is_cut_off_from_the_bar_it_is_asked_about(scheme, horizon):
-    from engine.features.pipeline import build_features
+    from forewalk.features.panel import build_features
 
     bars = some_bars(400)
     settings = live_settings(folds={"scheme": scheme, "train_bars": 200}, label={"horizon_bars": horizon})
@@ -82,15 +83,15 @@ def test_a_challenger_is_promoted_only_if_it_is_not_worse():
 @pytest.mark.faults
 @pytest.mark.parametrize(("sessions", "role"), [(30, CHALLENGER), (5, "rejected")])
 def test_a_challenger_is_trained_aside_and_judged_on_bars_that_neither_has_seen(tmp_path, sessions, role):
-    from engine.live_inference import ModelProcess
-    from engine.live_retrain import Retrainer
+    from engine.live.models.retrain import Retrainer
+    from forewalk.compute.child import ModelProcess
 
     bars = some_bars(330)
     live = {"retrain": str(sessions), "approve": True}
     small = {"hidden_size": 4, "seeds": 1, "max_epochs": 1, "lookback_bars": 5, "sequence_targets": 16}
     settings = live_settings(model=small, live=live, data={"symbols": list(SYMBOLS), "min_history_bars": 60})
     journal = Journal(tmp_path / "journal.db", "paper")
-    worker = ModelProcess(120, 8192)
+    worker = ModelProcess(120, 8192, do_task)
     retrainer = Retrainer(settings, journal, tmp_path, worker, lambda *_: None)
     start = len(bars) - sessions - 1
     retrainer.champions(bars.until(bars.timestamps[start]))
@@ -107,7 +108,7 @@ def test_a_challenger_is_trained_aside_and_judged_on_bars_that_neither_has_seen(
 
 
 def test_a_promoted_model_leaves_the_forecasts_of_decided_bars_alone(tmp_path):
-    from broker.records import DecisionRow
+    from broker.journal.records import DecisionRow
 
     journal = Journal(tmp_path / "journal.db", "paper")
     asof, now = datetime(2026, 3, 4, 21, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)

@@ -3,11 +3,11 @@
 import pytest
 from live_values import SYMBOLS, live_settings, random_forecasts, some_bars
 
-import engine.live_decide
+import engine.live.deciding.decide
 import strategies.signal
-from broker.capture import AccountState
-from engine.live_decide import load_strategy, run_strategy
-from engine.simulate import build_cerebro, simulate
+from engine.live.deciding.decide import run_strategy
+from engine.simulation.capture import AccountState
+from engine.simulation.cerebro import build_cerebro, load_strategy, simulate
 
 POLICIES = [
     {},
@@ -36,7 +36,7 @@ def built_by_daemon(bars, forecasts, settings, monkeypatch):
         seen.append((execution, strategy, params))
         return build_cerebro(span, execution, strategy, params, broker=broker)
 
-    monkeypatch.setattr(engine.live_decide, "build_cerebro", build)
+    monkeypatch.setattr(engine.live.deciding.decide, "build_cerebro", build)
     strategy = load_strategy(settings.live.strategy)
     run_strategy(bars, forecasts, settings, strategy, AccountState(1e5), bars.timestamps[0])
     return seen[0]

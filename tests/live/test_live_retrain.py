@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from live_values import live_settings, some_bars
 
-from broker.journal import Journal
-from engine.live_inference import InferenceFailed
-from engine.live_retrain import CHAMPION, FIT_TIMEOUT_S, REJECTED, Retrainer
+from broker.journal.journal import Journal
+from engine.live.models.retrain import CHAMPION, FIT_TIMEOUT_S, REJECTED, Retrainer
+from forewalk.compute.child import InferenceFailed
 
 NOW = datetime(2024, 6, 3, 21, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.wire import CalendarDay, MarketClock
-from engine.config import LiveSettings
-from engine.live_time import Schedule, calendar_problem, clock_problem, sessions_around, skew_problem
-from engine.sessions import session_closes, sessions_between
+from broker.values import CalendarDay, MarketClock
+from engine.live.schedule import Schedule, calendar_problem, clock_problem, sessions_around, skew_problem
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.settings.trading import LiveSettings
 
 DAILY = Schedule("XNYS", "1d", LiveSettings())
 HOURLY = Schedule("XNYS", "1h", LiveSettings())

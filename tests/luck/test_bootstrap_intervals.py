@@ -6,8 +6,8 @@ from arch.bootstrap import StationaryBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.bootstrap import FAN_LEVELS, bootstrap_account, optimal_block
-from engine.evaluation.strategy import drawdown_series
+from engine.evaluation.metrics.bootstrap import FAN_LEVELS, bootstrap_account, optimal_block
+from forewalk.returns import drawdown_series
 
 
 def normal(seed, bars=600, mean=0.0005):

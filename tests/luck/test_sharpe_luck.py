@@ -6,15 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.evaluation.luck import (
-    SharpeSample,
+from engine.evaluation.metrics.luck import (
     deflated_sharpe,
     expected_maximum_sharpe,
     luck_metrics,
     minimum_track_record,
     probabilistic_sharpe,
-    sharpe_sample,
 )
+from forewalk.returns import SharpeSample, sharpe_sample
 
 sharpes = st.floats(-0.2, 0.2)
 samples = st.builds(SharpeSample, sharpes, st.floats(-1, 1), st.floats(3, 9), st.integers(100, 5000))

@@ -10,16 +10,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from engine.errors import DataError, LookaheadError
-from engine.features.pipeline import build_features, build_labels
-from engine.folds import walk_forward_folds
-from engine.walkforward import training_data
+from engine.training.walkforward import training_data
+from forewalk.errors import DataError, LookaheadError
+from forewalk.features.panel import build_features, build_labels
+from forewalk.folds import walk_forward_folds
 from making import make_bars, make_settings
 from models.base import fit, predict_rows
 from models.checkpoint import pack, unpack
-from models.lstm import LSTMForecaster, Scaler, load_lstm
-from models.networks import RecurrentForecaster, gaussian_nll, moments
-from models.training import (
+from models.recurrent.forecaster import LSTMForecaster, load_lstm
+from models.recurrent.networks import RecurrentForecaster, gaussian_nll, moments
+from models.recurrent.training import (
     LOSSES,
     SLOPES,
     STEPS_PER_PASS,
@@ -29,6 +29,7 @@ from models.training import (
     make_sequences,
     run_network,
 )
+from models.scaler import Scaler
 
 VARIANTS = [
     {},

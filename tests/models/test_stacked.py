@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import ConfigError
-from engine.features.pipeline import build_features, build_labels
-from engine.folds import walk_forward_folds
-from engine.walkforward import training_data
+from engine.training.walkforward import training_data
+from forewalk.errors import ConfigError
+from forewalk.features.panel import build_features, build_labels
+from forewalk.folds import walk_forward_folds
 from making import make_bars, make_settings
 from models.base import fit
-from models.lstm import LSTMForecaster
-from models.networks import RecurrentForecaster
-from models.stacked import Stack, can_stack, train_stacked
-from models.training import make_sequences, train_network
+from models.recurrent.forecaster import LSTMForecaster
+from models.recurrent.networks import RecurrentForecaster
+from models.recurrent.stacked import Stack, can_stack, train_stacked
+from models.recurrent.training import make_sequences, train_network
 
 
 def sequences_of(rows, settings, seed=0):

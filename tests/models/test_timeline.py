@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import FeatureSettings
-from engine.errors import LookaheadError
-from engine.features.pipeline import build_features
+from forewalk.errors import LookaheadError
+from forewalk.features.panel import build_features
+from forewalk.settings.sections import FeatureSettings
 from making import make_bars
 from models.base import ScaledForecast
 from models.timeline import Timeline

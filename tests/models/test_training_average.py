@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from making import make_settings
-from models.networks import RecurrentForecaster
-from models.training import FlatAdamW
+from models.recurrent.networks import RecurrentForecaster
+from models.recurrent.training import FlatAdamW
 
 
 def optimizer_of(horizon):

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.config import Settings, settings_from
-from engine.evaluation.forecast import forecast_metrics
-from engine.evaluation.strategy import strategy_metrics
+from engine.evaluation.metrics.account import strategy_metrics
+from engine.evaluation.metrics.forecast import forecast_metrics
 from engine.evaluation.verdict import verdict_sentence
-from engine.folds import walk_forward_folds
-from engine.report import ReportInput
-from engine.types import Bars, Forecasts, SimulationResult, TrainingCurve
+from engine.report.pages import ReportInput
+from forewalk.folds import walk_forward_folds
+from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts, SimulationResult, TrainingCurve
 
 NASTY = "<b>X</b>"
 

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import chart_base, charts
-from engine.report import _forecast_path
-from engine.types import TrainingCurve
+from engine.report.charts import base as chart_base
+from engine.report.charts import forecasts as charts
+from engine.report.pages import forecast_path
+from forewalk.types import TrainingCurve
 
 TIMES = pd.bdate_range("2020-01-02", periods=3000, tz="UTC")
 
@@ -12,7 +13,7 @@ TIMES = pd.bdate_range("2020-01-02", periods=3000, tz="UTC")
 @pytest.mark.parametrize("horizon", [1, 5])
 def test_a_forecast_stands_at_the_bar_it_speaks_about(report_maker, horizon):
     report = report_maker(horizon=horizon, bars=520)
-    path = _forecast_path(report, "MSFT")
+    path = forecast_path(report, "MSFT")
     quoted = report.bars.close[report.timestamps.get_indexer(path.times), 1]
     np.testing.assert_allclose(path.close * np.exp(path.actual), quoted)
     assert path.times[0] == report.timestamps[400 + horizon]

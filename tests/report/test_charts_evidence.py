@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import charts_evidence as charts
+from engine.report.charts import evidence as charts
 
 TIMES = pd.date_range("2015-01-02 21:00", periods=300, freq="B", tz="UTC")
 GENERATOR = np.random.default_rng(0)

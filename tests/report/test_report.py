@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.report import write_forecast_page, write_index, write_tearsheet
+from engine.report.pages import write_forecast_page, write_index
+from engine.report.tearsheet import write_tearsheet
 
 WRITERS = {"forecast.html": write_forecast_page, "index.html": write_index}
 VOID = {"meta", "link", "br", "hr", "img", "input", "use", "path", "rect", "image"}

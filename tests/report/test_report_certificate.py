@@ -1,5 +1,5 @@
-from engine.report import write_index
-from engine.report_certificate import show_certificate
+from engine.report.certificate import show_certificate
+from engine.report.pages import write_index
 
 
 def test_a_page_says_that_there_is_no_certificate_until_there_is_one(report_input, tmp_path):

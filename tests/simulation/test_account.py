@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engine.account import simulated_broker
-from engine.feeds import PanelFeed, feed_columns
-from engine.simulate import Recorder, rare_collections
+from engine.simulation.account import simulated_broker
+from engine.simulation.cerebro import rare_collections
+from engine.simulation.feeds import PanelFeed, feed_columns
+from engine.simulation.recorder import Recorder
 from making import make_bars, make_settings
 
 EXECUTION = make_settings(execution__max_volume_share=None, execution__cash=20_000.0).execution

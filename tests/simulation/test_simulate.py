@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engine.evaluation.benchmark import equal_weight_benchmark
-from engine.sessions import bar_open_times
-from engine.simulate import STALE, build_cerebro, feed_columns, fill_capacity, simulate
-from engine.types import Bars, Forecasts
+from engine.simulation.benchmark import equal_weight_benchmark
+from engine.simulation.cerebro import build_cerebro, simulate
+from engine.simulation.feeds import STALE, feed_columns, fill_capacity
+from forewalk.sessions import bar_open_times
+from forewalk.types import Bars, Forecasts
 from making import make_bars, make_settings
 
 GAPS = [(slice(20, 24), 0), (slice(0, 40), 1), (slice(90, None), 2)]
@@ -133,7 +134,7 @@ def test_bulk_loaded_feeds_trade_as_pandas_data_does():
 
 def _through_pandas_data(bars, forecasts, settings):
     """The same run on stock feeds: every bar copied cell by cell, no capacity line."""
-    from engine import simulate as module
+    from engine.simulation import cerebro as module
 
     def stock(span, execution, strategy, params, **modes):
         cerebro = bt.Cerebro(stdstats=False)

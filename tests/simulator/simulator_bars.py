@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from engine.sessions import session_closes, sessions_between
-from engine.types import Bars
+from forewalk.sessions import session_closes, sessions_between
+from forewalk.types import Bars
 
 
 def plain_bars(symbols=("AAPL", "MSFT"), first="2026-03-02", last="2026-03-31"):

@@ -8,13 +8,15 @@ from alpaca.data.historical.corporate_actions import CorporateActionsClient
 from alpaca.data.requests import CorporateActionsRequest
 from simulator_bars import plain_bars
 
-from broker.simulator import desk, scenario
-from broker.simulator.actions import get_actions
-from broker.simulator.exchange import advance
-from broker.simulator.requests import parse_order
-from broker.simulator.trading import Call, get_activities
+from broker.simulator.calls import Call
+from broker.simulator.routes.actions import get_actions
+from broker.simulator.routes.trading import get_activities
+from broker.simulator.serving import scenario
 from broker.simulator.values import Refusal, parse_instant
-from broker.simulator.world import SimulatorSettings, World
+from broker.simulator.world import desk
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import SimulatorSettings, World
 
 BARS = plain_bars(last="2026-12-31")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.simulator.book import Book, Position, changed_position
-from broker.simulator.orders import Order, entry_from, order_from, to_document
 from broker.simulator.values import ZERO, Refusal
+from broker.simulator.world.book import Book, Position, changed_position
+from broker.simulator.world.orders import Order, entry_from, order_from, to_document
 
 TRADES = st.lists(st.tuples(st.integers(-9, 9).filter(bool), st.integers(1, 200)), max_size=12)
 

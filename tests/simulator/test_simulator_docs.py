@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from broker.simulator import commands
 from broker.simulator.__main__ import parser
-from broker.simulator.faults import FRAME_ACTIONS, HTTP_ACTIONS
+from broker.simulator.serving import commands
+from broker.simulator.serving.faults import FRAME_ACTIONS, HTTP_ACTIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 TABLE = PAGE[PAGE.index("| Command |") :].split("\n\n")[0]

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulator_bars import plain_bars
 
-from broker.simulator import desk, scenario
-from broker.simulator.exchange import advance
-from broker.simulator.history import equity_series
-from broker.simulator.matching import touch
-from broker.simulator.requests import parse_order
+from broker.simulator.routes.history import equity_series
+from broker.simulator.serving import scenario
 from broker.simulator.values import MINUTE, Refusal, new_york_text, parse_instant
-from broker.simulator.world import SimulatorSettings, World
+from broker.simulator.world import desk
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.matching import touch
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import SimulatorSettings, World
 
 BARS = plain_bars(last="2026-12-31")
 MORNING = "2026-03-02T09:30:00-05:00"

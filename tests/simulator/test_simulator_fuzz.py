@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_bars import plain_bars
 
-from broker.simulator import desk
-from broker.simulator.requests import parse_order
-from broker.simulator.server import ROUTES, parse_json
-from broker.simulator.trading import Call
+from broker.simulator.calls import Call
+from broker.simulator.serving.server import ROUTES, parse_json
 from broker.simulator.values import Refusal, parse_instant
-from broker.simulator.world import World
+from broker.simulator.world import desk
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import World
 
 BARS = plain_bars()
 NUMBERS = [

@@ -9,9 +9,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.simulator.core import Keys, looks_real
-from broker.simulator.faults import Faults, HttpFault, RateLimit, edited
 from broker.simulator.harness import ControlError
+from broker.simulator.serving.core import Keys, looks_real
+from broker.simulator.serving.faults import Faults, HttpFault, RateLimit, edited
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}

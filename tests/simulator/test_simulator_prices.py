@@ -11,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulator_bars import plain_bars
 
-from broker.simulator import actions, bodies, desk, extras, history, news, prices, scenario, trading
-from broker.simulator.clock import TradingCalendar
-from broker.simulator.exchange import advance
+from broker.simulator.calls import Call
 from broker.simulator.loading import synthetic_bars
-from broker.simulator.orders import STATUSES, TERMINAL, TRANSITIONS, IllegalTransition, moved
-from broker.simulator.requests import parse_order
-from broker.simulator.trading import Call
+from broker.simulator.routes import actions, bodies, extras, history, news, prices, trading
+from broker.simulator.serving import scenario
 from broker.simulator.values import (
     Refusal,
     as_datetime,
@@ -28,7 +25,12 @@ from broker.simulator.values import (
     unique_id,
     utc_text,
 )
-from broker.simulator.world import SimulatorSettings, World
+from broker.simulator.world import desk
+from broker.simulator.world.clock import TradingCalendar
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.orders import STATUSES, TERMINAL, TRANSITIONS, IllegalTransition, moved
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import SimulatorSettings, World
 
 BARS = plain_bars(first="2026-03-02", last="2026-12-31")
 INSTANTS = st.integers(0, 4_000_000_000_000_000_000)
@@ -425,7 +427,7 @@ def test_a_wrong_watchlist_is_refused(body, status, text):
 
 
 def test_hourly_bars_trade_at_each_open_and_are_named_by_their_start():
-    from engine.sessions import session_grid
+    from forewalk.sessions import session_grid
 
     daily = synthetic_bars(("AAPL",), "2026-03-02", 1)
     import numpy as np

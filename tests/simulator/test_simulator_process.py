@@ -12,10 +12,10 @@ from simulator_bars import plain_bars
 from broker.simulator.__main__ import main
 from broker.simulator.harness import ControlError, start_simulator
 from broker.simulator.loading import load_bars, save_bars, synthetic_bars
-from broker.simulator.server import loopback_socket
-from broker.simulator.store import Store
-from broker.simulator.world import World, start_of, take_batch
-from engine.errors import DataError
+from broker.simulator.serving.server import loopback_socket
+from broker.simulator.serving.store import Store
+from broker.simulator.world.state import World, start_of, take_batch
+from forewalk.errors import DataError
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "canary-of-the-secret"}

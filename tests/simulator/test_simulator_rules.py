@@ -5,12 +5,13 @@ from decimal import Decimal
 import pytest
 from simulator_bars import plain_bars
 
-from broker.simulator import desk, scenario
-from broker.simulator.bodies import account_body
-from broker.simulator.exchange import advance
-from broker.simulator.requests import parse_order
+from broker.simulator.routes.bodies import account_body
+from broker.simulator.serving import scenario
 from broker.simulator.values import Refusal, parse_instant
-from broker.simulator.world import World
+from broker.simulator.world import desk
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import World
 
 BARS = plain_bars(first="2026-03-02", last="2026-12-31")
 NOON = "2026-03-04T12:45:00-05:00"  # half-way through the session: 103, between the low and the high

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from broker.simulator.faults import Frame, FrameFault, FrameFilter
+from broker.simulator.serving.faults import Frame, FrameFault, FrameFilter
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from simulator_bars import plain_bars
 
-from broker.simulator import desk, scenario
-from broker.simulator.exchange import advance
-from broker.simulator.orders import TERMINAL
-from broker.simulator.requests import parse_order
+from broker.simulator.serving import scenario
 from broker.simulator.values import HOUR, Refusal, parse_instant
-from broker.simulator.world import SimulatorSettings, World
+from broker.simulator.world import desk
+from broker.simulator.world.exchange import advance
+from broker.simulator.world.orders import TERMINAL
+from broker.simulator.world.requests import parse_order
+from broker.simulator.world.state import SimulatorSettings, World
 
 BARS = plain_bars()
 SYMBOLS = st.sampled_from(BARS.symbols)

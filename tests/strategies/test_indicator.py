@@ -3,8 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.simulate import build_cerebro
-from engine.types import Forecasts
+from engine.simulation.cerebro import build_cerebro
+from forewalk.types import Forecasts
 from making import make_bars, make_settings
 from strategies.indicator import ForecastIndicator, ForecastTable, backtrader_times
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import StrategySettings
+from forewalk.settings.sections import StrategySettings
 from strategies.policy import Outlook, Positions, decide
 
 YEAR = 1 / 252

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.config import settings_from
-from engine.errors import ForewalkError
-from engine.trial_counts import distinct_trials, effective_trials, ledger_lines, ledger_summary
-from engine.trials import HEAD_FILE, WITNESS_FILE, Ledger, make_trial, moments, settings_hash
-from engine.types import Bars
+from engine.runs.counts import distinct_trials, effective_trials, ledger_lines, ledger_summary
+from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger
+from engine.runs.trial import make_trial, moments, settings_hash
+from forewalk.errors import ForewalkError
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 
 TIMES = pd.bdate_range("2020-01-02", periods=40, tz="UTC") + pd.Timedelta(hours=21)
 PRICES = np.linspace(10, 12, 40)[:, None] * np.ones(2)

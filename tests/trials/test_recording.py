@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import engine.backtest
-from engine.cli import app
-from engine.config import settings_from
-from engine.errors import ForewalkError
-from engine.trials import LEDGER_FILE, Ledger
-from engine.types import Bars
+import engine.backtest.job
+from engine.cli.app import app
+from engine.runs.ledger import LEDGER_FILE, Ledger
+from forewalk.errors import ForewalkError
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 
 TIMES = pd.bdate_range("2020-01-02", periods=30, tz="UTC") + pd.Timedelta(hours=21)
 BARS = Bars(TIMES, ("A",), *[np.ones((30, 1))] * 5)
@@ -23,13 +23,15 @@ EQUITY = 1e5 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, 20))
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Return a function that writes a run with an account but no pages."""
-    monkeypatch.setattr(engine.backtest, "_fill", lambda folder, result: (folder / "page").write_text("x"))
+    monkeypatch.setattr(
+        engine.backtest.writing, "_fill", lambda folder, result: (folder / "page").write_text("x")
+    )
 
     def write(name, **settings):
         simulation = SimpleNamespace(equity=pd.DataFrame({"equity": EQUITY}))
         tree = settings_from({"name": name, **settings})
         subject = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation)
-        return engine.backtest.write_backtest(SimpleNamespace(subject=subject), tmp_path / name)
+        return engine.backtest.writing.write_backtest(SimpleNamespace(subject=subject), tmp_path / name)
 
     return write
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from engine.config import settings_from
-from engine.types import Bars, Forecasts
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars, Forecasts
 
 WARM_UP = 3  # bars before the first forecast
 

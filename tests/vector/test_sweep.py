@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli import app
-from engine.errors import DataError, ForewalkError
-from engine.simulate import simulate
-from engine.sweep import BATCH, stored_forecasts, sweep, write_sweep
-from engine.sweep_grid import parse_axis, setting
-from engine.sweep_page import drawn_axes, heat_table
-from engine.sweep_result import best_rows, sweep_lines
-from engine.trials import LEDGER_FILE, Ledger
+from engine.cli.app import app
+from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.runs.stored import stored_forecasts
+from engine.simulation.cerebro import simulate
+from engine.sweep.grid import parse_axis, setting
+from engine.sweep.job import BATCH, sweep, write_sweep
+from engine.sweep.page import drawn_axes, heat_table
+from engine.sweep.result import best_rows, sweep_lines
+from forewalk.errors import DataError, ForewalkError
 from run_folders import make_run
 
 AXES = [parse_axis("strategy.entry=0:0.3:0.1"), parse_axis("strategy.min_hold_bars=0,5,9")]
@@ -50,9 +51,9 @@ def test_every_setting_is_recorded_with_its_account(run):
 
 
 def test_a_row_of_the_table_is_what_the_cerebro_run_gives(run):
-    from engine.config import load_settings
-    from engine.data import load_bars
-    from engine.runs import read_run
+    from engine.runs.folder import read_run
+    from forewalk.data.loading import load_bars
+    from forewalk.settings.loading import load_settings
 
     found = sweep(run, AXES)
     base = load_settings(run / "config.toml", environment={})
@@ -182,9 +183,9 @@ def test_the_command_speaks_json(run):
 
 
 def test_restored_forecasts_are_the_stored_ones(finished_run):
-    from engine.config import load_settings
-    from engine.data import load_bars
-    from engine.runs import forecast_table, read_run
+    from engine.runs.folder import forecast_table, read_run
+    from forewalk.data.loading import load_bars
+    from forewalk.settings.loading import load_settings
 
     stored = read_run(finished_run)
     base = load_settings(finished_run / "config.toml", environment={})

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import settings_from
-from engine.errors import ConfigError, UsageError
-from engine.sweep_grid import Axis, default_axes, grid_settings, parse_axis, setting
+from engine.sweep.grid import Axis, default_axes, grid_settings, parse_axis, setting
+from forewalk.errors import ConfigError, UsageError
+from forewalk.settings.loading import settings_from
 
 BASE = settings_from({})
 

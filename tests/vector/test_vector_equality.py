@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 
 from conftest import all_settings, make_forecasts, make_world, worlds
-from engine.config import settings_from
-from engine.simulate import simulate
-from engine.types import Bars
-from engine.vector import simulate_columns, simulate_settings, vector_orders
+from engine.simulation.cerebro import simulate
+from engine.simulation.compiled.run import simulate_columns, simulate_settings, vector_orders
+from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 
 SHOWN = ["decided_at", "symbol", "side", "quantity", "status", "reason", "filled_at", "filled_quantity"]
 

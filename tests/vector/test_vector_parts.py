@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import all_settings, make_world, worlds
-from engine import simulate as simulate_module
-from engine import vector_types
-from engine.config import settings_from
-from engine.evaluation.strategy import return_metrics, strategy_metrics
-from engine.simulate import STALE, feed_columns, simulate
-from engine.vector import BPS, make_panel, make_rules, simulate_columns, simulate_settings
+from engine.evaluation.metrics.account import return_metrics, strategy_metrics
+from engine.simulation import cerebro as simulate_module
+from engine.simulation.cerebro import simulate
+from engine.simulation.compiled import types as vector_types
+from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_columns, simulate_settings
+from engine.simulation.feeds import STALE, feed_columns
+from forewalk.settings.loading import settings_from
 from strategies import policy
 
 
@@ -96,8 +97,8 @@ def test_what_is_not_set_never_bites():
 def test_machine_code_kept_on_disk_does_what_fresh_code_does():
     fresh = simulate_settings(*make_world(6, symbols=200), [settings_from({})]).equity.sum()
     code = (
-        "from conftest import make_world\nfrom engine.config import settings_from\n"
-        "from engine.vector import simulate_settings\n"
+        "from conftest import make_world\nfrom forewalk.settings.loading import settings_from\n"
+        "from engine.simulation.compiled.run import simulate_settings\n"
         "print(repr(simulate_settings(*make_world(6, symbols=200), [settings_from({})]).equity.sum().item()))"
     )
     said = subprocess.run(
@@ -114,8 +115,8 @@ def test_machine_code_kept_on_disk_does_what_fresh_code_does():
 def test_without_numba_the_error_says_what_brings_it():
     code = (
         "import sys; sys.modules['numba'] = None\n"
-        "from engine.vector import BPS, make_rules\n"
-        "from engine.errors import ForewalkError\n"
+        "from engine.simulation.compiled.run import BPS, make_rules\n"
+        "from forewalk.errors import ForewalkError\n"
         "try:\n    make_rules([])\nexcept ForewalkError as problem:\n    print(problem)\n"
     )
     said = subprocess.run(

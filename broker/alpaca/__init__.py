@@ -1,0 +1,1 @@
+"""Speaking with Alpaca: client, order stream, JSON to values and back."""

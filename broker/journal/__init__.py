@@ -1,0 +1,1 @@
+"""What the daemon remembers, on disk before anything is sent."""

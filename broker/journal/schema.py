@@ -1,0 +1,140 @@
+"""The journal's tables, version by version, and the checks at opening.
+
+Every migration runs in one transaction together with its version number: the file has the old schema or the
+new one, never half of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from broker.failpoints import reach
+from forewalk.errors import DataError
+
+# Quantities, prices and money are TEXT: decimal digits as the broker sent them. Times are ISO 8601 UTC.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+        """CREATE TABLE decisions (
+            decision_id TEXT PRIMARY KEY, asof TEXT NOT NULL, session TEXT NOT NULL, made_at TEXT NOT NULL,
+            send_from TEXT NOT NULL, valid_until TEXT NOT NULL, equity TEXT NOT NULL, cash TEXT NOT NULL,
+            model_id TEXT NOT NULL, fingerprint TEXT NOT NULL, kind TEXT NOT NULL DEFAULT 'bar',
+            note TEXT NOT NULL DEFAULT '')""",
+        """CREATE TABLE targets (
+            decision_id TEXT NOT NULL REFERENCES decisions, symbol TEXT NOT NULL, close REAL, mean REAL, std REAL,
+            target_weight REAL, reason TEXT NOT NULL, held TEXT NOT NULL, bar_problem TEXT, model_problem TEXT,
+            PRIMARY KEY (decision_id, symbol))""",
+        """CREATE TABLE orders (
+            client_order_id TEXT PRIMARY KEY, decision_id TEXT NOT NULL REFERENCES decisions, symbol TEXT NOT NULL,
+            side TEXT NOT NULL, quantity TEXT NOT NULL, kind TEXT NOT NULL, time_in_force TEXT NOT NULL,
+            limit_price TEXT, stop_price TEXT, take_profit TEXT, stop_loss TEXT, decided_price TEXT NOT NULL,
+            reduces INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '', send_from TEXT NOT NULL,
+            valid_until TEXT NOT NULL, state TEXT NOT NULL, nonce TEXT NOT NULL DEFAULT '',
+            posts INTEGER NOT NULL DEFAULT 0, posted_at TEXT, broker_id TEXT UNIQUE,
+            status TEXT NOT NULL DEFAULT '', filled TEXT NOT NULL DEFAULT '0',
+            average_price TEXT, cancel_wanted INTEGER NOT NULL DEFAULT 0, position INTEGER NOT NULL,
+            updated_at TEXT NOT NULL)""",
+        "CREATE INDEX orders_by_state ON orders (state)",
+        "CREATE INDEX orders_by_decision ON orders (decision_id)",
+        """CREATE TABLE fills (
+            execution_id TEXT PRIMARY KEY, client_order_id TEXT REFERENCES orders, broker_id TEXT NOT NULL,
+            symbol TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL, price TEXT NOT NULL,
+            at TEXT NOT NULL)""",
+        "CREATE INDEX fills_by_symbol ON fills (symbol)",
+        "CREATE INDEX fills_by_order ON fills (broker_id)",
+        """CREATE TABLE adjustments (
+            id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, quantity TEXT NOT NULL, price TEXT NOT NULL,
+            at TEXT NOT NULL, reason TEXT NOT NULL)""",
+        """CREATE TABLE halts (
+            id INTEGER PRIMARY KEY, scope TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,
+            cancel INTEGER NOT NULL DEFAULT 0, flatten INTEGER NOT NULL DEFAULT 0, suspend INTEGER NOT NULL DEFAULT 0,
+            confirmed_at TEXT, cleared_at TEXT)""",
+        """CREATE TABLE events (
+            id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
+            client_order_id TEXT NOT NULL, text TEXT NOT NULL)""",
+        """CREATE TABLE equity (
+            session TEXT NOT NULL, at TEXT NOT NULL, equity TEXT NOT NULL, cash TEXT NOT NULL,
+            PRIMARY KEY (session, at))""",
+        """CREATE TABLE models (
+            model_id TEXT PRIMARY KEY, file TEXT NOT NULL, sha256 TEXT NOT NULL, valid_from TEXT NOT NULL,
+            role TEXT NOT NULL, note TEXT NOT NULL, at TEXT NOT NULL)""",
+        "CREATE TABLE bars_seen (symbol TEXT PRIMARY KEY, asof TEXT NOT NULL, close REAL NOT NULL)",
+    ),
+    (
+        "ALTER TABLE adjustments ADD COLUMN kind TEXT NOT NULL DEFAULT 'adopted'",
+        """CREATE TABLE corporate_actions (
+            action_id TEXT PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, ex_date TEXT NOT NULL, ratio TEXT,
+            cash TEXT, text TEXT NOT NULL, state TEXT NOT NULL)""",
+        """CREATE TABLE cash_flows (
+            flow_id TEXT PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, amount TEXT NOT NULL,
+            on_date TEXT NOT NULL, at TEXT NOT NULL)""",
+    ),
+)
+
+
+def connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
+    """Open a journal file; autocommit off is done by hand with BEGIN IMMEDIATE.
+
+    Raises:
+        DataError: the file is damaged, not a journal, or cannot be written; the message says how to go on.
+    """
+    target = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}"
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            target, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not readonly:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise DataError(
+                    f"{path}: the file system allows no write-ahead log ({mode}); use a local disk"
+                )
+            connection.execute("PRAGMA synchronous = FULL")
+        verdict = connection.execute("PRAGMA quick_check").fetchone()[0]
+    except sqlite3.Error as error:
+        if connection is not None:
+            connection.close()
+        raise _unusable(path, str(error)) from None
+    if verdict != "ok":
+        connection.close()
+        raise _unusable(path, verdict)
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to date, one transaction per version.
+
+    Raises:
+        DataError: the file was written by a newer version, or cannot be written.
+    """
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise DataError(
+                f"{path}: journal version {version}, this program knows {len(MIGRATIONS)}; update it"
+            )
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            connection.execute("BEGIN IMMEDIATE")
+            for place, statement in enumerate(statements):
+                connection.execute(statement)
+                if place == len(statements) // 2:
+                    reach("during_migration")
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise _unusable(path, str(error)) from None
+
+
+def _unusable(path: Path, problem: str) -> DataError:
+    if "readonly" in problem or "unable to open" in problem:
+        return DataError(f"{path}: cannot be written: {problem}; give this user write access to the folder")
+    if "locked" in problem:
+        return DataError(f"{path}: {problem}: another program holds it; stop that one first")
+    return DataError(
+        f"{path}: the journal is damaged ({problem}). Put back a copy made with `sqlite3 journal.db .backup`, "
+        "or move the file away and run `forewalk live --rebuild` to start a new one from the broker's positions"
+    )

@@ -1,0 +1,1 @@
+"""Calls of the API as functions of the world."""

@@ -1,0 +1,1 @@
+"""Sockets, faults, control and storage around the world."""

@@ -1,0 +1,158 @@
+"""What a person can tell a daemon, running or not: approve, reject, halt, resume; and what it shows of itself.
+
+Every command writes into the journal and nothing else; the daemon acts on it at its next look, which may be in
+another process or after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from broker.ids import checked_symbol
+from broker.journal.actions import ANNOUNCED
+from broker.journal.journal import EVERYTHING, Journal
+from broker.journal.records import StoredOrder
+from broker.orders import AT_BROKER, FINAL, IN_DOUBT, IllegalStep, State, Step
+from broker.port import Broker
+from broker.values import plain
+from forewalk.errors import UsageError
+
+
+def nonce(order: StoredOrder) -> str:
+    """Return what binds an approval to the order as it was shown: a hash of everything that would be sent."""
+    content = repr((order.client_order_id, order.request().body(), order.valid_until, order.decided_price))
+    return hashlib.sha256(content.encode()).hexdigest()[:8]
+
+
+def approve(journal: Journal, order_id: str, shown: str | None, now: datetime) -> StoredOrder:
+    """Let an order go out; only once, only while it is valid, only as it was shown.
+
+    Raises:
+        UsageError: there is no such order, it is not waiting, its time is over, or it is not what was shown.
+    """
+    order = _waiting(journal, order_id)
+    if now > order.valid_until:
+        raise UsageError(f"{order_id} was valid until {order.valid_until:%Y-%m-%d %H:%M} UTC; it is too late")
+    if shown is not None and shown != nonce(order):
+        raise UsageError(
+            f"{order_id} is not the order that was shown as {shown}; look at `live orders` again"
+        )
+    try:
+        journal.approve(order_id, nonce(order), now)
+    except IllegalStep:
+        raise UsageError(f"{order_id} is not waiting for approval any more") from None
+    return order
+
+
+def reject(journal: Journal, order_id: str, now: datetime) -> StoredOrder:
+    """Say no to an order that waits for approval, or close one that nobody can find."""
+    order = journal.order(order_id)
+    if order is None or order.state not in (State.AWAIT_APPROVAL, State.NEEDS_HUMAN):
+        raise UsageError(f"{order_id} is not waiting for a person")
+    journal.step(order_id, Step.REFUSE, now, "rejected by a person")
+    return order
+
+
+def halt(
+    journal: Journal, symbol: str | None, reason: str, flatten: bool, suspend: bool, now: datetime
+) -> None:
+    """Stop a symbol or everything, at once and until a person resumes: cancel, flatten if asked, suspend."""
+    scope = EVERYTHING if symbol is None else checked_symbol(symbol)
+    journal.halt(scope, reason, now, cancel=True, flatten=flatten, suspend=suspend and symbol is None)
+
+
+def resume(journal: Journal, symbol: str | None, broker: Broker | None, now: datetime) -> list[str]:
+    """Lift the halts of a symbol or of everything; with a broker, take its position over first.
+
+    Raises:
+        UsageError: nothing of that scope is halted.
+    """
+    said = []
+    if broker is not None:
+        said += adopt(journal, broker, symbol, now)
+    count = journal.resume(EVERYTHING if symbol is None else checked_symbol(symbol), now)
+    if not count:
+        scopes = sorted({halt.scope for halt in journal.halts()})
+        raise UsageError(
+            f"nothing of {symbol or 'everything'} is halted; halted: {', '.join(scopes) or 'nothing'}"
+        )
+    return [*said, f"{count} halt{'s' if count > 1 else ''} lifted"]
+
+
+def adopt(journal: Journal, broker: Broker, symbol: str | None, now: datetime) -> list[str]:
+    """Book the difference between the broker's position and the ledger, because a person says so."""
+    positions, ledger = broker.positions(), journal.ledger()
+    said = []
+    for name in sorted(({symbol} if symbol else set(positions) | set(ledger)) - {None}):
+        position = positions.get(name)
+        held = position.quantity if position is not None else Decimal(0)
+        missing = held - ledger.get(name, Decimal(0))
+        if missing:
+            price = position.average_price if position is not None else Decimal(0)
+            journal.adjust(name, missing, price, now, "adopted by a person")
+            said.append(f"{name}: {plain(missing)} shares taken over, {plain(held)} held")
+    return said
+
+
+def status_lines(journal: Journal, running: bool) -> list[str]:
+    """Return the state of a book as text."""
+    last = journal.last_decision()
+    equity = journal.equity()
+    lines = [
+        f"daemon      {'running' if running else 'not running'}",
+        f"decided     {f'{last.asof:%Y-%m-%d %H:%M} UTC' if last else 'nothing yet'}",
+        f"equity      {equity[-1][2]:,.2f} at {equity[-1][1]:%Y-%m-%d %H:%M} UTC"
+        if equity
+        else "equity      unknown",
+    ]
+    ledger = ", ".join(f"{plain(quantity)} {symbol}" for symbol, quantity in sorted(journal.ledger().items()))
+    lines.append(f"positions   {ledger or 'none'}")
+    open_orders = journal.orders(AT_BROKER | IN_DOUBT | {State.AWAIT_APPROVAL, State.INTENT, State.DECIDED})
+    lines.append(f"orders      {len(open_orders)} not finished, {len(journal.orders(FINAL))} finished")
+    lines += [
+        f"ASK         {model['model_id']}: a new model, {model['note']}; approve it, or leave it"
+        for model in journal.models()
+        if model["role"] == "challenger"
+    ]
+    lines += [f"AHEAD       {action.text}" for action in journal.actions((ANNOUNCED,))]
+    for halt_ in journal.halts():
+        asks = [name for name in ("cancel", "flatten", "suspend") if getattr(halt_, name)]
+        done = "" if not asks else ", done at the broker" if halt_.confirmed_at else ", local only so far"
+        scope = "everything" if halt_.scope == EVERYTHING else halt_.scope
+        lines.append(f"HALTED      {scope}: {halt_.reason} (since {halt_.at:%Y-%m-%d %H:%M} UTC{done})")
+    waiting = journal.orders({State.NEEDS_HUMAN})
+    lines += [
+        f"ASK         {order.client_order_id}: {order.reason}; look at the account, then `reject` it"
+        for order in waiting
+    ]
+    return lines
+
+
+def order_rows(journal: Journal, everything: bool) -> list[tuple[str, ...]]:
+    """Return id, state, what, filled, price, nonce and reason of the orders, those not finished by default."""
+    rows: list[tuple[str, ...]] = []
+    for order in journal.orders():
+        if everything or order.state not in FINAL:
+            what = f"{order.side} {plain(order.quantity)} {order.symbol} {order.kind}"
+            price = "" if order.average_price is None else plain(order.average_price)
+            key = nonce(order) if order.state == State.AWAIT_APPROVAL else ""
+            rows.append(
+                (order.client_order_id, str(order.state), what, plain(order.filled), price, key, order.reason)
+            )
+    return rows
+
+
+def _waiting(journal: Journal, order_id: str) -> StoredOrder:
+    order = journal.order(order_id)
+    if order is None:
+        raise UsageError(f"no order {order_id!r}; see `live orders`")
+    if order.state != State.AWAIT_APPROVAL:
+        raise UsageError(f"{order_id} is {order.state}, not waiting for approval")
+    return order
+
+
+def now_utc() -> datetime:
+    """Return this machine's time."""
+    return datetime.now(UTC)

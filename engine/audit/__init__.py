@@ -1,0 +1,1 @@
+"""The leak certificate: replace the future, rerun everything, compare the past."""

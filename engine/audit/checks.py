@@ -1,0 +1,294 @@
+"""Checks of one run that need no doctored data: windows, model dates, fills, calendar, modes, levels.
+
+Each returns a `Check`; none raises for what it finds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from engine.audit.certificate import Check, Offender
+from engine.audit.compare import compare, prepared_blocks, result_blocks
+from engine.audit.doctoring import halved, moment
+from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
+from forewalk.data.table import Table
+from forewalk.errors import LeakError
+from forewalk.folds import check_fold
+from forewalk.sessions import (
+    DAILY,
+    bar_open_times,
+    exchange_zone,
+    intraday_closes,
+    microseconds,
+    session_closes,
+)
+from forewalk.settings.sections import Settings
+from forewalk.types import BAR_FIELDS, Bars, Forecasts, SimulationResult
+
+PRICE_TOLERANCE = 1e-9  # relative, of a fill price
+LEVEL_TOLERANCE = 1e-6  # of a feature, after all prices are halved
+VINTAGE_TOLERANCE = 1e-6  # relative, of a price pulled at two dates: vendors deliver float32
+
+
+def check_windows(prepared: Prepared, settings: Settings) -> Check:
+    """Labels of training end before validation and before the test window, embargo included."""
+    name, question = "label windows", "No training label reaches into validation, embargo or test bars."
+    stamps, ends = prepared.bars.timestamps, prepared.labels.end
+    count = 0
+    for fold in prepared.folds:
+        try:
+            check_fold(fold, stamps, ends, settings.folds.embargo_bars)
+        except LeakError as error:
+            bar = fold.valid_from.isoformat()
+            return Check(
+                name, question, "leak", count, "", Offender("folds", fold.model_id, bar, message=str(error))
+            )
+        count += len(fold.train) + len(fold.valid)
+    return Check(name, question, "clean", count, f"{len(prepared.folds)} folds are disjoint in their labels")
+
+
+def check_labels(prepared: Prepared, settings: Settings) -> Check:
+    """Each label is the return of the `horizon_bars` after its bar, and its end is stamped so."""
+    name = "label definition"
+    question = "The label of bar t is the return from close t to close t+h and is dated by the close of t+h."
+    bars, labels, horizon = prepared.bars, prepared.labels, settings.label.horizon_bars
+    expected = np.full(bars.close.shape, np.nan)
+    if len(bars) > horizon:
+        expected[:-horizon] = np.log(bars.close[horizon:] / bars.close[:-horizon])
+        if settings.label.kind == "market_relative":
+            both = np.isfinite(expected).any(axis=1)
+            expected[both] -= np.nanmean(expected[both], axis=1, keepdims=True)
+    gap = np.abs(labels.returns - expected)
+    missing = np.isnan(labels.returns) != np.isnan(expected)
+    wrong = np.nan_to_num(gap, nan=0.0) > PRICE_TOLERANCE
+    late = np.asarray(labels.end[: len(bars) - horizon] != bars.timestamps[horizon:])
+    bad = (wrong | missing).any(axis=1)
+    bad[: len(late)] |= late
+    if not bad.any():
+        return Check(name, question, "clean", int(np.isfinite(expected).sum()), f"horizon of {horizon} bars")
+    row = int(bad.argmax())
+    column = int((wrong | missing)[row].argmax())
+    offender = Offender(
+        stage="labels",
+        what=f"return {bars.symbols[column]}",
+        bar=bars.timestamps[row].isoformat(),
+        expected=repr(float(expected[row, column])),
+        found=repr(float(labels.returns[row, column])),
+        size=None if np.isnan(gap[row, column]) else float(gap[row, column]),
+    )
+    return Check(name, question, "leak", int(bad.sum()), "", offender)
+
+
+def check_model_dates(prepared: Prepared, forecasts: Forecasts) -> Check:
+    """Every forecast comes from a model whose last label ended before the bar, by the fold's own windows."""
+    name = "models and their bars"
+    question = "No model is asked about a bar at or before the end of the last label it saw."
+    count = 0
+    ends = {
+        data.model_id: prepared.labels.end[np.concatenate([data.train, data.valid])].max()
+        for data in prepared.training
+    }
+    for row, (asof, model_id) in enumerate(zip(forecasts.timestamps, forecasts.model_ids, strict=True)):
+        if not model_id:
+            continue
+        until = max(forecasts.trained_until[row], ends.get(model_id, forecasts.trained_until[row]))
+        if asof <= until:
+            offender = Offender(
+                "forecasts", model_id, asof.isoformat(), message=f"it was trained until {until}"
+            )
+            return Check(name, question, "leak", count, "", offender)
+        count += len(forecasts.symbols)
+    return Check(name, question, "clean", count, f"{len(prepared.training)} models")
+
+
+def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) -> Check:
+    """Every fill comes on a bar after its decision; a market order filled at once is filled at the open."""
+    name, question = (
+        "fills",
+        "Every order is filled on a later bar than it was decided on, at that bar's open.",
+    )
+    orders = simulation.orders[simulation.orders["filled_at"].notna()]
+    stamps, opens = microseconds(bars.timestamps), microseconds(bar_open_times(bars))
+    decided = microseconds(pd.DatetimeIndex(orders["decided_at"]))
+    opened_at = microseconds(pd.DatetimeIndex(orders["filled_at"]))
+    filled = np.searchsorted(stamps, opened_at, side="right")  # row of the bar, which opened then
+    slip = settings.execution.slippage_bps * 1e-4
+    prices = orders["fill_price"].to_numpy(np.float64)
+    for order, at, row, price in zip(orders.itertuples(), decided, filled, prices, strict=True):
+        what = f"{order.side} {order.quantity:g} {order.symbol}"
+        if row >= len(stamps) or opens[row] < at:
+            message = f"filled at {order.filled_at}, decided at {order.decided_at}"
+            offender = Offender("fills", what, moment(int(at)), message=message)
+            return Check(name, question, "leak", len(orders), "", offender)
+        opened = float(bars.open[row, bars.symbols.index(str(order.symbol))])
+        next_bar = row == np.searchsorted(stamps, at) + 1
+        expected = opened * (1.0 + slip if order.side == "buy" else 1.0 - slip)
+        size = abs(float(price) - expected)
+        if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:
+            bar, found = moment(int(stamps[row])), repr(float(price))
+            offender = Offender("fills", f"price of {what}", bar, "", repr(expected), found, size)
+            return Check(name, question, "leak", len(orders), "", offender)
+    return Check(name, question, "clean", len(orders), f"{len(orders)} fills")
+
+
+def check_calendar(prepared: Prepared, settings: Settings) -> Check:
+    """Bars carry the close of their session or interval, in order, once; decisions are made at such closes."""
+    name = "calendar"
+    question = "Every bar is dated by its close, on a session of its exchange, in order and once."
+    bars = prepared.bars
+    stamps = microseconds(bars.timestamps)
+    if bars.interval == DAILY:
+        local = bars.timestamps.tz_convert(exchange_zone(bars.calendar)).tz_localize(None)
+        right = np.zeros(len(stamps), bool)
+        for days in (0, 1):  # a session may close at midnight or later
+            dates = local - pd.Timedelta(days=days)
+            right |= microseconds(session_closes(bars.calendar, dates)) == stamps
+    else:
+        begin = bar_open_times(bars)
+        closes, inside = intraday_closes(bars.calendar, begin, bars.interval)
+        right = inside & (microseconds(closes) >= stamps)
+    if settings.data.cleaning.off_session == "flag":
+        right |= True  # the user keeps bars outside the sessions
+    right[1:] &= np.diff(stamps) > 0
+    if right.all():
+        return Check(name, question, "clean", len(stamps), f"{bars.calendar}, {bars.interval}")
+    bar = moment(int(stamps[int((~right).argmax())]))
+    offender = Offender("cleaning", "timestamp", bar, message=f"no close of {bars.calendar}")
+    return Check(name, question, "leak", len(stamps), "", offender)
+
+
+def check_modes(
+    bars: Bars, forecasts: Forecasts, simulation: SimulationResult, settings: Settings, pipeline: Pipeline
+) -> Check:
+    """The account is the same whether backtrader sees all bars at once or one by one."""
+    name = "bar by bar"
+    question = "Loading and calculating bar by bar, where no later bar exists yet, gives the same account."
+    reference = list(result_blocks(bars, forecasts, simulation))
+    end, count = int(microseconds(bars.timestamps)[-1]), 0
+    for runonce, preload in ((False, True), (False, False)):
+        mode = f"runonce={runonce} preload={preload}"
+        try:
+            other = pipeline.simulate(bars, forecasts, settings, runonce, preload)
+        except IndexError as error:
+            message = f"with {mode} the strategy reads a bar that does not exist yet: {error}"
+            offender = Offender("decisions", "strategy", message=message)
+            return Check(name, question, "leak", count, "", offender)
+        found = compare(reference, list(result_blocks(bars, forecasts, other)), end, truncated=False)
+        count += sum(found.values.values())
+        if found.offenders:
+            first = found.offenders[0]
+            offender = Offender(
+                first.stage, first.what, first.bar, "", first.expected, first.found, first.size, mode
+            )
+            return Check(name, question, "leak", count, "", offender)
+    return Check(name, question, "clean", count, "runonce off, preload off")
+
+
+def check_level(table: Table, prepared: Prepared, settings: Settings, pipeline: Pipeline) -> Check:
+    """Halving the whole price history, as a later split does to adjusted prices, changes no feature or label."""
+    name = "price level"
+    question = (
+        "Features and labels do not depend on the price level, which later splits and dividends rewrite."
+    )
+    other = prepare(halved(table), settings, pipeline, with_folds=False)
+    count = 0
+    blocks = {(b.stage, b.name): b for b in prepared_blocks(other)}
+    for block in prepared_blocks(prepared):
+        if block.stage not in ("features", "labels"):
+            continue
+        match = blocks.get((block.stage, block.name))
+        expected = block.values.astype(np.float64)
+        got = match.values.astype(np.float64) if match is not None else np.full_like(expected, np.nan)
+        if got.shape != expected.shape:
+            got = np.full_like(expected, np.nan)
+        size = np.abs(got - expected)
+        bad = (size > LEVEL_TOLERANCE * np.maximum(1.0, np.abs(expected))) | (
+            np.isnan(got) != np.isnan(expected)
+        )
+        count += expected.size
+        if bad.any():
+            row, column = (int(place[0]) for place in np.nonzero(bad))
+            offender = Offender(
+                stage=block.stage,
+                what=f"{block.name} {block.columns[column]}",
+                bar=moment(int(block.known_at[row])),
+                expected=repr(float(expected[row, column])),
+                found=repr(float(got[row, column])),
+                size=None if np.isnan(size[row, column]) else float(size[row, column]),
+                message="halving all prices changed it",
+            )
+            return Check(name, question, "leak", count, "", offender)
+    return Check(name, question, "clean", count, "all prices halved")
+
+
+def check_vintages(earlier: Bars, later: Bars) -> Check:
+    """The history pulled at an earlier date must be the history pulled later, up to float32 rounding.
+
+    Prices restated after the fact (back-adjustment for later dividends and splits, corrections, a partial last
+    bar) were not what anyone could have traded on.
+    """
+    name, question = "vintages", "What an earlier download says about its bars is what the data say today."
+    symbols = [symbol for symbol in earlier.symbols if symbol in later.symbols]
+    old, new = earlier.select(symbols), later.select(symbols)
+    _, rows, others = np.intersect1d(
+        microseconds(old.timestamps), microseconds(new.timestamps), assume_unique=True, return_indices=True
+    )
+    count = 0
+    worst: tuple[int, int, str, float, float] | None = None
+    for field in BAR_FIELDS:
+        then, now = getattr(old, field)[rows], getattr(new, field)[others]
+        count += then.size
+        bad = np.abs(now - then) > VINTAGE_TOLERANCE * np.maximum(np.abs(then), np.abs(now))
+        bad |= np.isnan(then) != np.isnan(now)
+        if bad.any():
+            row, column = (int(place[0]) for place in np.nonzero(bad))
+            if worst is None or row < worst[0]:
+                worst = (row, column, field, float(then[row, column]), float(now[row, column]))
+    if worst is None:
+        return Check(name, question, "clean", count, f"{len(rows)} bars of {len(symbols)} symbols")
+    row, column, field, expected, found = worst
+    gap = abs(found - expected)
+    offender = Offender(
+        stage="cleaning",
+        what=f"{field} {symbols[column]}",
+        bar=old.timestamps[rows[row]].isoformat(),
+        expected=repr(expected),
+        found=repr(found),
+        size=gap if np.isfinite(gap) else None,
+        message="restated after the earlier download",
+    )
+    return Check(name, question, "leak", count, "", offender)
+
+
+def check_known_at(dates: NewsDates, what: str = "news") -> Check:
+    """Every item is dated by its creation, and used on no bar that closed before it was written.
+
+    The update time is no date for an item: vendors touch old items in bulk, and the text of an item that is
+    updated after the move may describe the move.
+    """
+    name, question = "news dates", "Every news item is dated by its creation and used on no earlier bar."
+    created, updated = microseconds(dates.created_at), microseconds(dates.updated_at)
+    dated, used = microseconds(dates.dated_at), microseconds(dates.used_at)
+    early, other = used < np.maximum(created, dated), dated != created
+    bad = early | other
+    if not bad.any():
+        return Check(name, question, "clean", len(created), f"{len(created)} items")
+    row = int(bad.argmax())
+    if other[row] and dated[row] == updated[row]:
+        message = f"created {moment(created[row])}, but dated by its update {moment(updated[row])}"
+    elif other[row]:
+        message = f"created {moment(created[row])}, but dated {moment(dated[row])}"
+    else:
+        message = f"used at {moment(used[row])}, before it was written at {moment(created[row])}"
+    offender = Offender("features", f"{what} item {row}", moment(used[row]), message=message)
+    return Check(name, question, "leak", len(created), "", offender)
+
+
+def check_news(settings: Settings, pipeline: Pipeline) -> Check:
+    """Apply `check_known_at` to what the pipeline says of its news."""
+    dates = pipeline.news(settings)
+    if dates is None:
+        question = "Every news item is dated by its creation and used on no earlier bar."
+        return Check("news dates", question, "not_applicable", 0, "no feature of this pipeline uses news")
+    return check_known_at(dates)

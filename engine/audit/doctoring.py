@@ -1,0 +1,222 @@
+"""Change the future of raw rows, before cleaning has seen them, and choose the moments to do it at.
+
+A row belongs to the future of a cut when its bar closes after it. Three futures replace the real one: none
+at all, noise with damage in it, and the same data scaled and shifted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from forewalk.data.quality import QualityReport
+from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
+from forewalk.folds import Fold
+from forewalk.sessions import (
+    DAILY,
+    exchange_zone,
+    intraday_closes,
+    microseconds,
+    regular_closes,
+    session_closes,
+    sessions_between,
+)
+from forewalk.settings.sections import DataSettings
+from forewalk.types import Bars, BoolArray, FloatArray, IntArray
+
+TRUNCATED, NOISE, SCALED = "nothing", "noise", "scaled and shifted"
+DOCTORINGS = (TRUNCATED, NOISE, SCALED)
+
+GAP_CUTS = 2
+DAMAGE_CUTS = 4
+_DAY = 24 * 3600 * 10**6
+_NOISE_STEP = 0.03  # daily standard deviation of the random walk
+_DAMAGED = 0.01  # share of noisy rows that are damaged, for each kind of damage
+_SCALE, _SHIFT, _VOLUME = 1.7, 0.3, 3.0
+
+
+@dataclass(frozen=True, order=True)
+class Cut:
+    """A moment after which everything is replaced: microseconds UTC, and why it was chosen."""
+
+    time: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{moment(self.time)} {self.reason}"
+
+
+def moment(time: int) -> str:
+    """Return microseconds since 1970 UTC as ISO 8601."""
+    return pd.Timestamp(time, unit="us", tz="UTC").isoformat()
+
+
+def row_closes(table: Table, settings: DataSettings) -> IntArray:
+    """Return the UTC close, in microseconds, of the bar each raw row stands for, [N]; NO_TIME where unknown."""
+    if settings.interval == DAILY:
+        days, position = np.unique(table.wall // _DAY, return_inverse=True)
+        dates = pd.DatetimeIndex((days * _DAY).astype("datetime64[us]"))
+        closes = microseconds(session_closes(settings.calendar, dates))
+        closes = np.where(closes == NO_TIME, microseconds(regular_closes(settings.calendar, dates)), closes)
+        return np.asarray(closes[position])
+    local = pd.DatetimeIndex(table.wall.astype("datetime64[us]"))
+    zone = exchange_zone(settings.calendar)
+    placed = microseconds(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC"))
+    start = np.where(table.instant == NO_TIME, placed, table.instant)
+    known = start != NO_TIME
+    result = np.full(len(table), NO_TIME)
+    starts = pd.DatetimeIndex(start[known].astype("datetime64[us]"), tz="UTC")
+    result[known] = microseconds(intraday_closes(settings.calendar, starts, settings.interval)[0])
+    return result
+
+
+def doctored(table: Table, closes: IntArray, cut: int, doctoring: str, seed: Sequence[int]) -> Table:
+    """Return the table with every row that closes after `cut` replaced; earlier rows keep their bits.
+
+    Args:
+        table: raw rows in source order.
+        closes: from `row_closes`.
+        cut: microseconds UTC.
+        doctoring: one of `DOCTORINGS`.
+        seed: of the noise.
+    """
+    future = closes > cut
+    if doctoring == TRUNCATED:
+        return table.keep(~future)
+    change = noisy if doctoring == NOISE else scaled
+    return change(table, future, closes, np.random.default_rng(list(seed)))
+
+
+def noisy(table: Table, future: BoolArray, closes: IntArray, generator: np.random.Generator) -> Table:
+    """Replace the future rows by a random walk from each symbol's last close, with gaps and damaged rows."""
+    prices, volume = table.prices.copy(), table.volume.copy()
+    lost = np.zeros(len(table), bool)
+    for rows, last in _futures(table, future, closes):
+        count = len(rows)
+        close = last * np.exp(np.cumsum(generator.normal(0.0, _NOISE_STEP, count)))
+        opened = close * np.exp(generator.normal(0.0, 0.01, count))
+        spread = 1.0 + np.abs(generator.normal(0.0, 0.01, count))
+        prices[rows, OPEN], prices[rows, CLOSE] = opened, close
+        prices[rows, HIGH] = np.maximum(opened, close) * spread
+        prices[rows, LOW] = np.minimum(opened, close) / spread
+        volume[rows] = np.round(np.exp(generator.normal(13.0, 1.0, count)))
+        lost[rows] = _damage(prices, volume, rows, generator)
+    return replace(table, prices=prices, volume=volume).keep(~lost)
+
+
+def scaled(table: Table, future: BoolArray, closes: IntArray, generator: np.random.Generator) -> Table:
+    """Scale the future rows' prices and volume, and lift the prices by part of the last close before them."""
+    prices, volume = table.prices.copy(), table.volume.copy()
+    for rows, last in _futures(table, future, closes):
+        prices[rows] = _SCALE * prices[rows] + _SHIFT * last
+        volume[rows] = _VOLUME * volume[rows]
+    return replace(table, prices=prices, volume=volume)
+
+
+def halved(table: Table) -> Table:
+    """Return the table with all prices halved, exactly: what a later 2:1 split does to an adjusted history."""
+    return replace(table, prices=table.prices * 0.5)
+
+
+def choose_cuts(
+    table: Table,
+    settings: DataSettings,
+    bars: Bars,
+    folds: Sequence[Fold],
+    quality: QualityReport,
+    first: int,
+) -> tuple[Cut, ...]:
+    """Return the moments at which the future is replaced, in time order, each once.
+
+    For each fold: the end of its training, its first test bar (just after the model is retrained), and the
+    middle of its test window. Besides: moments inside gaps of a symbol, and bars that cleaning objected to or
+    changed: what it does to a bar must not wait for the next one.
+    None before row `first`, where truncated data are too short to be used, and none at or after the last bar,
+    where nothing would be replaced.
+    """
+    stamps = microseconds(bars.timestamps)
+    chosen: dict[int, str] = {}
+
+    def add(time: int, reason: str) -> None:
+        if stamps[first] <= time < stamps[-1]:
+            chosen.setdefault(int(time), reason)
+
+    for fold in folds:
+        add(microseconds(pd.DatetimeIndex([fold.trained_until]))[0], f"end of training of {fold.model_id}")
+        add(stamps[fold.test[0]], f"first bar of {fold.model_id}")
+        add(stamps[fold.test[len(fold.test) // 2]], f"middle of {fold.model_id}")
+    add(stamps[-2], "last bar but one")
+    for time in _spread(gap_moments(table, settings, stamps), GAP_CUTS):
+        add(time, "inside a gap")
+    found = sorted({f.first for f in quality.findings if f.first is not None})
+    damaged = microseconds(pd.DatetimeIndex(found)) if found else np.zeros(0, np.int64)
+    for time in _spread(damaged, DAMAGE_CUTS):
+        add(time, "damaged bar")
+    for time in _spread(cleaned_moments(table, settings, bars), DAMAGE_CUTS):
+        add(time, "changed by cleaning")
+    return tuple(sorted(Cut(time, reason) for time, reason in chosen.items()))
+
+
+def gap_moments(table: Table, settings: DataSettings, stamps: IntArray) -> IntArray:
+    """Return the closes, sorted, at which some symbol has no row but has one before and after."""
+    grid = stamps
+    if settings.interval == DAILY:
+        first, last = (pd.Timestamp(time, unit="us") for time in (stamps[0], stamps[-1]))
+        grid = microseconds(
+            session_closes(settings.calendar, sessions_between(settings.calendar, first, last))
+        )
+    closes = row_closes(table, settings)
+    missing: list[IntArray] = []
+    for code in range(len(table.symbols)):
+        own = closes[table.code == code]
+        if len(own):
+            inside = grid[(grid > own.min()) & (grid < own.max())]
+            missing.append(np.setdiff1d(inside, own))
+    return np.unique(np.concatenate(missing)) if missing else np.zeros(0, np.int64)
+
+
+def cleaned_moments(table: Table, settings: DataSettings, bars: Bars) -> IntArray:
+    """Return the closes, sorted, of rows that are not in the bars as they were delivered."""
+    closes, stamps = row_closes(table, settings), microseconds(bars.timestamps)
+    row = np.minimum(np.searchsorted(stamps, closes), len(stamps) - 1)
+    kept = (stamps[row] == closes) & (bars.close[row, table.code] == table.prices[:, CLOSE])
+    return np.unique(closes[~kept & (closes != NO_TIME)])
+
+
+def _spread(moments: IntArray, count: int) -> list[int]:
+    """Return at most `count` of the moments, spread over them."""
+    if len(moments) <= count:
+        return [int(time) for time in moments]
+    return [int(moments[row]) for row in np.linspace(0, len(moments) - 1, count).astype(int)]
+
+
+def _futures(table: Table, future: BoolArray, closes: IntArray) -> Iterable[tuple[IntArray, float]]:
+    """Yield each symbol's future rows in time order, with its last usable close before them."""
+    usable = np.isfinite(table.prices[:, CLOSE]) & (table.prices[:, CLOSE] > 0)
+    for code in range(len(table.symbols)):
+        mine = table.code == code
+        rows = np.flatnonzero(mine & future)
+        known = np.flatnonzero(mine & ~future & usable)
+        if len(rows):
+            own = known if len(known) else np.flatnonzero(mine & usable)
+            last = table.prices[own[np.argmax(closes[own])], CLOSE] if len(own) else 100.0
+            yield rows[np.argsort(closes[rows], kind="stable")], float(last)
+
+
+def _damage(
+    prices: FloatArray, volume: FloatArray, rows: IntArray, generator: np.random.Generator
+) -> BoolArray:
+    """Damage some rows in place as vendors do; return which of them are lost altogether."""
+    kinds: tuple[Callable[[IntArray], None], ...] = (
+        lambda hit: prices.__setitem__(hit, prices[hit] * 100.0),
+        lambda hit: prices.__setitem__((hit, HIGH), prices[hit, LOW] * 0.9),
+        lambda hit: prices.__setitem__((hit, CLOSE), np.nan),
+        lambda hit: volume.__setitem__(hit, 0.0),
+    )
+    draw = generator.random((len(kinds) + 1, len(rows))) < _DAMAGED
+    for kind, hit in zip(kinds, draw, strict=False):
+        kind(rows[hit])
+    return np.asarray(draw[-1])

@@ -1,0 +1,1 @@
+"""The backtest: from settings to a run folder."""

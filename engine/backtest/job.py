@@ -1,0 +1,116 @@
+"""The main job: real prices in, an honest walk-forward backtest out.
+
+`python -m engine.backtest` and `forewalk backtest` are the same code. Libraries are imported inside the
+functions, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.evaluation.subject import Evidence, Subject
+    from engine.runs.trial import Trial
+    from forewalk.data.quality import QualityReport
+    from forewalk.settings.sections import Settings
+    from forewalk.types import TrainingCurve
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    pass
+
+
+def _nothing_tried(data_fingerprint: str) -> Sequence[Trial]:
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Everything one backtest produced.
+
+    Attributes:
+        subject: settings, bars, features, folds, models, forecasts and the account.
+        evidence: how all that compares, and how far it can be believed.
+        quality: what was wrong with the data.
+        curves: losses of every network.
+        verdict: the outcome in plain words, bad news first.
+    """
+
+    subject: Subject
+    evidence: Evidence
+    quality: QualityReport
+    curves: tuple[TrainingCurve, ...]
+    verdict: str
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Every number of the run; see `Evidence`."""
+        return self.evidence.metrics
+
+
+def backtest(
+    settings: Settings,
+    progress: Progress = _silent,
+    tried: Callable[[str], Sequence[Trial]] = _nothing_tried,
+) -> Backtest:
+    """Run the whole way from prices to metrics; nothing is written.
+
+    Args:
+        settings: everything the run depends on.
+        progress: told what is being done, how much of it is done, and how much there is.
+        tried: returns the earlier trials on the data of a fingerprint; they discount the Sharpe ratio.
+
+    Raises:
+        DataError, ConfigError, ConnectionFailed: see `forewalk.errors`.
+    """
+    from forewalk.compute.cluster import workers_of
+    from forewalk.compute.pool import start_early
+
+    start_early(workers_of(settings))  # before our own imports, which take as long
+    from engine.evaluation.evidence import gather_evidence
+    from engine.evaluation.subject import Subject
+    from engine.evaluation.verdict import verdict_sentence
+    from engine.simulation.cerebro import simulate
+    from engine.training.walkforward import walk_forward
+    from forewalk.data.loading import load_bars
+    from forewalk.features.panel import build_features, build_labels
+    from forewalk.folds import walk_forward_folds
+    from models.recurrent.forecaster import LSTMForecaster
+
+    progress("data", 0, 1)
+    bars, quality = load_bars(settings.data)
+    progress("features", 0, 1)
+    horizon = settings.label.horizon_bars
+    panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
+    labels = build_labels(bars, panel, settings.label)
+    folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
+    timeline, curves = walk_forward(
+        panel,
+        labels,
+        folds,
+        LSTMForecaster(settings.model, settings.seed),
+        max_age_bars=settings.model.max_age_bars,
+        jobs=workers_of(settings),
+        data_fingerprint=bars.fingerprint,
+        on_done=lambda done, total: progress("training", done, total),
+    )
+    forecasts = timeline.forecasts(panel, horizon)
+    progress("simulation", 0, 1)
+    simulation = simulate(bars, forecasts, settings)
+    subject = Subject(
+        settings=settings,
+        bars=bars,
+        panel=panel,
+        labels=labels,
+        folds=folds,
+        timeline=timeline,
+        forecasts=forecasts,
+        actual=labels.returns[len(bars) - len(forecasts) :],
+        simulation=simulation,
+    )
+    evidence = gather_evidence(subject, tried(bars.fingerprint), progress)
+    return Backtest(subject, evidence, quality, curves, verdict_sentence(evidence.metrics, settings))

@@ -1,0 +1,76 @@
+"""Write a finished backtest as a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.runs.trial import Trial
+    from forewalk.folds import Fold
+from engine.backtest.job import Backtest
+
+
+def write_backtest(result: Backtest, out: Path | None = None) -> Path:
+    """Write the run folder, record the trial in the ledger beside it, and return the folder.
+
+    See `engine.runs.folder` for what is inside.
+
+    Raises:
+        UsageError: `out` exists already.
+        ForewalkError: the trial could not be recorded; the run folder is complete nevertheless.
+    """
+    from engine.runs.folder import write_run
+    from engine.runs.ledger import record_backtest
+
+    subject = result.subject
+    folder = write_run(out, subject.settings.name, lambda folder: _fill(folder, result))
+    record_backtest(folder, subject.bars, subject.settings, subject.simulation)
+    return folder
+
+
+def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
+    """Return the `tried` of a run that will be written to `out`: the ledger beside it."""
+    from engine.runs.folder import RUNS
+    from engine.runs.ledger import LEDGER_FILE, Ledger
+
+    return Ledger((RUNS if out is None else out.parent) / LEDGER_FILE).trials
+
+
+def _fill(folder: Path, result: Backtest) -> None:
+    from engine.report.pages import write_pages
+    from engine.runs.folder import forecast_table, make_manifest, write_tables
+
+    subject = result.subject
+    manifest = make_manifest(
+        subject.settings,
+        subject.bars.fingerprint,
+        verdict=result.verdict,
+        feature_names=list(subject.panel.names),
+        folds=[_fold_entry(fold) for fold in subject.folds],
+    )
+    write_tables(
+        folder,
+        subject.settings,
+        forecast_table(subject.forecasts, subject.actual),
+        subject.simulation,
+        result.metrics,
+        result.quality.to_dict(),
+        manifest,
+    )
+    (folder / "models").mkdir()
+    for model in subject.timeline.models:
+        model.save(folder / "models" / f"{model.model_id}.safetensors")
+    write_pages(folder, subject, result.evidence, result.quality.to_dict(), result.curves, result.verdict)
+
+
+def _fold_entry(fold: Fold) -> dict[str, Any]:
+    return {
+        "model_id": fold.model_id,
+        "train_rows": [int(fold.train[0]), int(fold.train[-1])],
+        "valid_rows": [int(fold.valid[0]), int(fold.valid[-1])],
+        "test_rows": [int(fold.test[0]), int(fold.test[-1])],
+        "trained_until": fold.trained_until.isoformat(),
+        "valid_from": fold.valid_from.isoformat(),
+    }

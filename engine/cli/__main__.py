@@ -1,0 +1,5 @@
+"""`python -m engine.cli` is `forewalk`."""
+
+from engine.cli.app import main
+
+main()

@@ -1,0 +1,57 @@
+"""The flags that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from forewalk.settings.sections import Settings
+
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings as a TOML file.", metavar="FILE")
+]
+
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Override one setting, e.g. model.hidden_size=64; repeatable.", metavar="KEY=VALUE"
+    ),
+]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+Executor = Annotated[str | None, typer.Option("--executor", help="Where tasks run.", metavar="local|ray")]
+
+
+Address = Annotated[
+    str | None, typer.Option("--address", help="Head of the Ray cluster.", metavar="HOST:PORT")
+]
+
+
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes; 0 is one per core.", min=0)]
+
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every finding of the data check.")]
+
+
+def where_of_flags(jobs: int | None, executor: str | None, address: str | None) -> list[str]:
+    """Return as overrides where the tasks of a stored run shall run now; what is not given stays as stored."""
+    given = {"jobs": jobs, "executor": executor, "address": address}
+    return [f"{key}={value}" for key, value in given.items() if value is not None]
+
+
+def settings_of_flags(config: Path | None, overrides: list[str] | None, flags: dict[str, Any]) -> Settings:
+    """Return the settings of a command: its file, `--set`, then its own flags; see `load_settings`."""
+    from forewalk.settings.loading import load_settings
+
+    given = [f"{key}={json.dumps(value)}" for key, value in flags.items() if value is not None]
+    given = [text.replace('="true"', "=true") for text in given]
+    return load_settings(config, [*(overrides or []), *given])

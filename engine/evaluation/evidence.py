@@ -1,0 +1,198 @@
+"""Everything a run says about its own numbers: beside which baselines, with how much luck, at which costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.evaluation.baselines import run_baselines
+from engine.evaluation.comparison import compare_forecasters, seed_timelines, spread_over_seeds
+from engine.evaluation.costs import borrow_rows, break_even, capacity, cost_grid, delay_row
+from engine.evaluation.metrics.account import return_metrics, strategy_metrics
+from engine.evaluation.metrics.bootstrap import bootstrap_account
+from engine.evaluation.metrics.forecast import forecast_metrics
+from engine.evaluation.metrics.garch import garch_variance
+from engine.evaluation.metrics.luck import luck_metrics
+from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.policies import Simulator, policy_baselines
+from engine.evaluation.subject import Evidence, Metrics, Subject
+from engine.runs.counts import distinct_trials, effective_trials
+from engine.runs.trial import Trial, make_trial
+from engine.simulation.cerebro import simulate
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
+
+GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols stand for the rest
+COMPILED_FROM = 50_000  # symbol-bars from which repeated simulations are worth compiling
+FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
+
+Progress = Callable[[str, int, int], None]
+
+
+def gather_evidence(
+    subject: Subject, tried: Sequence[Trial] = (), progress: Progress = lambda what, done, total: None
+) -> Evidence:
+    """Judge a run; `tried` are the earlier trials on the same data, which discount its Sharpe ratio."""
+    settings = subject.settings
+    simulator = _simulator(subject)
+    progress("baselines", 0, 1)
+    baselines = _baselines(subject, progress)
+    progress("evaluation", 0, 1)
+    garch = _garch(subject) if settings.evaluation.garch else None
+    metrics = {
+        "forecast": _forecast(subject, subject.forecasts, garch),
+        **_account(subject, subject.simulation),
+        "orders": subject.simulation.counts,
+        "universe": universe_metrics(subject.bars, subject.forecasts, settings),
+        "baselines": compare_forecasters(
+            subject.forecasts, baselines, subject.actual, name=settings.model.cell
+        ),
+        "seeds": _seeds(subject, simulator),
+    }
+    progress("luck and costs", 0, 1)
+    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, simulator)
+    times = pd.DatetimeIndex(subject.simulation.equity["time"])
+    metrics["policies"] = {
+        name: return_metrics(curve, times, subject.year) for name, curve in policies.items()
+    }
+    metrics["reality"] = _reality(subject, simulator) if settings.evaluation.costs else None
+    luck, sharpes = _luck(subject, tried)
+    metrics["luck"] = luck
+    repetitions = settings.evaluation.bootstrap_repetitions
+    bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
+    return Evidence(dict(json_ready(metrics)), policies, bootstrap, sharpes)
+
+
+def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Metrics:
+    """Return how many symbols were loaded and traded, over which span, and how many lasted to the end."""
+    traded = np.isfinite(forecasts.mean).any(axis=0)
+    lasting = int((bars.present[-1] & traded).sum())
+    return {
+        "symbols": len(bars.symbols),
+        "forecast_symbols": int(traded.sum()),
+        "still_there_at_the_end": lasting,
+        "first_bar": bars.timestamps[0].isoformat(),
+        "first_test_bar": forecasts.timestamps[0].isoformat(),
+        "last_bar": bars.timestamps[-1].isoformat(),
+        "source": settings.data.source,
+        "survivorship_bias": bool(traded.any()) and lasting == int(traded.sum()),
+    }
+
+
+def _baselines(subject: Subject, progress: Progress) -> dict[str, Forecasts]:
+    names = None if subject.settings.evaluation.baselines else ("zero",)
+    found = run_baselines(
+        subject.panel,
+        subject.labels,
+        subject.folds,
+        subject.returns,
+        subject.settings,
+        names=names,
+        data_fingerprint=subject.bars.fingerprint,
+        on_done=lambda name, done, total: progress(f"baseline {name}", done, total),
+    )
+    return {name: baseline.forecasts for name, baseline in found.items()}
+
+
+def _garch(subject: Subject) -> FloatArray:
+    """GARCH variance of the first `GARCH_SYMBOLS` symbols with forecasts, NaN for the others."""
+    columns = np.flatnonzero(np.isfinite(subject.forecasts.mean).any(axis=0))[:GARCH_SYMBOLS]
+    result = np.full(subject.forecasts.mean.shape, np.nan)
+    horizon = subject.labels.horizon_bars
+    result[:, columns] = garch_variance(subject.returns[:, columns], subject.folds, horizon)
+    return result
+
+
+def _forecast(subject: Subject, forecasts: Forecasts, garch: FloatArray | None = None) -> Metrics:
+    close = subject.bars.close[len(subject.bars) - len(forecasts) :]
+    return forecast_metrics(forecasts, subject.actual, close, subject.returns, garch)
+
+
+def _account(subject: Subject, simulation: SimulationResult) -> Metrics:
+    tables = (simulation.equity, simulation.trades, simulation.orders, simulation.counts)
+    return strategy_metrics(*tables, subject.year)
+
+
+def _seeds(subject: Subject, simulator: Simulator) -> Metrics | None:
+    """Mean and standard deviation over the seeds of what each would have forecast and earned alone."""
+    alone = []
+    for timeline in seed_timelines(subject.timeline):
+        forecasts = timeline.forecasts(subject.panel, subject.labels.horizon_bars)
+        account = _account(subject, simulator(subject.bars, forecasts, subject.settings))
+        overall = _forecast(subject, forecasts)["overall"]
+        alone.append({"forecast": overall, "strategy": account["strategy"]})
+    return spread_over_seeds(alone) if len(alone) > 1 else None
+
+
+def _reality(subject: Subject, simulator: Simulator) -> Metrics:
+    bars, forecasts, settings = subject.bars, subject.forecasts, subject.settings
+    some: dict[str, Any] = FEW_COSTS if _slow(subject) and simulator is simulate else {}
+    return {
+        "grid": cost_grid(bars, forecasts, settings, run=simulator, **some),
+        "delay": delay_row(bars, forecasts, settings, run=simulator),
+        "borrow": borrow_rows(bars, subject.simulation, settings),
+        "break_even": break_even(bars, forecasts, settings, run=simulator),
+        "capacity": capacity(bars, subject.simulation),
+    }
+
+
+def _luck(subject: Subject, tried: Sequence[Trial]) -> tuple[Metrics, FloatArray]:
+    """Intervals of this account and its discount for all the tries; also their annual Sharpe ratios."""
+    returns = subject.account
+    own = make_trial("backtest", subject.settings.name, subject.bars, subject.settings, returns)
+    everyone = distinct_trials([*tried, own])
+    alike = [trial for trial in everyone if (trial.first_row, trial.bars) == (own.first_row, own.bars)]
+    metrics = luck_metrics(
+        returns,
+        subject.year,
+        subject.settings.seed,
+        trial_returns=np.column_stack([trial.returns.astype(np.float64) for trial in alike]),
+        trials=effective_trials(everyone),
+        repetitions=subject.settings.evaluation.bootstrap_repetitions,
+    )
+    metrics["tries"] = len(everyone)
+    annual = np.array([trial.sharpe_per_bar for trial in everyone]) * np.sqrt(subject.year)
+    return metrics, annual
+
+
+def _slow(subject: Subject) -> bool:
+    return subject.forecasts.mean.size > COMPILED_FROM
+
+
+def _simulator(subject: Subject) -> Simulator:
+    """Cerebro for small panels; for large ones the compiled simulation, which is equal to it, where numba is."""
+    if not _slow(subject) or find_spec("numba") is None:
+        return simulate
+    return _compiled
+
+
+def _compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
+    """The same account from `engine.simulation.compiled.run`, with the tables that the metrics above read."""
+    from engine.simulation.benchmark import equal_weight_benchmark
+    from engine.simulation.compiled.run import vector_orders
+    from engine.simulation.recorder import DECISION_COLUMNS, POSITION_COLUMNS, TRADE_COLUMNS, count_orders
+
+    span = bars.since(forecasts.timestamps[0])
+    equity, orders = vector_orders(bars, forecasts, settings)
+    members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    table = pd.DataFrame(
+        {
+            "time": span.timestamps,
+            "equity": equity,
+            "cash": np.nan,
+            "gross_exposure": np.nan,
+            "benchmark": equal_weight_benchmark(span, members, settings.execution),
+        }
+    )
+    return SimulationResult(
+        equity=table,
+        orders=orders,
+        trades=pd.DataFrame(columns=TRADE_COLUMNS),
+        decisions=pd.DataFrame(columns=DECISION_COLUMNS),
+        open_positions=pd.DataFrame(columns=POSITION_COLUMNS),
+        counts=count_orders(orders, 0.0),
+    )

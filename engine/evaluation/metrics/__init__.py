@@ -1,0 +1,1 @@
+"""Pure statistics of arrays; they know no simulation, model or run."""

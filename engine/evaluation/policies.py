@@ -1,0 +1,159 @@
+"""What the same money would have done without the forecasts: policies that need no model.
+
+`buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
+the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
+own policy on its own forecasts in another order of time. All decide at the close, trade at the next open and
+pay the run's fee and slippage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.simulation.benchmark import equal_weight_benchmark
+from engine.simulation.cerebro import simulate
+from forewalk.settings.sections import ExecutionSettings, Settings
+from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
+
+REBALANCE_BARS = 21
+MOMENTUM_BARS = 252
+SHUFFLE_BLOCK_BARS = 21
+
+Simulator = Callable[[Bars, Forecasts, Settings], SimulationResult]
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyAccount:
+    """Value of an account at each close, [T], the value of its trades and what they cost, in money."""
+
+    equity: FloatArray
+    traded: float
+    costs: float
+
+
+def policy_baselines(
+    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int, run: Simulator = simulate
+) -> dict[str, FloatArray]:
+    """Return the account value of each baseline at the closes of the forecasts' rows, [T], by name.
+
+    Args:
+        bars: the whole history; momentum looks at bars before the first forecast.
+        forecasts: rows aligned with the last `len(forecasts)` bars. A symbol belongs to the universe from
+            its first forecast on.
+        settings: policy, limits and costs of the run.
+        seed: of the shuffle.
+        run: how `shuffled` is simulated.
+    """
+    span = bars.since(forecasts.timestamps[0])
+    members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    gross, execution = settings.strategy.max_gross, settings.execution
+    short = settings.strategy.direction == "long_short"
+    momentum = momentum_targets(bars, members, gross, short=short)
+    return {
+        "buy_and_hold": equal_weight_benchmark(span, members, execution),
+        "equal_weight": target_account(span, equal_weight_targets(members, gross), execution).equity,
+        "momentum": target_account(span, momentum, execution).equity,
+        "shuffled": shuffled_account(bars, forecasts, settings, seed, run),
+    }
+
+
+def shuffled_account(
+    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int, run: Simulator = simulate
+) -> FloatArray:
+    """Return the account value, [T], of the run's own policy on `shuffled_forecasts`."""
+    result = run(bars, shuffled_forecasts(forecasts, seed), settings)
+    return result.equity["equity"].to_numpy(dtype=np.float64)
+
+
+def shuffled_forecasts(forecasts: Forecasts, seed: int, block_bars: int = SHUFFLE_BLOCK_BARS) -> Forecasts:
+    """Return the forecasts with each symbol's rows in another order of time.
+
+    Blocks of `block_bars` rows in a row move together, so that turnover stays about what it was, and symbols
+    with equally many forecasts move alike, so that ranks within a bar stay as they were; what is lost is the
+    date. Each symbol keeps the rows at which it has a forecast. It looks into the future: it measures luck and
+    can never be traded.
+    """
+    mean, std, p_up = (np.array(values) for values in (forecasts.mean, forecasts.std, forecasts.p_up))
+    for column in range(len(forecasts.symbols)):
+        there = np.flatnonzero(np.isfinite(forecasts.mean[:, column]))
+        starts = np.arange(0, len(there), block_bars)
+        order = np.random.default_rng(seed).permutation(len(starts))
+        source = [there[start : start + block_bars] for start in starts[order].tolist()]
+        moved = np.concatenate([there[:0], *source])
+        for values in (mean, std, p_up):
+            values[there, column] = values[moved, column]
+    return replace(forecasts, mean=mean, std=std, p_up=p_up)
+
+
+def equal_weight_targets(
+    members: BoolArray, gross: float, rebalance_bars: int = REBALANCE_BARS
+) -> FloatArray:
+    """Return equal weights, [T, S], on every `rebalance_bars`-th row and when a symbol joins; NaN between."""
+    target = np.full(members.shape, np.nan)
+    count = members.sum(axis=1)
+    joined = np.diff(count, prepend=0) > 0
+    due = joined | (np.arange(len(members)) % rebalance_bars == 0)
+    rows = np.flatnonzero(due & (count > 0))
+    target[rows] = np.where(members[rows], gross / count[rows, None], np.nan)
+    return target
+
+
+def momentum_targets(
+    bars: Bars, members: BoolArray, gross: float, span_bars: int = MOMENTUM_BARS, short: bool = False
+) -> FloatArray:
+    """Return the weight by the sign of each symbol's return over its last `span_bars` bars, [T, S].
+
+    `gross / members` where it rose, none (or the same short) where it fell, unknown counts as none. A weight
+    is set when the sign or the number of members changes; NaN between.
+
+    Args:
+        bars: history of which `members` [T, S] covers the last T bars.
+    """
+    sign = np.zeros(bars.close.shape)
+    for column in range(len(bars.symbols)):
+        own = np.flatnonzero(bars.present[:, column])
+        close = bars.close[own, column]
+        if len(own) > span_bars:
+            sign[own[span_bars:], column] = np.sign(close[span_bars:] - close[:-span_bars])
+        last = np.maximum.accumulate(np.where(bars.present[:, column], np.arange(len(bars)), -1))
+        sign[:, column] = np.where(last >= 0, sign[last, column], 0.0)
+    wanted = sign[len(bars) - len(members) :]
+    wanted = wanted if short else np.maximum(wanted, 0.0)
+    count = np.maximum(members.sum(axis=1), 1)[:, None]
+    weight = np.where(members, wanted * gross / count, np.nan)
+    before = np.vstack([np.full((1, weight.shape[1]), np.nan), weight[:-1]])
+    return np.where(weight == before, np.nan, weight)
+
+
+def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings) -> PolicyAccount:
+    """Simulate target weights in fractions of shares.
+
+    Weights decided at the close of row t become shares at that close and are traded at the next open at which
+    the symbol has a bar, with fee and slippage on the value traded. There is no margin check and no volume cap.
+
+    Args:
+        bars: T bars of S symbols.
+        target: weight of the account's value, [T, S]; NaN leaves the position alone.
+        execution: starting cash, `fee_bps` and `slippage_bps`.
+    """
+    cost = (execution.fee_bps + execution.slippage_bps) * 1e-4
+    shares, waiting = np.zeros(len(bars.symbols)), np.full(len(bars.symbols), np.nan)
+    price = np.full(len(bars.symbols), np.nan)
+    cash, traded = execution.cash, 0.0
+    equity = np.empty(len(bars))
+    for t in range(len(bars)):
+        filled = np.isfinite(waiting) & bars.present[t]
+        if filled.any():
+            change, opens = (waiting - shares)[filled], bars.open[t, filled]
+            value = float(np.abs(change * opens).sum())
+            cash -= float((change * opens).sum()) + cost * value
+            traded += value
+            shares[filled], waiting[filled] = waiting[filled], np.nan
+        price = np.where(bars.present[t], bars.close[t], price)
+        equity[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
+        decided = np.isfinite(target[t]) & np.isfinite(price)
+        waiting[decided] = target[t, decided] * equity[t] / price[decided]
+    return PolicyAccount(equity, traded, cost * traded)

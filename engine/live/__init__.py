@@ -1,0 +1,1 @@
+"""Paper trading: the daemon and what surrounds it."""

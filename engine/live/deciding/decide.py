@@ -1,0 +1,64 @@
+"""One decision: the backtest's own Cerebro over the bars known now, with a broker that captures its orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from broker.journal.records import DecisionRow
+from engine.simulation.capture import (
+    AccountState,
+    CaptureBroker,
+    CapturedOrder,
+)
+from engine.simulation.cerebro import build_cerebro, strategy_params
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one Cerebro run over the bars known now came to."""
+
+    orders: list[CapturedOrder]
+    cancelled: list[str]
+    differences: list[tuple[datetime, str]]
+    decisions: list[tuple[Any, ...]]
+
+
+def run_strategy(
+    bars: Bars,
+    forecasts: Forecasts | None,
+    settings: Settings,
+    strategy: type[Any],
+    account: AccountState,
+    first: pd.Timestamp,
+) -> Step:
+    """Build the Cerebro of the backtest over the bars from `first` on (all bars for a strategy without
+    forecasts, whose indicators need them) and let it run to the last bar."""
+    params = strategy_params(strategy, forecasts, settings)
+    span = bars if forecasts is None else bars.since(first)
+    closes = [moment.to_pydatetime() for moment in span.timestamps]
+    broker = CaptureBroker(account, closes)
+    cerebro = build_cerebro(span, settings.execution, strategy, params, broker=broker)
+    (finished,) = cerebro.run()
+    return Step(
+        broker.captured, broker.cancelled, broker.differences, list(getattr(finished, "decisions", []))
+    )
+
+
+def repeat_problem(step: Step, bars: Bars, last: DecisionRow | None) -> str | None:
+    """Return why the strategy cannot be trusted to repeat itself, or None.
+
+    Asked again about the last bar it decided on, over the very same bars and with the very same past, it must make
+    the same orders. Else it decides by chance, by the clock, or by something that a restart forgets.
+    """
+    if last is None or last.asof not in bars.timestamps:
+        return None
+    again = [text for asof, text in step.differences if asof == last.asof]
+    if not again or bars.until(pd.Timestamp(last.asof)).fingerprint != last.fingerprint:
+        return None
+    return f"the strategy does not repeat itself: on the bar of {last.asof:%Y-%m-%d %H:%M} UTC, {again[0]}"

@@ -1,0 +1,129 @@
+"""What the account did before this bar, in the shares and prices of today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from broker.journal.journal import Journal
+from broker.orders import FINAL, State
+from broker.values import Account
+from engine.simulation.capture import (
+    AccountState,
+    PastFill,
+    PastOrder,
+    positions_after,
+)
+from forewalk.types import Bars
+
+
+@dataclass(frozen=True)
+class PastSplit:
+    """A split that bars are adjusted for: one share before `at` (UTC) is `ratio` shares after."""
+
+    symbol: str
+    at: datetime
+    ratio: float
+
+
+def past_splits(journal: Journal, zone: ZoneInfo) -> tuple[PastSplit, ...]:
+    """Return the splits of the journal; each begins at the exchange's midnight of its ex date."""
+    return tuple(
+        PastSplit(action.symbol, midnight(action.ex_date, zone), float(action.ratio))
+        for action in journal.splits()
+        if action.ratio is not None
+    )
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the UTC time at which a date begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def split_factor(splits: Sequence[PastSplit], symbol: str, moment: datetime) -> float:
+    """Return how many of today's shares one share of that moment is."""
+    factor = 1.0
+    for split in splits:
+        if split.symbol == symbol and moment < split.at:
+            factor *= split.ratio
+    return factor
+
+
+def replay_start(journal: Journal, bars: Bars, replay_bars: int) -> pd.Timestamp:
+    """Return the first bar of the replay: the first bar ever decided on, but at most `replay_bars` back."""
+    earliest = bars.timestamps[max(0, len(bars) - replay_bars)]
+    decision = journal.first_decision()
+    first = bars.timestamps[-1] if decision is None else pd.Timestamp(decision.asof)
+    return max(earliest, min(first, bars.timestamps[-1]))
+
+
+def account_state(
+    journal: Journal, account: Account, first: datetime, splits: Sequence[PastSplit] = ()
+) -> AccountState:
+    """Return the account and its past since the bar `first` as the capturing broker takes them.
+
+    With `splits` quantities and prices from before them are in today's shares, as adjusted bars are. Without, a
+    split is a change of position at no price, on the day it was booked.
+    """
+    past, earlier = _past_orders(journal, first, splits)
+    positions = positions_after([fill for order in (*earlier, *past) for fill in _signed(order)])
+    opening = positions_after([fill for order in earlier for fill in _signed(order)])
+    cash_at = {d.asof: float(d.cash) for d in journal.decisions(first)}
+    return AccountState(float(account.cash), positions, past, opening, cash_at)
+
+
+def _past_orders(
+    journal: Journal, first: datetime, splits: Sequence[PastSplit]
+) -> tuple[list[PastOrder], list[PastOrder]]:
+    """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
+    recent = journal.orders_since(first)
+    decided = {d.decision_id: d.asof for d in journal.decisions(first)}
+    fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
+    past: list[PastOrder] = []
+    earlier: list[PastOrder] = []
+    for fill, owner in journal.fills():
+        factor = split_factor(splits, fill.symbol, fill.at)
+        past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
+        if owner in fills:
+            fills[owner].append(past_fill)
+        else:  # of an order that was over by then
+            earlier.append(PastOrder("", None, fill.symbol, past_fill.quantity, (past_fill,)))
+    orders = [
+        PastOrder(
+            stored.client_order_id,
+            decided.get(stored.decision_id),
+            stored.symbol,
+            float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
+            tuple(fills.get(stored.client_order_id, ())),
+            stored.updated_at if stored.state in FINAL and stored.state != State.FILLED else None,
+        )
+        for stored in recent
+    ]
+    orders += [
+        _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
+        for symbol, quantity, price, at in journal.adjustments({split.symbol for split in splits})
+    ]
+    for order in orders:
+        before = tuple(fill for fill in order.fills if fill.at <= first)
+        after = tuple(fill for fill in order.fills if fill.at > first)
+        if before:
+            earlier.append(PastOrder(order.client_order_id, None, order.symbol, order.quantity, before))
+        if after or (order.decided_at is not None and order.decided_at >= first):
+            left = order.quantity - sum(fill.quantity for fill in before)
+            past.append(
+                PastOrder(order.client_order_id, order.decided_at, order.symbol, left, after, order.ended_at)
+            )
+    return past, earlier
+
+
+def _adjustment(symbol: str, quantity: float, price: float, at: datetime, factor: float) -> PastOrder:
+    fill = PastFill(quantity * factor, price / factor, at)
+    return PastOrder("", None, symbol, fill.quantity, (fill,))
+
+
+def _signed(order: PastOrder) -> list[tuple[str, PastFill]]:
+    return [(order.symbol, fill) for fill in order.fills]

@@ -1,0 +1,1 @@
+"""Models of the daemon: files, a process of their own, retraining."""

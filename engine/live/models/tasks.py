@@ -1,0 +1,73 @@
+"""A model process: forecasts and fits are made in a child that may hang, run out of memory or die.
+
+The daemon itself never imports torch. It asks, waits at most so long, and kills a child that does not answer;
+the next question starts a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.live.models.files import ModelFile
+from forewalk.compute.child import InferenceFailed
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts
+
+
+@dataclass(frozen=True)
+class ForecastTask:
+    """Forecast the bars from `first` on with the models of `files`."""
+
+    bars: Bars
+    settings: Settings
+    files: tuple[ModelFile, ...]
+    first: Any
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Train a model on everything known at the last bar and write it to `target`."""
+
+    bars: Bars
+    settings: Settings
+    model_id: str
+    target: Path
+
+
+@dataclass(frozen=True)
+class CompareTask:
+    """Compare a challenger's recipe with the champion on held-out bars."""
+
+    bars: Bars
+    settings: Settings
+    champion: ModelFile
+    held_out_bars: int
+
+
+def do_task(task: Any) -> Any:
+    """Do one task; runs in the child."""
+    from engine.live.models import files as live_models
+
+    if isinstance(task, ForecastTask):
+        timeline = live_models.load_timeline(task.files, task.settings.model.max_age_bars)
+        return live_models.forecasts_for(task.bars, task.settings, timeline, task.first)
+    if isinstance(task, FitTask):
+        model = live_models.fit_live(task.bars, task.settings, task.model_id)
+        model.save(task.target)
+        return model.valid_from
+    if isinstance(task, CompareTask):
+        (champion,) = live_models.load_timeline((task.champion,), task.settings.model.max_age_bars).models
+        return live_models.compare(task.bars, task.settings, champion, task.held_out_bars)
+    raise TypeError(f"no such task: {type(task).__name__}")
+
+
+def checked_forecasts(answer: Any, bars: Bars) -> Forecasts:
+    """Return the answer if it is about these bars; InferenceFailed where length or symbols differ."""
+    if not isinstance(answer, Forecasts):
+        raise InferenceFailed(f"the model process answered with {type(answer).__name__}")
+    span = bars.timestamps[len(bars) - len(answer) :]
+    if answer.symbols != bars.symbols or not len(answer) or not answer.timestamps.equals(span):
+        raise InferenceFailed("the forecasts are not about the bars that were asked about")
+    return answer

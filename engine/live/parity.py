@@ -1,0 +1,273 @@
+"""Live against backtest, bar by bar: the same Cerebro over the same bars, and a name for every difference.
+
+The backtest is run again over the live span, from the live account's opening cash and without costs, since a paper
+account has none; what the market charged shows as slippage.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from broker.journal.journal import Journal
+from broker.orders import State
+from engine.live.deciding.past import past_splits, split_factor
+from forewalk.errors import DataError
+from forewalk.sessions import exchange_zone
+from forewalk.settings.loading import load_settings
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts, SimulationResult
+
+if TYPE_CHECKING:
+    from broker.journal.records import DecisionRow, StoredOrder, Target
+
+CLOSE_TOLERANCE = 1e-9  # relative
+FORECAST_TOLERANCE = 1e-7  # log return; a model asked in another batch differs in the last bits
+WEIGHT_TOLERANCE = 1e-12
+
+MISSED = "bar missed"
+REVISED = "data revised"
+NEWER_MODEL = "model newer"
+REFUSED = "refused by risk"
+PARTIAL = "partial fill"
+NOT_SENT = "not sent in time"
+FOLLOWS = "follows from an earlier difference"
+UNEXPLAINED = "UNEXPLAINED"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that live and backtest did not have in common."""
+
+    asof: pd.Timestamp
+    symbol: str
+    cause: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What the comparison found.
+
+    Attributes:
+        bars: live bars compared. decisions: (bar, symbol) pairs compared, and how many were equal.
+        differences: in time order. slippage_bps: of each filled order against the backtest's fill, worse is positive.
+    """
+
+    bars: int
+    decisions: int
+    equal: int
+    orders: int
+    differences: tuple[Difference, ...]
+    slippage_bps: tuple[float, ...] = field(default=())
+
+    @property
+    def same(self) -> bool:
+        """Whether every difference has a cause."""
+        return not any(difference.cause == UNEXPLAINED for difference in self.differences)
+
+    def lines(self) -> list[str]:
+        """Return the report as text."""
+        share = self.equal / self.decisions if self.decisions else 1.0
+        lines = [
+            f"{self.bars} live bars, {self.decisions} decisions: {self.equal} identical ({share:.2%})",
+            f"{self.orders} filled orders{self._slippage()}",
+        ]
+        counts = Counter(difference.cause for difference in self.differences)
+        lines += [f"  {cause}: {count}" for cause, count in counts.most_common()]
+        shown = [d for d in self.differences if d.cause != FOLLOWS][:50]
+        lines += [f"  {d.asof:%Y-%m-%d %H:%M} {d.symbol:6} {d.cause}: {d.text}" for d in shown]
+        return lines
+
+    def _slippage(self) -> str:
+        if not self.slippage_bps:
+            return ""
+        values = np.array(self.slippage_bps)
+        high = np.percentile(np.abs(values), 95)
+        mean, median = values.mean(), np.median(values)
+        return f", slippage {mean:+.2f} bp on average, median {median:+.2f}, 95 % within {high:.2f}"
+
+
+def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
+    """Compare a book with a finished run whose settings it trades.
+
+    Args:
+        run: folder of the run; its data source and its forecasts are used.
+        settings: of the book.
+
+    Raises:
+        DataError: the book has decided nothing, or the run does not reach into its span.
+    """
+    from engine.runs.folder import read_run
+    from forewalk.data.loading import load_bars
+
+    stored = read_run(run)
+    run_settings = load_settings(run / "config.toml", environment={})
+    bars, _ = load_bars(run_settings.data)
+    decisions = journal.decisions()
+    if not decisions:
+        raise DataError("the book has decided nothing yet")
+    last = pd.Timestamp(decisions[-1].asof)
+    span = bars.since(pd.Timestamp(decisions[0].asof))
+    span = span.until(span.timestamps[min(int(span.timestamps.searchsorted(last)) + 1, len(span) - 1)])
+    forecasts = stored_forecasts(stored.forecasts, span, run_settings.label.horizon_bars)
+    if not np.isfinite(forecasts.mean).any():
+        raise DataError(f"{run} has no forecast in the book's span; compare with a run that reaches into it")
+    return compare(journal, span, forecasts, resimulated(span, forecasts, settings, float(decisions[0].cash)))
+
+
+def stored_forecasts(table: pd.DataFrame, bars: Bars, horizon_bars: int) -> Forecasts:
+    """Return the run's forecasts as a table over the bars, NaN where it has none."""
+    row = bars.timestamps.get_indexer(pd.DatetimeIndex(table["asof"]))
+    column = pd.Index(bars.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
+    inside = (row >= 0) & (column >= 0)
+    shape = (len(bars), len(bars.symbols))
+    fields = {name: np.full(shape, np.nan) for name in ("mean", "std", "p_up")}
+    for name, values in fields.items():
+        values[row[inside], column[inside]] = table[name].to_numpy(float)[inside]
+    ids = np.full(len(bars), "", dtype=object)
+    ids[row[inside]] = table["model_id"].astype(str).to_numpy()[inside]
+    trained = np.full(len(bars), np.datetime64("NaT", "us"))
+    return Forecasts(
+        bars.timestamps,
+        bars.symbols,
+        fields["mean"],
+        fields["std"],
+        fields["p_up"],
+        horizon_bars,
+        tuple(ids.tolist()),
+        pd.DatetimeIndex(trained, tz="UTC").as_unit("us"),
+    )
+
+
+def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: float) -> SimulationResult:
+    """Run the backtest over the live span, from the live cash, without costs and without a cap on volume."""
+    from engine.simulation.cerebro import simulate
+
+    free = settings.execution.model_copy(
+        update={"cash": cash, "fee_bps": 0.0, "slippage_bps": 0.0, "max_volume_share": None}
+    )
+    return simulate(bars, forecasts, settings.model_copy(update={"execution": free}))
+
+
+def compare(journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult) -> Parity:
+    """Lay the journal beside a simulation of the same bars."""
+    comparison = _Comparison(journal, bars, forecasts, backtest)
+    live = {pd.Timestamp(decision.asof): decision for decision in journal.decisions()}
+    last = max(live)
+    for row, asof in enumerate(bars.timestamps):
+        if asof <= last:
+            comparison.bar(row, asof, live.get(asof))
+    return comparison.result(len(live))
+
+
+class _Comparison:
+    """Goes through the bars and remembers what was different first."""
+
+    def __init__(
+        self, journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult
+    ) -> None:
+        self.journal = journal
+        self.bars = bars
+        self.forecasts = forecasts
+        self.targets = _by_bar(backtest.decisions, "asof")
+        self.orders = _by_bar(backtest.orders, "decided_at")
+        self.live_orders = _live_orders(journal)
+        self.splits = past_splits(journal, exchange_zone(bars.calendar))
+        self.differences: list[Difference] = []
+        self.slippage: list[float] = []
+        self.compared = self.equal = self.filled = 0
+        self.drifted: set[str] = set()  # symbols whose positions have parted
+
+    def bar(self, row: int, asof: pd.Timestamp, decision: DecisionRow | None) -> None:
+        if decision is None:
+            self.differ(asof, "", MISSED, "no decision was made in time")
+            self.drifted.update(self.bars.symbols)
+            return
+        for target in self.journal.targets(decision.decision_id):
+            self.symbol(row, asof, decision, target)
+
+    def symbol(self, row: int, asof: pd.Timestamp, decision: DecisionRow, target: Target) -> None:
+        wanted = self.targets.get((asof, target.symbol))
+        weight = None if wanted is None else float(wanted["target_weight"])
+        self.compared += 1
+        if _equal(weight, target.target_weight):
+            self.equal += 1
+        else:
+            cause, text = self.cause(row, decision, target)
+            self.differ(asof, target.symbol, cause, f"live {target.target_weight}, backtest {weight}{text}")
+        self.order(asof, decision, target.symbol)
+
+    def cause(self, row: int, decision: DecisionRow, target: Target) -> tuple[str, str]:
+        column = self.bars.symbols.index(target.symbol)
+        close, mean = float(self.bars.close[row, column]), float(self.forecasts.mean[row, column])
+        seen = None if target.close is None else target.close / self.factor(target.symbol, decision.asof)
+        if seen is None or abs(seen / close - 1) > CLOSE_TOLERANCE:
+            return REVISED, f"; close was {target.close}, is {close:g}"
+        if decision.model_id != self.forecasts.model_ids[row]:
+            return (
+                NEWER_MODEL,
+                f"; {decision.model_id} live, {self.forecasts.model_ids[row] or 'none'} in the run",
+            )
+        if target.mean is None or abs(target.mean - mean) > FORECAST_TOLERANCE:
+            return REVISED, f"; forecast was {target.mean}, is {mean:g}: earlier bars were revised"
+        return (FOLLOWS, "") if self.drifted else (UNEXPLAINED, "")
+
+    def order(self, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
+        live = self.live_orders.get((decision.decision_id, symbol))
+        other = self.orders.get((asof, symbol))
+        if live is None and other is None:
+            return
+        if live is None or other is None:
+            self.drifted.add(symbol)
+            return
+        if live.state in (State.REFUSED, State.REJECTED):
+            self.differ(asof, symbol, REFUSED, live.reason)
+            self.drifted.add(symbol)
+        elif live.filled == 0:
+            self.differ(asof, symbol, NOT_SENT, live.reason or str(live.state))
+            self.drifted.add(symbol)
+        else:
+            self.fill(asof, live, other)
+
+    def fill(self, asof: pd.Timestamp, live: StoredOrder, other: Any) -> None:
+        if live.filled < live.quantity:
+            self.differ(asof, live.symbol, PARTIAL, f"{live.filled} of {live.quantity}")
+            self.drifted.add(live.symbol)
+        if live.average_price is not None and other["fill_price"] > 0:
+            self.filled += 1
+            sign = 1.0 if live.side == "buy" else -1.0
+            paid = float(live.average_price) / self.factor(live.symbol, live.posted_at or live.updated_at)
+            self.slippage.append(sign * (paid / float(other["fill_price"]) - 1) * 1e4)
+
+    def factor(self, symbol: str, moment: datetime) -> float:
+        """Return how many shares of the bars' end one share of that moment is: bars are adjusted for splits."""
+        return split_factor(self.splits, symbol, moment)
+
+    def differ(self, asof: pd.Timestamp, symbol: str, cause: str, text: str) -> None:
+        self.differences.append(Difference(asof, symbol, cause, text))
+
+    def result(self, bars: int) -> Parity:
+        return Parity(
+            bars, self.compared, self.equal, self.filled, tuple(self.differences), tuple(self.slippage)
+        )
+
+
+def _by_bar(table: pd.DataFrame, column: str) -> dict[tuple[pd.Timestamp, str], Any]:
+    return {(row[column], row["symbol"]): row for row in table.to_dict("records")}
+
+
+def _live_orders(journal: Journal) -> dict[tuple[str, str], StoredOrder]:
+    return {(order.decision_id, order.symbol): order for order in journal.orders()}
+
+
+def _equal(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= WEIGHT_TOLERANCE

@@ -1,0 +1,1 @@
+"""What a person sees of the daemon: health, status, pages, alerts."""

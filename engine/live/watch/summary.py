@@ -1,0 +1,58 @@
+"""A page about the paper account: QuantStats on the equity at each decision, beside holding the same symbols."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from broker.journal.journal import Journal
+from forewalk.errors import DataError
+from forewalk.settings.sections import Settings
+
+
+def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFrame:
+    """Write the page and return what it shows: time (UTC), equity, benchmark, one row per bar decided on.
+
+    The page appears whole or not at all: it is written beside itself and renamed. The benchmark
+    is the first equity put into the symbols in equal parts at the closes that decisions saw.
+
+    Raises:
+        DataError: nothing has been decided yet.
+    """
+    from engine.report.tearsheet import write_tearsheet
+    from forewalk.sessions import bars_per_year
+
+    equity = account_history(journal)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
+    write_tearsheet(
+        equity,
+        unfinished,
+        title=f"Paper account, book {settings.live.book}",
+        parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders())},
+        bars_per_year=bars_per_year(settings.data.calendar, settings.data.interval),
+    )
+    unfinished.replace(page)
+    return equity
+
+
+def account_history(journal: Journal) -> pd.DataFrame:
+    """Return time, equity and benchmark at each decision."""
+    decisions = journal.decisions()
+    if not decisions:
+        raise DataError("the book has decided nothing yet: there is nothing to show")
+    closes = pd.DataFrame(
+        [{t.symbol: t.close for t in journal.targets(d.decision_id)} for d in decisions], dtype=float
+    )
+    held = (closes.ffill() / closes.bfill().iloc[0]).mean(axis=1).fillna(1.0)
+    equity = np.array([float(decision.equity) for decision in decisions])
+    return pd.DataFrame(
+        {
+            "time": pd.DatetimeIndex([decision.asof for decision in decisions]),
+            "equity": equity,
+            "benchmark": equity[0] * held.to_numpy(),
+        }
+    )

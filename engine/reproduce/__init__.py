@@ -1,0 +1,1 @@
+"""Rerun a run from its folder and compare."""

@@ -1,0 +1,1 @@
+"""Run folders, the ledger of tries, forecasts read back."""

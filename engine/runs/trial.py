@@ -1,0 +1,118 @@
+"""One try: what was tried on which data, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from forewalk.settings.sections import Settings
+from forewalk.types import Bars, FloatArray
+
+Kind = Literal["backtest", "sweep", "tune"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One set of settings tried on one set of data, and the account it gave. `make_trial` builds one.
+
+    Attributes:
+        kind: "backtest", "sweep" or "tune".
+        name: of the run it belongs to.
+        data_fingerprint: `Bars.fingerprint` of all the bars of the run.
+        data: the same in words, for people: symbols and span.
+        settings_hash: `settings_hash` of all settings; two trials with the same one are one try, repeated.
+        settings: what was tried, as JSON.
+        first_row: row of the data's bars at which `returns` begin. Trials of the same data align by it.
+        returns: simple return of the account per bar, float32 [bars]; the first is 0.
+        sharpe_per_bar: mean over standard deviation (ddof 1), not annualised; NaN where nothing moved.
+        skew, kurtosis: third and fourth standardised moment (normal: 0 and 3); NaN where nothing moved.
+        created: UTC.
+        number, hash: position and seal in the ledger; 0 and "" before it is recorded.
+    """
+
+    kind: Kind
+    name: str
+    data_fingerprint: str
+    data: str
+    settings_hash: str
+    settings: str
+    first_row: int
+    returns: npt.NDArray[np.float32]
+    sharpe_per_bar: float
+    skew: float
+    kurtosis: float
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    number: int = 0
+    hash: str = ""
+
+    @property
+    def bars(self) -> int:
+        """Number of returns."""
+        return len(self.returns)
+
+
+def make_trial(
+    kind: Kind, name: str, bars: Bars, settings: Settings, returns: FloatArray, shown: str | None = None
+) -> Trial:
+    """Build the trial of an account with `returns`, [T], over the last T of `bars`.
+
+    `shown` is what a reader should see of the settings; by default strategy and model as JSON.
+    """
+    sharpe, skew, kurtosis = moments(returns)
+    return Trial(
+        kind=kind,
+        name=name,
+        data_fingerprint=bars.fingerprint,
+        data=describe_data(bars),
+        settings_hash=settings_hash(settings),
+        settings=shown if shown is not None else _shown(settings),
+        first_row=len(bars) - len(returns),
+        returns=returns.astype(np.float32),
+        sharpe_per_bar=sharpe,
+        skew=skew,
+        kurtosis=kurtosis,
+    )
+
+
+def moments(returns: FloatArray) -> tuple[float, float, float]:
+    """Return Sharpe ratio per bar, skew and kurtosis (normal: 3) of `returns`, [T]; NaN where none moved."""
+    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    if not spread > 0:
+        return np.nan, np.nan, np.nan
+    centred = returns - returns.mean()
+    variance = float((centred**2).mean())
+    skew = float((centred**3).mean()) / variance**1.5
+    return float(returns.mean()) / spread, skew, float((centred**4).mean()) / variance**2
+
+
+def settings_hash(settings: Settings) -> str:
+    """Return the sha256 of every setting that can change a result on given bars.
+
+    Left out: `name`, `jobs`, and where the bars came from, which their fingerprint answers for.
+    """
+    tree = settings.model_dump(mode="json", exclude={"name", "jobs", "data"})
+    tree["min_history_bars"] = settings.data.min_history_bars
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def describe_data(bars: Bars) -> str:
+    """Return symbols and span in words."""
+    symbols = ",".join(bars.symbols[:4]) + (
+        f" and {len(bars.symbols) - 4} more" if len(bars.symbols) > 4 else ""
+    )
+    return f"{symbols} {bars.timestamps[0]:%Y-%m-%d}..{bars.timestamps[-1]:%Y-%m-%d} {bars.interval}"
+
+
+def _shown(settings: Settings) -> str:
+    tree = {
+        "strategy": settings.strategy.model_dump(mode="json", exclude_defaults=True),
+        "model": settings.model.model_dump(mode="json", exclude_defaults=True),
+        "execution": settings.execution.model_dump(mode="json", exclude_defaults=True),
+    }
+    return json.dumps({name: values for name, values in tree.items() if values}, sort_keys=True)

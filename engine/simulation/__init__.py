@@ -1,0 +1,1 @@
+"""The one Cerebro, its feeds, broker and recorder."""

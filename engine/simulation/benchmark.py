@@ -1,0 +1,53 @@
+"""What the account is measured against: the same cash in the same symbols, in equal parts, left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forewalk.settings.sections import ExecutionSettings
+from forewalk.types import Bars, BoolArray, FloatArray
+
+
+def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionSettings) -> FloatArray:
+    """Return the value of an equal-weight buy-and-hold portfolio at each close, length T.
+
+    Decided at the close at which a symbol joins, bought at the next open with the run's own fee and
+    slippage, in fractions of shares. When symbols join later, everything is set to equal parts again; in
+    between nothing is traded. A symbol without a bar keeps its last price.
+
+    Args:
+        bars: T bars of S symbols.
+        members: bool [T, S], True from the bar at which a symbol belongs to the universe; never back to False.
+        execution: starting cash, `fee_bps` and `slippage_bps`.
+    """
+    cost = (execution.fee_bps + execution.slippage_bps) * 1e-4
+    shares = np.zeros(len(bars.symbols))
+    cash = execution.cash
+    price = np.full(len(bars.symbols), np.nan)
+    values = np.empty(len(bars))
+    joined = np.zeros(len(bars.symbols), dtype=bool)
+    for t in range(len(bars)):
+        tradable = members[t - 1] & bars.present[t] if t else joined
+        if (tradable & ~joined).any():
+            joined = joined | tradable
+            cash, shares = _equalise(
+                cash, shares, np.where(bars.present[t], bars.open[t], price), tradable, cost
+            )
+        price = np.where(bars.present[t], bars.close[t], price)
+        values[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
+    return values
+
+
+def _equalise(
+    cash: float, shares: FloatArray, price: FloatArray, tradable: BoolArray, cost: float
+) -> tuple[float, FloatArray]:
+    """Spread the tradable part of the portfolio evenly; the cost of every trade is paid out of it."""
+    held = np.where(tradable & (shares != 0), shares * price, 0.0)
+    total = cash + float(held.sum())
+    target = np.where(tradable, total / max(int(tradable.sum()), 1), 0.0)
+    for _ in range(8):  # costs depend on the trades, which depend on what is left after costs
+        paid = cost * float(np.abs(target - held)[tradable].sum())
+        target = np.where(tradable, (total - paid) / max(int(tradable.sum()), 1), 0.0)
+    paid = cost * float(np.abs(target - held)[tradable].sum())
+    fresh = np.where(tradable, target / np.where(tradable, price, 1.0), shares)
+    return total - paid - float(target.sum()), fresh

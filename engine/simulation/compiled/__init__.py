@@ -1,0 +1,1 @@
+"""The same simulation in compiled code, equal to Cerebro bit by bit."""

@@ -1,0 +1,326 @@
+"""Compiled simulation of the signal policy: thousands of settings on one set of forecasts.
+
+Equal to `engine.simulation.cerebro.simulate` with `SignalStrategy`, order by order and bar by bar (`tests/vector`).
+It needs numba, which the extra `fast` brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forewalk.compute.cluster import Cluster
+from forewalk.compute.pool import available_cores, run_tasks
+from forewalk.errors import ConfigError, ForewalkError
+from forewalk.sessions import bar_open_times, bars_per_year
+from forewalk.settings.sections import Settings
+from forewalk.types import Arrays, Bars, FloatArray, Forecasts
+from strategies.policy import REASONS
+
+Panel = npt.NDArray[Any]  # records of vector_types.PANEL
+Numbers = npt.NDArray[np.int64]
+BPS = 1e-4
+CHUNK = 32  # settings that a thread takes at a time
+COLUMNS = ("open", "close", "volume", "mean", "std")  # what an account that is alone sees, each [T, S]
+STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
+
+
+class Outputs(NamedTuple):
+    """What the compiled code writes into: equity [N, T], totals and summary of each account."""
+
+    equity: FloatArray
+    totals: FloatArray
+    summary: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class VectorResult:
+    """What N accounts did over T bars.
+
+    Attributes:
+        timestamps: close of each bar, UTC, length T.
+        equity: value of each account at each close, [N, T].
+        table: one row per account: total_return, sharpe (per year) and sharpe_per_bar (NaN where nothing
+            moved), max_drawdown (<= 0), turnover_per_year (traded value over mean equity), fees, and the
+            numbers of orders that ended pending, filled, partial, cancelled, or refused for want of cash (margin).
+    """
+
+    timestamps: pd.DatetimeIndex
+    equity: FloatArray
+    table: pd.DataFrame
+
+
+def simulate_settings(
+    bars: Bars,
+    forecasts: Forecasts,
+    settings: Sequence[Settings],
+    jobs: int | Cluster = 1,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> VectorResult:
+    """Run the signal policy once per settings, each over all symbols with one account.
+
+    Args:
+        bars, forecasts: as for `simulate`; only the bars from the first forecast on are used.
+        settings: their `strategy` and `execution` count.
+        jobs: threads; 0 is one per core. Or a cluster. Never changes a result.
+        on_done: called with (settings done, all settings).
+
+    Raises:
+        ForewalkError: numba is not installed.
+    """
+    kernels, types, _, _ = _kernels()
+    span = bars.since(forecasts.timestamps[0])
+    ranked = any(each.strategy.kind == "cross_section" for each in settings)
+    grid = make_rules(settings)
+    outputs = _outputs(len(settings), len(span))
+    log = np.empty((0, len(types.LOG)))
+    groups = _by_capacity(settings)
+    panels = [make_panel(span, forecasts, grid[numbers[0]], ranked) for numbers in groups]
+    parts = [
+        (which, numbers[i : i + CHUNK])
+        for which, numbers in enumerate(groups)
+        for i in range(0, len(numbers), CHUNK)
+    ]
+
+    def work(which: int, numbers: Numbers) -> int:
+        kernels.run_settings(panels[which], grid, numbers, *outputs, log)
+        return len(numbers)
+
+    if isinstance(jobs, Cluster):
+        shared = {f"panel{which}": panel for which, panel in enumerate(panels)}
+        tasks = [(f"panel{which}", grid[numbers]) for which, numbers in parts]
+        rows = [numbers for _, numbers in parts]
+        _on_cluster(_settings_part, tasks, shared, jobs, rows, outputs, lambda done: on_done(done, len(grid)))
+    else:
+        _in_threads(work, parts, jobs, lambda done: on_done(done, len(grid)))
+    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
+
+
+def _settings_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Outputs:
+    """Run the accounts of some settings over one panel, somewhere else."""
+    name, grid = task
+    kernels, types, _, _ = _kernels()
+    panel = arrays[name].copy()  # what is shared is read-only, for which nothing is compiled
+    outputs = _outputs(len(grid), len(panel))
+    kernels.run_settings(panel, grid, np.arange(len(grid)), *outputs, np.empty((0, len(types.LOG))))
+    return outputs
+
+
+def simulate_columns(
+    bars: Bars, forecasts: Forecasts, settings: Settings, jobs: int | Cluster = 1
+) -> VectorResult:
+    """Run the signal policy once per symbol, each as if it were alone, with the whole cash of its own.
+
+    The rows of the result are the symbols. Equal to `simulate` on `bars.select([symbol])`.
+
+    Raises:
+        ConfigError: the strategy ranks symbols against each other.
+        ForewalkError: numba is not installed.
+    """
+    if settings.strategy.kind == "cross_section":
+        raise ConfigError("strategy.kind = 'cross_section' ranks symbols; alone there is nothing to rank")
+    *_, kernels = _kernels()
+    span = bars.since(forecasts.timestamps[0])
+    *panels, years = _seen(span, forecasts)
+    (rules,) = make_rules([settings])
+    symbols = len(span.symbols)
+    outputs = _outputs(symbols, len(span))
+    parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
+
+    def work(first: int, last: int) -> int:
+        part = (values[first:last] for values in outputs)
+        kernels.run_columns(*panels, years, rules, first, *part)
+        return last - first
+
+    if isinstance(jobs, Cluster):
+        shared = dict(zip(COLUMNS, panels, strict=True))
+        tasks = [(first, last, make_rules([settings]), years) for first, last in parts]
+        rows = [np.arange(first, last) for first, last in parts]
+        _on_cluster(_columns_part, tasks, shared, jobs, rows, outputs)
+    else:
+        _in_threads(work, parts, jobs)
+    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
+
+
+def _columns_part(task: tuple[int, int, npt.NDArray[Any], float], arrays: Arrays) -> Outputs:
+    """Run the accounts of some symbols, somewhere else."""
+    first, last, (rules,), years = task
+    *_, kernels = _kernels()
+    panels = [arrays[name].copy() for name in COLUMNS]
+    outputs = _outputs(last - first, len(panels[0]))
+    kernels.run_columns(*panels, years, rules, first, *outputs)
+    return outputs
+
+
+def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple[FloatArray, pd.DataFrame]:
+    """Run the signal policy once; return the equity, [T], and every order as in `SimulationResult.orders`.
+
+    The column `type` is left out: all are market orders.
+    """
+    kernels, types, _, _ = _kernels()
+    span = bars.since(forecasts.timestamps[0])
+    grid = make_rules([settings])
+    panel = make_panel(span, forecasts, grid[0], settings.strategy.kind == "cross_section")
+    outputs = _outputs(1, len(span))
+    log = np.empty((span.close.size, len(types.LOG)))
+    one = np.zeros(1, np.int64)
+    sent = kernels.run_settings(panel, grid, one, *outputs, log)
+    return outputs.equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
+
+
+def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Panel:
+    """Return what the accounts see as records, [T, S], with the rankings where `ranked`."""
+    _, types, feed, _ = _kernels()
+    panel = np.zeros(span.close.shape, types.PANEL)
+    feed.fill_panel(*_seen(span, forecasts), rules, panel)
+    if ranked:
+        ranking = np.argsort(-panel["score"], axis=1, kind="stable")  # NaN last
+        panel["ranked"] = ranking
+        np.put_along_axis(panel["rank"], ranking, np.arange(panel.shape[1])[None, :], axis=1)
+    return panel
+
+
+def _seen(span: Bars, forecasts: Forecasts) -> tuple[Any, ...]:
+    horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
+    return span.open, span.close, span.volume, forecasts.mean, forecasts.std, np.sqrt(horizon_years)
+
+
+def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
+    """Return one record of plain numbers per settings; what is not set becomes infinite or NaN."""
+    _, types, _, _ = _kernels()
+    grid = np.zeros(len(settings), types.RULES)
+    for rules, each in zip(grid, settings, strict=True):
+        strategy, execution = each.strategy, each.execution
+        for name in ("entry", "exit", "min_hold_bars", "top", "hysteresis", "target_volatility"):
+            rules[name] = getattr(strategy, name)
+        rules["max_weight"], rules["max_gross"] = strategy.max_weight, strategy.max_gross
+        rules["kind"] = strategy.kind == "cross_section"
+        rules["direction"] = strategy.direction == "long_short"
+        rules["sizing"] = strategy.sizing == "volatility_target"
+        rules["stop_loss"] = np.inf if strategy.stop_loss is None else strategy.stop_loss
+        rules["take_profit"] = np.inf if strategy.take_profit is None else strategy.take_profit
+        rules["turnover_cap"] = np.nan if strategy.turnover_cap is None else strategy.turnover_cap
+        rules["fraction"] = np.nan if strategy.fraction is None else strategy.fraction
+        rules["fractional"], rules["cash"] = execution.fractional, execution.cash
+        rules["stale_exit_bars"] = execution.stale_exit_bars
+        share = execution.max_volume_share
+        rules["max_volume_share"] = np.nan if share is None else share
+        rules["fee"], rules["slippage"] = execution.fee_bps * BPS, execution.slippage_bps * BPS
+    return grid
+
+
+def _kernels() -> tuple[Any, Any, Any, Any]:
+    try:
+        from engine.simulation.compiled import broker as vector_broker
+        from engine.simulation.compiled import columns as vector_columns
+        from engine.simulation.compiled import feed as vector_feed
+        from engine.simulation.compiled import types as vector_types
+    except ModuleNotFoundError as missing:
+        if missing.name != "numba":
+            raise
+        raise ForewalkError(
+            "the compiled simulation needs numba; install it with: pip install 'forewalk[fast]'"
+        ) from None
+    return vector_broker, vector_types, vector_feed, vector_columns
+
+
+def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
+    """Group the settings by what decides how much a bar can fill: they share a panel."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, each in enumerate(settings):
+        execution = each.execution
+        key = (execution.max_volume_share, execution.fractional, execution.stale_exit_bars)
+        groups.setdefault(key, []).append(number)
+    return [np.array(members) for members in groups.values()]
+
+
+def _in_threads(
+    work: Callable[..., int],
+    parts: Sequence[tuple[Any, ...]],
+    jobs: int,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Run `work` over the parts and add up what it returns for `on_done`.
+
+    Compiled code releases the interpreter, so threads use the cores and nothing has to be copied.
+    """
+    done = 0
+    threads = min(jobs or available_cores(), max(len(parts), 1))
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for future in as_completed([pool.submit(work, *part) for part in parts]):
+            done += future.result()
+            on_done(done)
+    finally:  # Ctrl-C: do not begin what has not begun
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_cluster(
+    function: Callable[[Any, Arrays], Outputs],
+    tasks: Sequence[Any],
+    arrays: Arrays,
+    cluster: Cluster,
+    rows: Sequence[Numbers],
+    outputs: Outputs,
+    on_done: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Run the tasks on the cluster; what comes back of each are its `rows` of the outputs."""
+    done = 0
+
+    def count(number: int) -> None:
+        nonlocal done
+        done += len(rows[number])
+        on_done(done)
+
+    results = run_tasks(function, tasks, arrays, cluster, count)
+    for own, part in zip(rows, results, strict=True):
+        for whole, values in zip(outputs, part, strict=True):
+            whole[own] = values
+
+
+def _outputs(count: int, bars: int) -> Outputs:
+    _, types, _, _ = _kernels()
+    return Outputs(
+        np.empty((count, bars)),
+        np.empty((count, len(types.TOTALS))),
+        np.empty((count, len(types.SUMMARY))),
+    )
+
+
+def _table(outputs: Outputs, span: Bars) -> pd.DataFrame:
+    _, types, _, _ = _kernels()
+    year = bars_per_year(span.calendar, span.interval)
+    table = pd.DataFrame(outputs.summary, columns=list(types.SUMMARY))
+    counts = pd.DataFrame(outputs.totals, columns=list(types.TOTALS))
+    table["sharpe"] = table["sharpe_per_bar"] * np.sqrt(year)
+    table["turnover_per_year"] = counts["traded"] / table.pop("mean_equity") / (len(span) / year)
+    table["fees"] = counts["fees"]
+    for name in STATUSES:
+        table[name] = counts[name].astype(np.int64)
+    return table
+
+
+def _order_table(log: dict[str, FloatArray], span: Bars) -> pd.DataFrame:
+    opens = bar_open_times(span)
+    filled = log["filled"] > 0
+    row = np.where(filled, log["filled_at"], 0).astype(np.int64)
+    return pd.DataFrame(
+        {
+            "decided_at": span.timestamps[log["decided"].astype(np.int64)],
+            "symbol": np.array(span.symbols, dtype=object)[log["symbol"].astype(np.int64)],
+            "side": np.where(log["quantity"] > 0, "buy", "sell").astype(object),
+            "quantity": np.abs(log["quantity"]),
+            "status": np.array(STATUSES, dtype=object)[log["status"].astype(np.int64)],
+            "reason": np.array(REASONS, dtype=object)[log["reason"].astype(np.int64)],
+            "filled_at": opens[row].where(filled),
+            "filled_quantity": log["filled"],
+            "fill_price": np.where(filled, log["price"], np.nan),
+            "fee": log["fee"],
+        }
+    )

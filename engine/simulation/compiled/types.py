@@ -1,0 +1,158 @@
+"""What the compiled simulation works on: the panel, the rules, the account's book, and sums as NumPy takes them.
+
+`tests/vector` holds the compiled code equal to the Cerebro run, order by order. `fastmath` stays off: it would
+let the compiler take sums in another order, and a sum in another order may tip a comparison.
+
+Shapes: T bars, S symbols; all matrices [T, S], C-contiguous. Prices are carried over missing bars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+from forewalk.types import FloatArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a helper; it becomes part of whatever calls it."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True)(function))
+
+
+def compiled_inline(function: Function) -> Function:
+    """Compile into the caller's loop, which spares the counting of references at each call."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True, inline="always")(function))
+
+
+def compiled_and_kept(function: Function) -> Function:
+    """Compile an entry point and keep the machine code on disk."""
+    return cast(Function, numba.njit(error_model="numpy", nogil=True, cache=True)(function))
+
+
+CROSS_SECTION = 1
+LONG_SHORT = 1
+VOLATILITY_TARGET = 1
+STALE = -1.0
+BLOCK = 8  # columns that share a cache line of 64 bytes
+LIMIT_TOLERANCE = 1.1
+NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER = range(8)
+PENDING, FILLED, PARTIAL, CANCELLED, MARGIN = range(5)
+
+
+def _source_digest() -> str:
+    """Return a digest of the compiled sources.
+
+    Numba keeps machine code on disk under the types of its arguments and the age of one file only. With this
+    digest among the names of RULES, code compiled from other sources is never taken for ours.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+_WHOLE = (
+    "kind",
+    "direction",
+    "sizing",
+    "min_hold_bars",
+    "top",
+    "hysteresis",
+    "fractional",
+    "stale_exit_bars",
+)
+_REAL = (
+    *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
+    *("fraction", "target_volatility", "max_weight", "max_gross"),
+    *("cash", "fee", "slippage", "max_volume_share"),
+)
+RULES = np.dtype(
+    [(name, np.int64) for name in _WHOLE]
+    + [(name, np.float64) for name in _REAL]
+    + [(f"source_{_source_digest()}", np.int64)],
+    align=True,
+)
+TOTALS = ("pending", "filled", "partial", "cancelled", "margin", "fees", "traded")  # by status, then sums
+FEES, TRADED = 5, 6
+SUMMARY = ("total_return", "sharpe_per_bar", "max_drawdown", "mean_equity")
+LOG = ("decided", "symbol", "quantity", "reason", "status", "filled_at", "filled", "price", "fee")
+
+
+# One cell of the panel, [T, S]: a cache line of what all settings share. `score` is mean / std, NaN where there
+# is no forecast, and `annual_std` the std scaled to a year. `ranked` of cell [t, r] is the column with the r-th
+# best score, `rank` of cell [t, s] the place of column s; `known`, in column 0, is the number of scores.
+PANEL = np.dtype(
+    [(name, np.float64) for name in ("open", "close", "capacity", "score", "annual_std")]
+    + [(name, np.int64) for name in ("ranked", "rank", "known")],
+    align=True,
+)
+
+# The account's memory, one record per symbol. `held`, `entering` and the orders are lists that begin at record 0.
+BOOK = np.dtype(
+    [(name, np.float64) for name in ("size", "price", "weight", "target", "wanted", "order_size")]
+    + [
+        (name, np.int64)
+        for name in ("opened", "reason", "held", "entering", "order_symbol", "order_row", "refused")
+    ],
+    align=True,
+)
+
+
+@compiled
+def short_sum(values: FloatArray, start: int, count: int) -> float:
+    """Return the sum of at most 128 values as NumPy takes it."""
+    total = 0.0
+    whole = 0
+    if count >= 8:
+        r0, r1, r2, r3 = values[start], values[start + 1], values[start + 2], values[start + 3]
+        r4, r5, r6, r7 = values[start + 4], values[start + 5], values[start + 6], values[start + 7]
+        whole = count - count % 8
+        for i in range(start + 8, start + whole, 8):
+            r0 += values[i]
+            r1 += values[i + 1]
+            r2 += values[i + 2]
+            r3 += values[i + 3]
+            r4 += values[i + 4]
+            r5 += values[i + 5]
+            r6 += values[i + 6]
+            r7 += values[i + 7]
+        total = ((r0 + r1) + (r2 + r3)) + ((r4 + r5) + (r6 + r7))
+    for i in range(start + whole, start + count):
+        total += values[i]
+    return total
+
+
+@compiled
+def pairwise(values: FloatArray, start: int, count: int) -> float:
+    """Return the sum of values[start:start+count], bit for bit as `np.sum` of a contiguous array.
+
+    NumPy halves what is longer than 128, and adds eight running sums within. A stack stands in for its
+    recursion, which Numba cannot keep on disk.
+    """
+    if count <= 128:
+        return short_sum(values, start, count)
+    todo, sums = np.empty((96, 2), np.int64), np.empty(96)
+    todo[0, 0], todo[0, 1] = start, count
+    pending, ready = 1, 0
+    while pending:
+        pending -= 1
+        first, length = todo[pending, 0], todo[pending, 1]
+        if length < 0:  # both halves are there
+            sums[ready - 2] += sums[ready - 1]
+            ready -= 1
+        elif length <= 128:
+            sums[ready] = short_sum(values, first, length)
+            ready += 1
+        else:
+            half = length // 2
+            half -= half % 8
+            todo[pending, 1] = -1
+            todo[pending + 1, 0], todo[pending + 1, 1] = first + half, length - half
+            todo[pending + 2, 0], todo[pending + 2, 1] = first, half
+            pending += 3
+    return float(sums[0])

@@ -1,0 +1,119 @@
+"""A panel of bars as backtrader feeds: filled in bulk, moved in step, with what each bar can take.
+
+backtrader's `PandasData` copies every cell of every bar through `.iloc` and again into tick attributes. Here a
+line is filled from NumPy at once, and stepping to the next bar moves eight numbers.
+"""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+
+from forewalk.settings.sections import ExecutionSettings
+from forewalk.types import Bars, FloatArray
+from strategies.indicator import backtrader_times
+
+STALE = -1.0  # capacity of a bar so long without a price that a position may be closed at the last one
+
+
+class PanelFeed(bt.feed.DataBase):
+    """One symbol's columns as a feed, aligned to the panel's bars and filled in bulk.
+
+    A bar the symbol does not have carries its last close (0 before the first) and capacity 0: nothing fills.
+    `capacity` is the largest quantity a fill may take, `STALE` after `stale_exit_bars` bars without a price.
+    """
+
+    lines = ("capacity",)
+    params = (("columns", None),)
+
+    # The bar is the tick: per-bar copies of the prices into tick_* attributes are not needed.
+    tick_open = tick_high = tick_low = tick_close = tick_volume = tick_last = None
+
+    def _tick_nullify(self) -> None:
+        pass
+
+    def _tick_fill(self, force: bool = False) -> None:
+        pass
+
+    def start(self) -> None:
+        """Begin at the first bar."""
+        super().start()
+        self._row = 0
+        self._buffers = tuple(self.lines)
+
+    def preload(self) -> None:
+        """Fill every line at once instead of bar by bar."""
+        for name, values in self.p.columns.items():
+            getattr(self.lines, name).array = array.array("d", values.tobytes())
+        self.openinterest.array = array.array("d", bytes(8 * len(self.p.columns["close"])))
+        self._row = len(self.p.columns["close"])
+        self.home()
+
+    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
+        """Step to the next bar: every line at once. Anything else than one step is left to backtrader."""
+        if size != 1 or datamaster is not None:
+            super().advance(size, datamaster, ticks)
+            return
+        for line in self._buffers:
+            line._idx += 1
+            line.lencount += 1
+
+    def advance_peek(self) -> float:
+        """Return the time of the next bar, infinity after the last."""
+        clock = self.lines.datetime
+        return float(clock.array[clock._idx + 1]) if clock.lencount < len(clock.array) else float("inf")
+
+    def _load(self) -> bool:
+        if self._row >= len(self.p.columns["close"]):
+            return False
+        for name, values in self.p.columns.items():
+            getattr(self.lines, name)[0] = values[self._row]
+        self.openinterest[0] = 0.0
+        self._row += 1
+        return True
+
+
+def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
+    """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
+    times = backtrader_times(bars.timestamps)
+    capacity = fill_capacity(bars, execution)
+    columns = []
+    for s in range(len(bars.symbols)):
+        last_close = _carried(bars.close[:, s])
+        missing = ~bars.present[:, s]
+        prices = {
+            name: np.where(missing, last_close, getattr(bars, name)[:, s])
+            for name in ("open", "high", "low", "close")
+        }
+        volume = np.where(missing, 0.0, np.nan_to_num(bars.volume[:, s]))
+        lines = {"datetime": times, **prices, "volume": volume, "capacity": capacity[:, s]}
+        columns.append({name: np.ascontiguousarray(values) for name, values in lines.items()})
+    return columns
+
+
+def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
+    """Return the quantity that may be filled on each bar, [T, S]: see `PanelFeed`.
+
+    A symbol that has never reported volume so far (a currency, an index) is not capped.
+    """
+    volume = np.nan_to_num(bars.volume)
+    if execution.max_volume_share is None:
+        capacity = np.full(volume.shape, np.inf)
+    else:
+        capacity = volume * execution.max_volume_share
+        if not execution.fractional:
+            capacity = np.floor(capacity)
+        capacity[~np.logical_or.accumulate(volume > 0, axis=0)] = np.inf
+    capacity[~bars.present] = 0.0
+    row = np.arange(len(bars))[:, None]
+    last_seen = np.maximum.accumulate(np.where(bars.present, row, -1), axis=0)
+    capacity[(last_seen >= 0) & (row - last_seen > execution.stale_exit_bars)] = STALE
+    return capacity
+
+
+def _carried(close: FloatArray) -> FloatArray:
+    last = np.maximum.accumulate(np.where(np.isfinite(close), np.arange(len(close)), -1))
+    return np.where(last >= 0, close[np.maximum(last, 0)], 0.0)

@@ -1,0 +1,1 @@
+"""Thousands of policy settings on the same forecasts."""

@@ -1,0 +1,146 @@
+"""Try thousands of policy settings on the forecasts of a finished run, and record every one as a trial.
+
+`python -m engine.sweep RUN` and `forewalk sweep RUN` are the same code. Nothing is trained: the forecasts are
+the stored ones, the accounts are simulated in compiled code that equals the backtest order by order. The best
+of many tries is good by luck alone, so each try goes into the ledger beside the run before anything is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.runs.stored import require_same_bars, stored_forecasts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from engine.runs.folder import StoredRun
+    from engine.sweep.grid import Axis
+    from engine.sweep.result import Sweep
+    from forewalk.compute.cluster import Cluster
+    from forewalk.settings.sections import Settings
+    from forewalk.types import Bars, Forecasts
+
+BATCH = 512  # settings simulated and recorded together
+Progress = Callable[[str, int, int], None]
+
+
+def sweep(
+    run: Path,
+    axes: Sequence[Axis] = (),
+    jobs: int | Cluster = 0,
+    progress: Progress = lambda what, done, total: None,
+) -> Sweep:
+    """Simulate every combination of the axes' values and record each in the ledger beside the run.
+
+    Args:
+        run: folder of a finished run.
+        axes: what to vary; none means `default_axes`.
+        jobs: threads, 0 for one per core, or a cluster; never changes a result.
+
+    Raises:
+        DataError: `run` is no run folder, or its data cannot be had any more as they were.
+        ConfigError, UsageError: an axis cannot be varied.
+        ConnectionFailed: no cluster answers.
+        ForewalkError: numba is missing, or the ledger cannot be written.
+    """
+    import pandas as pd
+
+    from engine.runs.folder import read_run
+    from engine.runs.ledger import LEDGER_FILE, Ledger
+    from engine.sweep.grid import default_axes, grid_settings, setting
+    from engine.sweep.result import Sweep, luck_of_the_best
+    from forewalk.settings.loading import load_settings
+
+    run = run.resolve()
+    stored = read_run(run)
+    base = load_settings(run / "config.toml", environment={})
+    axes = tuple(axes) or default_axes(base)
+    grid = grid_settings(base, axes)
+    progress("data", 0, 1)
+    bars = require_same_bars(stored, base)
+    forecasts = stored_forecasts(stored, bars, base)
+    equals_run = _equals_run(stored, bars, forecasts, base)
+    ledger = Ledger(run.parent / LEDGER_FILE)
+    name = f"{run.name}/{_next_folder(run).relative_to(run).as_posix()}"
+    tables = []
+    for start in range(0, len(grid), BATCH):
+        batch = grid[start : start + BATCH]
+        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, jobs))
+        progress("settings", start + len(batch), len(grid))
+    table = pd.concat(tables, ignore_index=True)
+    return Sweep(
+        run=run,
+        name=name,
+        axes=axes,
+        table=table,
+        own={axis.key: setting(base, axis.key) for axis in axes},
+        equals_run=equals_run,
+        luck=luck_of_the_best(table, ledger, bars),
+    )
+
+
+def write_sweep(result: Sweep) -> Path:
+    """Write heat map, table and page into `RUN/sweeps/NNN`; return that folder."""
+    import json
+
+    from engine.sweep.page import heat_map, standalone, sweep_page
+    from engine.sweep.result import summary
+
+    folder = _next_folder(result.run)
+    folder.mkdir(parents=True)
+    result.table.to_csv(folder / "settings.csv", index=False, lineterminator="\n")
+    (folder / "heatmap.svg").write_text(standalone(heat_map(result, "sharpe")), encoding="utf-8")
+    (folder / "index.html").write_text(sweep_page(result), encoding="utf-8")
+    text = json.dumps(summary(result), indent=2, allow_nan=False, default=str)
+    (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
+    return folder
+
+
+def _run_batch(
+    batch: Sequence[Settings],
+    axes: Sequence[Axis],
+    bars: Bars,
+    forecasts: Forecasts,
+    ledger: Any,
+    name: str,
+    jobs: int | Cluster,
+) -> pd.DataFrame:
+    import json
+
+    import pandas as pd
+
+    from engine.runs.trial import make_trial
+    from engine.simulation.compiled.run import simulate_settings
+    from engine.sweep.grid import setting
+    from forewalk.returns import simple_returns
+
+    result = simulate_settings(bars, forecasts, batch, jobs)
+    varied = [{axis.key: setting(each, axis.key) for axis in axes} for each in batch]
+    recorded = ledger.record_many(
+        [
+            make_trial("sweep", name, bars, each, simple_returns(equity), json.dumps(values))
+            for each, equity, values in zip(batch, result.equity, varied, strict=True)
+        ]
+    )
+    # the ledger's ratio, not the compiled one: the last digits differ
+    result.table["sharpe_per_bar"] = [trial.sharpe_per_bar for trial in recorded]
+    return pd.concat([pd.DataFrame(varied, dtype=object), result.table], axis=1)
+
+
+def _equals_run(stored: StoredRun, bars: Bars, forecasts: Forecasts, settings: Settings) -> bool:
+    import numpy as np
+
+    from engine.simulation.compiled.run import simulate_settings
+
+    (equity,) = simulate_settings(bars, forecasts, [settings]).equity
+    return bool(np.array_equal(equity, stored.equity["equity"].to_numpy(dtype=np.float64)))
+
+
+def _next_folder(run: Path) -> Path:
+    number = 1
+    while (run / "sweeps" / f"{number:03d}").exists():
+        number += 1
+    return run / "sweeps" / f"{number:03d}"

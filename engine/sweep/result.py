@@ -1,0 +1,120 @@
+"""What a sweep found, and what the number of tries means for the best of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.evaluation.metrics.luck import deflated_sharpe
+from engine.evaluation.metrics.plain import json_ready
+from engine.runs.counts import distinct_trials, effective_trials
+from engine.runs.ledger import Ledger
+from engine.sweep.grid import Axis
+from forewalk.returns import SharpeSample
+from forewalk.sessions import bars_per_year
+from forewalk.types import Bars
+
+METRICS = ("sharpe", "total_return", "max_drawdown", "turnover_per_year")
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What a sweep found.
+
+    Attributes:
+        run: folder of the run whose forecasts were used.
+        name: of the sweep, as in the ledger.
+        axes: what was varied.
+        table: one row per setting: the varied values by key, then the metrics of `VectorResult.table`.
+        own: the run's own values of the varied settings.
+        equals_run: whether the run's own settings gave the stored account again, bar by bar.
+        luck: what the number of tries means for the best of them, see `luck_of_the_best`.
+    """
+
+    run: Path
+    name: str
+    axes: tuple[Axis, ...]
+    table: pd.DataFrame
+    own: dict[str, Any]
+    equals_run: bool
+    luck: dict[str, float]
+
+
+def summary(result: Sweep) -> dict[str, Any]:
+    """Return the sweep in short, JSON-able: axes, the best setting, the run's own values, luck."""
+    best = best_rows(result, 1).to_dict("records")
+    return {
+        "run": str(result.run),
+        "name": result.name,
+        "settings": len(result.table),
+        "axes": {axis.key: list(axis.values) for axis in result.axes},
+        "own": result.own,
+        "equals_run": result.equals_run,
+        "best": json_ready(best[0]) if best else None,
+        "luck": json_ready(result.luck),
+    }
+
+
+def best_rows(result: Sweep, count: int) -> pd.DataFrame:
+    """Return the `count` settings with the highest Sharpe ratio, best first; settings that never moved last."""
+    return result.table.sort_values("sharpe", ascending=False, na_position="last", kind="stable").head(count)
+
+
+def sweep_lines(result: Sweep) -> list[str]:
+    """Return the outcome in sentences."""
+    luck = result.luck
+    lines = []
+    if math.isfinite(luck["best_sharpe"]):
+        best = best_rows(result, 1).iloc[0]
+        values = ", ".join(f"{axis.key} = {best[axis.key]}" for axis in result.axes)
+        lines.append(
+            f"Of {len(result.table):,} settings the best reached a Sharpe ratio of {luck['best_sharpe']:.2f} a year "
+            f"({values}); half of them were below {luck['median_sharpe']:.2f}."
+        )
+        lines.append(
+            f"These data have now been tried {luck['trials']:,.0f} times, worth {luck['effective']:,.1f} independent "
+            f"tries: luck alone would be expected to reach {luck['threshold']:.2f}. The probability that the best is "
+            f"real is {luck['probability']:.2f}."
+        )
+    else:
+        lines.append(f"None of the {len(result.table):,} settings traded.")
+    if not result.equals_run:
+        lines.append(
+            "The run's own settings do not give its stored account any more: the code has changed since. "
+            "Run the backtest again before comparing."
+        )
+    return lines
+
+
+def luck_of_the_best(table: pd.DataFrame, ledger: Ledger, bars: Bars) -> dict[str, float]:
+    """Return what the tries on these data, all of them, mean for the best setting of this sweep.
+
+    Sharpe ratios are annual: best_sharpe, median_sharpe, threshold (what luck is expected to reach); trials and
+    effective count the distinct tries in the ledger; probability is the deflated Sharpe ratio of the best
+    (Bailey & Lopez de Prado 2014). NaN where no setting traded.
+    """
+    tried = distinct_trials(ledger.trials(bars.fingerprint))
+    ratios = np.array([trial.sharpe_per_bar for trial in tried])
+    ratios = ratios[np.isfinite(ratios)]
+    effective = effective_trials(tried) + ledger.lost()
+    year = np.sqrt(bars_per_year(bars.calendar, bars.interval))
+    found = table["sharpe_per_bar"].dropna()
+    luck = {"trials": float(len(tried) + ledger.lost()), "effective": effective}
+    if found.empty:
+        return {**luck, **dict.fromkeys(("best_sharpe", "median_sharpe", "threshold", "probability"), np.nan)}
+    best = max((t for t in tried if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
+    sample = SharpeSample(best.sharpe_per_bar, best.skew, best.kurtosis, best.bars)
+    variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
+    deflated = deflated_sharpe(sample, max(effective, 1.0), variance)
+    return {
+        **luck,
+        "best_sharpe": float(found.max()) * year,
+        "median_sharpe": float(table["sharpe_per_bar"].fillna(0.0).median()) * year,
+        "threshold": deflated.threshold * year,
+        "probability": deflated.probability,
+    }

@@ -1,0 +1,124 @@
+"""Walk-forward training: one model per fold, each from the past alone, put on a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forewalk.compute.cluster import Cluster
+from forewalk.compute.pool import run_tasks
+from forewalk.features.panel import FeaturePanel, Labels
+from forewalk.folds import Fold
+from forewalk.types import Arrays, TrainingCurve
+from models.base import Forecaster, TrainingData
+from models.recurrent.forecaster import LSTMForecaster
+from models.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class _MemberTask:
+    """One network to train: everything but the arrays, which all tasks share."""
+
+    forecaster: Forecaster
+    fold: Fold
+    member: str
+    timestamps: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    data_fingerprint: str
+
+    def __repr__(self) -> str:
+        return f"{self.fold.model_id} {self.member}"
+
+
+def training_data(
+    panel: FeaturePanel, labels: Labels, fold: Fold, data_fingerprint: str = ""
+) -> TrainingData:
+    """Cut out what the fold's model may see: features up to its last training row and labels known by then."""
+    rows = int(fold.valid[-1]) + 1
+    known = np.concatenate([fold.train, fold.valid])
+    target = np.full((rows, len(panel.symbols)), np.nan)
+    target[known] = labels.scaled[known]
+    return TrainingData(
+        panel=panel.known(rows),
+        target=target,
+        train=fold.train,
+        valid=fold.valid,
+        model_id=fold.model_id,
+        trained_until=fold.trained_until,
+        valid_from=fold.valid_from,
+        data_fingerprint=data_fingerprint,
+    )
+
+
+def walk_forward(
+    panel: FeaturePanel,
+    labels: Labels,
+    folds: Sequence[Fold],
+    forecaster: Forecaster,
+    max_age_bars: int,
+    jobs: int | Cluster = 1,
+    data_fingerprint: str = "",
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Timeline, tuple[TrainingCurve, ...]]:
+    """Train one model per fold and return them as a timeline, with the training curve of every member.
+
+    The result is the same for any number of `jobs`. With `model.device` on a GPU this process trains all
+    members at once on it instead, with the same result to rounding. `on_done(done, total)` reports progress.
+    """
+    training = [training_data(panel, labels, fold, data_fingerprint) for fold in folds]
+    work = [
+        (fold, member) for fold, data in enumerate(training) for member in forecaster.members(data.symbols)
+    ]
+    longest_first = sorted(work, key=lambda item: -item[0])
+    tasks = [
+        _MemberTask(
+            forecaster, folds[fold], member, panel.timestamps, panel.symbols, panel.names, data_fingerprint
+        )
+        for fold, member in longest_first
+    ]
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "values": panel.values,
+        "scale": panel.scale,
+        "eligible": panel.eligible,
+        "scaled": labels.scaled,
+        "returns": labels.returns,
+        "end": labels.end.tz_localize(None).to_numpy("M8[us]"),
+        "horizon": np.array(labels.horizon_bars),
+    }
+    if isinstance(forecaster, LSTMForecaster) and forecaster.device != "cpu" and isinstance(jobs, int):
+        results = forecaster.fit_together([(training[fold], member) for fold, member in longest_first])
+        on_done(len(tasks), len(tasks))
+    else:
+        done = iter(range(1, len(tasks) + 1))
+        results = run_tasks(_fit_member, tasks, arrays, jobs, lambda _: on_done(next(done), len(tasks)))
+    by_work = dict(zip(longest_first, results, strict=True))
+    models = tuple(
+        forecaster.assemble(data, [by_work[fold, member][0] for member in forecaster.members(data.symbols)])
+        for fold, data in enumerate(training)
+    )
+    return Timeline(models, max_age_bars), tuple(by_work[item][1] for item in work)
+
+
+def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve]:
+    panel = FeaturePanel(
+        timestamps=task.timestamps,
+        symbols=task.symbols,
+        names=task.names,
+        values=arrays["values"],
+        scale=arrays["scale"],
+        eligible=arrays["eligible"],
+    )
+    labels = Labels(
+        returns=arrays["returns"],
+        scaled=arrays["scaled"],
+        end=pd.DatetimeIndex(arrays["end"], tz="UTC"),
+        horizon_bars=int(arrays["horizon"]),
+    )
+    data = training_data(panel, labels, task.fold, task.data_fingerprint)
+    return task.forecaster.fit_member(data, task.member)

@@ -1,0 +1,119 @@
+"""A child process that answers tasks, and may hang, run out of memory or die.
+
+Whoever asks waits at most so long and kills a child that does not answer; the next question starts a new one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from forewalk.errors import ForewalkError
+
+
+class InferenceFailed(ForewalkError):  # noqa: N818 - what happened
+    """The model process gave no answer; there is no order without one."""
+
+
+class ModelProcess:
+    """One child process that answers tasks, restarted when it is gone.
+
+    Args:
+        timeout_s: longest wait for an answer. memory_mb: address space beyond which the child fails.
+        work: what the child does with a task; a function of a module, since the child imports it by name.
+    """
+
+    def __init__(self, timeout_s: float, memory_mb: int, work: Callable[[Any], Any]) -> None:
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+        self._work = work
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def ask(self, task: Any, timeout_s: float | None = None) -> Any:
+        """Return the child's answer.
+
+        Raises:
+            InferenceFailed: it took too long, died, or raised; the message says which.
+        """
+        self.send(task)
+        return self.receive(timeout_s or self._timeout_s)
+
+    def send(self, task: Any) -> None:
+        """Give the child a task without waiting."""
+        pipe = self._start()
+        try:
+            pipe.send(task)
+        except OSError as error:
+            self.stop()
+            raise InferenceFailed(f"the model process is gone: {error}") from None
+
+    def ready(self) -> bool:
+        """Whether an answer (or the child's end) is there."""
+        return self._pipe is not None and self._pipe.poll(0)
+
+    def receive(self, timeout_s: float) -> Any:
+        """Wait for the answer to the task sent last."""
+        pipe = self._pipe
+        if pipe is None:
+            raise InferenceFailed("the model process is not running")
+        try:
+            if not pipe.poll(timeout_s):
+                self.stop()
+                raise InferenceFailed(f"the model process gave no answer within {timeout_s:g} s")
+            good, value = pipe.recv()
+        except (EOFError, OSError):
+            self.stop()
+            raise InferenceFailed("the model process died (out of memory?)") from None
+        if not good:
+            raise InferenceFailed(str(value))
+        return value
+
+    def stop(self) -> None:
+        """End the child at once."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(5)
+        self._process = self._pipe = None
+
+    def _start(self) -> Connection:
+        if self._process is not None and self._process.is_alive() and self._pipe is not None:
+            return self._pipe
+        self.stop()
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(theirs, self._memory_mb, self._work), daemon=True, name="models"
+        )
+        self._process.start()
+        theirs.close()
+        self._pipe = ours
+        return ours
+
+
+def serve(pipe: Connection, memory_mb: int, work: Callable[[Any], Any]) -> None:
+    """Answer tasks until the parent is gone; every error of a task is an answer too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: its own threads make small networks slow
+    limit = memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    while True:
+        try:
+            task = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = (True, work(task))
+        except Exception as error:  # noqa: BLE001 - a process boundary: the parent raises it again
+            answer = (False, f"{type(error).__name__}: {error}")
+        try:
+            pipe.send(answer)
+        except OSError:
+            return

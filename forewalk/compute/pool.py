@@ -1,0 +1,167 @@
+"""Independent tasks over processes. The result never depends on how many there are.
+
+Arrays are shared as memory-mapped files, written once, instead of being sent with each task. Every process
+runs one thread; the cores are used by processes. On Linux they are forked from a server that has imported torch
+once and has run nothing; elsewhere they are spawned. Either way nothing of this process is inherited by accident.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from forewalk.compute.cluster import Cluster, run_on_cluster
+from forewalk.errors import ForewalkError
+from forewalk.types import Arrays
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ATTEMPTS = 2
+PRELOADED = ["engine.training.preload"]  # by name: what tasks import is theirs, not ours
+
+_arrays: dict[str, npt.NDArray[Any]] = {}
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def start_early(jobs: int | Cluster) -> None:
+    """Begin to import in the background what workers need, so that they are there when the first task is."""
+    if not isinstance(jobs, Cluster) and (jobs or available_cores()) > 1 and _forks():
+        _context()
+        forkserver.ensure_running()
+
+
+def run_tasks(
+    function: Callable[[Task, Arrays], Result],
+    tasks: Sequence[Task],
+    arrays: Arrays,
+    jobs: int | Cluster = 0,
+    on_done: Callable[[int], None] = lambda task: None,
+) -> list[Result]:
+    """Return `[function(task, arrays) for task in tasks]`, computed by `jobs` processes.
+
+    Args:
+        function: importable, and pure: it gets everything it needs as arguments. `arrays` are read-only.
+        tasks: picklable descriptions of the work; put the longest first.
+        arrays: shared by all tasks.
+        jobs: processes; 0 means one per core; with 1 everything runs in this process. Or a cluster.
+        on_done: called with the task's number each time one is finished.
+
+    Raises:
+        ForewalkError: a worker process died twice; the message names the tasks it was at.
+    """
+    if isinstance(jobs, Cluster):
+        return run_on_cluster(function, tasks, arrays, jobs, on_done)
+    jobs = min(jobs or available_cores(), max(len(tasks), 1))
+    if jobs == 1:
+        results = []
+        for number, task in enumerate(tasks):
+            results.append(function(task, arrays))
+            on_done(number)
+        return results
+    with tempfile.TemporaryDirectory(prefix="forewalk-") as folder:
+        for name, values in arrays.items():
+            np.save(Path(folder) / f"{name}.npy", values)
+        return _in_processes(function, tasks, folder, jobs, on_done)
+
+
+def _in_processes(
+    function: Callable[[Task, Arrays], Result],
+    tasks: Sequence[Task],
+    folder: str,
+    jobs: int,
+    on_done: Callable[[int], None],
+) -> list[Result]:
+    results: dict[int, Result] = {}
+    for attempt in range(ATTEMPTS):
+        missing = [number for number in range(len(tasks)) if number not in results]
+        try:
+            _one_attempt(function, tasks, missing, folder, jobs, on_done, results)
+            break
+        except BrokenProcessPool:
+            if attempt + 1 == ATTEMPTS:
+                lost = [repr(tasks[number]) for number in missing if number not in results][:jobs]
+                raise ForewalkError(
+                    f"a worker process died twice (out of memory?) while at one of {', '.join(lost)}; "
+                    "try fewer --jobs"
+                ) from None
+    return [results[number] for number in range(len(tasks))]
+
+
+def _one_attempt(
+    function: Callable[[Task, Arrays], Result],
+    tasks: Sequence[Task],
+    numbers: Sequence[int],
+    folder: str,
+    jobs: int,
+    on_done: Callable[[int], None],
+    results: dict[int, Result],
+) -> None:
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(jobs, _context(), _start_worker, (folder,))
+    finished = False
+    try:
+        waiting: dict[Future[Result], int] = {
+            pool.submit(_run_one, function, tasks[number]): number for number in numbers
+        }
+        while waiting:
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                number = waiting.pop(future)
+                results[number] = future.result()
+                on_done(number)
+        finished = True
+    finally:
+        if not finished:  # an error or Ctrl-C: leave no process behind
+            for process in set(multiprocessing.active_children()) - before:
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _forks() -> bool:
+    return sys.platform == "linux"  # macOS: its frameworks do not survive a fork
+
+
+def _context() -> BaseContext:
+    if not _forks():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _start_worker(folder: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
+    for path in Path(folder).glob("*.npy"):
+        _arrays[path.stem] = np.load(path, mmap_mode="r")
+
+
+def _end_with_parent() -> None:
+    """End this worker when the program that wants its results is gone, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run_one(function: Callable[[Task, Arrays], Result], task: Task) -> Result:
+    return function(task, _arrays)

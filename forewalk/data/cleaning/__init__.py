@@ -1,0 +1,1 @@
+"""Rules that find damage in bars and look only backwards."""

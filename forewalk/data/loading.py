@@ -1,0 +1,47 @@
+"""Bars from a source, cleaned, with a written report of everything that was wrong with them."""
+
+from __future__ import annotations
+
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.quality import Finding, QualityReport
+from forewalk.data.table import Table
+from forewalk.errors import ConfigError, DataError
+from forewalk.settings.sections import DataSettings
+from forewalk.types import Bars
+
+__all__ = ["Finding", "QualityReport", "load_bars", "read_table"]
+
+
+def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
+    """Load and clean the bars that `settings` describe.
+
+    Returns:
+        bars: [T, S] in the order of `settings.symbols` (source order when empty); timestamps are UTC closes.
+        report: what was found, what was done about it, and which symbols are refused.
+
+    Raises:
+        DataError: the data is missing or cannot be used.
+        ConfigError: the calendar or a date in the settings is wrong, or a symbol is named twice.
+        ConnectionFailed: the network source did not answer.
+    """
+    repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
+    if repeated:
+        raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
+    return clean(read_table(settings), settings)
+
+
+def read_table(settings: DataSettings) -> Table:
+    """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`."""
+    if settings.source == "sample":
+        from forewalk.data.sources.sample import read_sample
+
+        return read_sample(settings.symbols)
+    if settings.source == "yahoo":
+        from forewalk.data.sources.yahoo import read_yahoo
+
+        return read_yahoo(settings)
+    if settings.path is None:
+        raise DataError(f"source {settings.source!r} needs data.path")
+    from forewalk.data.sources.files import read_files
+
+    return read_files(settings.path, settings.source, settings.symbols)

@@ -1,0 +1,158 @@
+"""What was wrong with the data and what was done about it, as values that can be printed and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forewalk.types import BoolArray, IntArray
+
+ACTIONS = {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "kept"}
+
+_SHOWN = 6  # names and reasons in a summary
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of damage in one symbol.
+
+    Attributes:
+        symbol: the symbol, or "" where the whole source is meant.
+        kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
+            "no_volume", "from_cache", "restated_history", "partial_last_bar".
+        policy: "refuse", "drop", "repair" or "flag"; "" for information.
+        action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
+            "kept", or "noted" for information.
+        count: bars concerned.
+        first, last: UTC close of the first and last of them, None where the source has no time for them.
+        message: one sentence.
+    """
+
+    symbol: str
+    kind: str
+    policy: str
+    action: str
+    count: int
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types; times as ISO 8601."""
+        values = {name: getattr(self, name) for name in ("symbol", "kind", "policy", "action", "count")}
+        times = {"first": _iso(self.first), "last": _iso(self.last)}
+        return {**values, **times, "message": self.message}
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """Everything found while loading and cleaning.
+
+    Attributes:
+        source: where the rows came from, as the user named it.
+        rows_read: rows the source delivered for the symbols asked for.
+        bars_kept: bars left after cleaning, all symbols together.
+        findings: sorted by symbol and kind.
+        refused: symbol -> reason, for symbols that never reach `data.min_history_bars`. Their bars stay in
+            `Bars`; they feed averages over the market and nothing else.
+        adjusted: symbols whose prices were rescaled by adj_close / close.
+    """
+
+    source: str
+    rows_read: int
+    bars_kept: int
+    findings: tuple[Finding, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
+    adjusted: tuple[str, ...] = ()
+
+    def of_kind(self, kind: str, symbol: str | None = None) -> tuple[Finding, ...]:
+        """Return the findings of one kind, of one symbol when given."""
+        return tuple(f for f in self.findings if f.kind == kind and symbol in (None, f.symbol))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "source": self.source,
+            "rows_read": self.rows_read,
+            "bars_kept": self.bars_kept,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "refused": dict(self.refused),
+            "adjusted": list(self.adjusted),
+        }
+
+    def summary_lines(self) -> list[str]:
+        """Return a short text: one line on the whole, one per kind of damage, one per refused symbol."""
+        lines = [f"{self.source}: {self.rows_read} rows read, {self.bars_kept} bars kept"]
+        if self.adjusted:
+            lines.append(f"adjusted by adj_close / close: {_some(self.adjusted)}")
+        groups: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.findings:
+            if finding.kind != "adjusted":
+                groups.setdefault((finding.kind, finding.action), []).append(finding)
+        for (kind, action), members in sorted(groups.items()):
+            bars = sum(finding.count for finding in members)
+            names = sorted({finding.symbol for finding in members if finding.symbol})
+            where = f" of {_some(names)}" if names else ""
+            lines.append(f"{kind}: {bars} {'bar' if bars == 1 else 'bars'}{where}, {action}")
+        reasons = list(self.refused.values())
+        lines.extend(f"refused {reason}" for reason in reasons[:_SHOWN])
+        if len(reasons) > _SHOWN:
+            lines.append(f"refused {len(reasons) - _SHOWN} more: {_some(list(self.refused)[_SHOWN:])}")
+        return lines
+
+
+def findings_by_symbol(
+    symbols: tuple[str, ...],
+    code: IntArray,
+    time: IntArray,
+    damaged: BoolArray,
+    kind: str,
+    policy: str,
+    message: str,
+    action: str | None = None,
+) -> list[Finding]:
+    """Return one finding for each symbol with a damaged row.
+
+    Args:
+        symbols: names; `code` counts into them.
+        code, time: symbol number and UTC close in microseconds of each row, length N.
+        damaged: the rows concerned, length N.
+        kind, policy, message: as in `Finding`; an empty policy makes it an information.
+        action: what happened, where it is not what the policy's name says.
+    """
+    rows = np.flatnonzero(damaged)
+    if not len(rows):
+        return []
+    action = action or (ACTIONS[policy] if policy else "noted")
+    rows = rows[np.lexsort((time[rows], code[rows]))]
+    starts = np.flatnonzero(np.diff(code[rows], prepend=-1))
+    stops = np.append(starts[1:], len(rows))
+    return [
+        Finding(
+            symbol=symbols[int(code[rows[start]])],
+            kind=kind,
+            policy=policy,
+            action=action,
+            count=int(stop - start),
+            first=_moment(int(time[rows[start]])),
+            last=_moment(int(time[rows[stop - 1]])),
+            message=message,
+        )
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+
+
+def _moment(microseconds: int) -> pd.Timestamp:
+    return pd.Timestamp(microseconds, unit="us", tz="UTC")
+
+
+def _iso(moment: pd.Timestamp | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _some(names: tuple[str, ...] | list[str], limit: int = _SHOWN) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,1 @@
+"""Where bars come from; each file returns a table as delivered."""

@@ -1,0 +1,167 @@
+"""Rows as a source delivered them, and rows placed in time: the two forms that cleaning works on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forewalk.data.quality import Finding
+from forewalk.errors import DataError
+from forewalk.types import BoolArray, FloatArray, IntArray
+
+NO_TIME = int(np.iinfo(np.int64).min)  # NaT as a number of microseconds
+OPEN, HIGH, LOW, CLOSE = range(4)
+_SYMBOL = re.compile(r"[\^A-Za-z0-9][A-Za-z0-9.\-^=_]{0,20}")
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """N rows in the order of the source, nothing checked but types.
+
+    Attributes:
+        symbols: names, length S.
+        origins: for messages: the file or service of each symbol, length S.
+        code: row -> position in `symbols`, int64 [N].
+        wall: the stamp as written, without its zone, microseconds [N].
+        instant: the stamp in UTC, microseconds [N]; NO_TIME where it was written without a zone.
+        line: 1-based line of the file [N]; 0 where there is none.
+        prices: open, high, low, close, float64 [N, 4].
+        volume: float64 [N].
+        findings: what reading already reports.
+        line_word: "line" for text files, "row" for others.
+    """
+
+    symbols: tuple[str, ...]
+    origins: tuple[str, ...]
+    code: IntArray
+    wall: IntArray
+    instant: IntArray
+    line: IntArray
+    prices: FloatArray
+    volume: FloatArray
+    findings: tuple[Finding, ...] = ()
+    line_word: str = "row"
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def where(self, row: int) -> str:
+        """Return "prices.csv line 17" for the messages."""
+        origin = self.origins[int(self.code[row])]
+        return f"{origin} {self.line_word} {self.line[row]}" if self.line[row] else origin
+
+    def keep(self, rows: BoolArray) -> Table:
+        """Return the rows where the mask is true."""
+        arrays = {name: getattr(self, name)[rows] for name in _ROW_ARRAYS}
+        return replace(self, **arrays)
+
+    def select(self, wanted: Sequence[str]) -> Table:
+        """Return the rows of `wanted`, numbered in that order; a missing one raises DataError."""
+        for symbol in wanted:
+            if symbol not in self.symbols:
+                origin = self.origins[0] if self.origins else "the source"
+                raise missing_symbol(symbol, self.symbols, origin)
+        number = np.full(len(self.symbols), -1, dtype=np.int64)
+        for position, symbol in enumerate(wanted):
+            number[self.symbols.index(symbol)] = position
+        origins = tuple(self.origins[self.symbols.index(symbol)] for symbol in wanted)
+        code = number[self.code]
+        chosen = replace(self, code=code).keep(code >= 0)
+        findings = tuple(f for f in self.findings if f.symbol in ("", *wanted))
+        return replace(chosen, symbols=tuple(wanted), origins=origins, findings=findings)
+
+
+_ROW_ARRAYS = ("code", "wall", "instant", "line", "prices", "volume")
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """N bars sorted by symbol and time, at most one per symbol and time.
+
+    Attributes:
+        symbols: names, length S.
+        code: row -> position in `symbols`, ascending, int64 [N].
+        time: UTC close, microseconds, ascending within a symbol [N].
+        prices: open, high, low, close, float64 [N, 4].
+        volume: float64 [N].
+        last_time: largest time of any row the source had in the span, kept or not, microseconds.
+        findings: everything reported so far.
+    """
+
+    symbols: tuple[str, ...]
+    code: IntArray
+    time: IntArray
+    prices: FloatArray
+    volume: FloatArray
+    last_time: int
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def keep(self, rows: BoolArray) -> Rows:
+        """Return the rows where the mask is true."""
+        arrays = {name: getattr(self, name)[rows] for name in ("code", "time", "prices", "volume")}
+        return replace(self, **arrays)
+
+    def note(self, findings: Iterable[Finding]) -> Rows:
+        """Return the same rows with more findings."""
+        return replace(self, findings=(*self.findings, *findings))
+
+    @property
+    def first_of_symbol(self) -> BoolArray:
+        """True [N] on the first row of each symbol."""
+        return np.asarray(np.diff(self.code, prepend=-1) != 0)
+
+
+def since_first(damaged: BoolArray, code: IntArray) -> BoolArray:
+    """True from the first damaged row of each symbol on; rows are sorted by symbol and time."""
+    if not len(damaged):
+        return damaged
+    total = np.cumsum(damaged)
+    first = np.diff(code, prepend=-1) != 0
+    before = np.maximum.accumulate(np.where(first, total - damaged, 0))
+    return np.asarray(total > before)
+
+
+def concatenate(tables: Sequence[Table]) -> Table:
+    """Return the rows of all tables, one after the other; a symbol in two tables raises DataError."""
+    symbols = tuple(symbol for table in tables for symbol in table.symbols)
+    origins = tuple(origin for table in tables for origin in table.origins)
+    for position, symbol in enumerate(symbols):
+        if (first := symbols.index(symbol)) != position:
+            raise DataError(f"{symbol} is in {origins[first]} and in {origins[position]}; remove one of them")
+    offsets = np.cumsum([0, *(len(table.symbols) for table in tables)])[:-1]
+    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in _ROW_ARRAYS}
+    arrays["code"] = np.concatenate(
+        [table.code + offset for table, offset in zip(tables, offsets, strict=True)]
+    )
+    findings = tuple(finding for table in tables for finding in table.findings)
+    word = tables[0].line_word
+    return Table(symbols=symbols, origins=origins, findings=findings, line_word=word, **arrays)
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether `text` is a safe symbol: up to 21 letters, digits and . - ^ = _, no piece of a path."""
+    return bool(_SYMBOL.fullmatch(text)) and ".." not in text
+
+
+def check_symbol(symbol: str, where: str) -> str:
+    """Return `symbol` if it is a safe name, else raise DataError."""
+    if not is_symbol(symbol):
+        raise DataError(
+            f"{where}: {symbol[:40]!r} is no symbol; it may have up to 21 letters, digits and . - ^ = _"
+        )
+    return symbol
+
+
+def missing_symbol(symbol: str, known: Sequence[str], where: str) -> DataError:
+    """Return the error for a symbol that `where` does not have; it names the nearest one."""
+    near = difflib.get_close_matches(symbol, known, n=1, cutoff=0.5)
+    listed = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
+    hint = f"did you mean {near[0]}?" if near else f"it has: {listed or 'nothing'}"
+    return DataError(f"{where} has no symbol {symbol!r}; {hint}")

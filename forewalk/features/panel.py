@@ -1,0 +1,169 @@
+"""From bars to the panel a model sees, and the labels it is trained on.
+
+`FeaturePanel` holds what is known at each close; `Labels` hold what came after. They are separate values
+so that a model's `predict` cannot be handed a label by accident.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
+from forewalk.settings.sections import FeatureSettings, LabelSettings
+from forewalk.types import Bars, BoolArray, FloatArray, frozen
+
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class FeaturePanel:
+    """Features of every symbol at every bar.
+
+    Attributes:
+        timestamps: UTC closes, length T. symbols: length S. names: length F.
+        values: float32 [T, S, F]; NaN for the whole row of a symbol where any of its features is missing.
+        scale: trailing volatility of the return over the horizon, log-return units, float64 [T, S];
+            forecasts and labels are expressed in multiples of it.
+        eligible: bool [T, S], True from the bar at which the symbol has its minimum history.
+    """
+
+    timestamps: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Float32Array
+    scale: FloatArray
+    eligible: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def known(self, rows: int) -> FeaturePanel:
+        """Return the first `rows` bars only: everything that was known at the close of bar `rows - 1`."""
+        return replace(
+            self,
+            timestamps=self.timestamps[:rows],
+            values=self.values[:rows],
+            scale=self.scale[:rows],
+            eligible=self.eligible[:rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What came after each bar.
+
+    Attributes:
+        returns: log return from close t to close t+h, float64 [T, S], minus the mean over the symbols when
+            `market_relative`; NaN where either close is missing.
+        scaled: `returns` divided by the panel's scale at t.
+        end: UTC close of bar t+h, length T; NaT where it lies beyond the data.
+        horizon_bars: h.
+    """
+
+    returns: FloatArray
+    scaled: FloatArray
+    end: pd.DatetimeIndex
+    horizon_bars: int
+
+    @property
+    def sign(self) -> FloatArray:
+        """-1, 0 or +1 of the return, NaN where unknown."""
+        return np.sign(self.returns)
+
+
+def build_features(
+    bars: Bars, settings: FeatureSettings, horizon_bars: int = 1, min_history_bars: int = 1
+) -> FeaturePanel:
+    """Compute the feature panel; the row of bar t depends on bars at or before t only."""
+    rows, columns = bars.close.shape
+    by_symbol = [_symbol_features(bars, column, settings) for column in range(columns)]
+    names = (*by_symbol[0], "market_return") if settings.market_return else tuple(by_symbol[0])
+    values = np.full((rows, columns, len(names)), np.nan)
+    for column, features in enumerate(by_symbol):
+        for position, feature in enumerate(features.values()):
+            values[bars.present[:, column], column, position] = feature
+    volatility = symbol_volatility(bars, settings.volatility_bars)
+    if settings.market_return:
+        values[:, :, -1] = _market_return(bars, volatility)[:, None]
+    values[~np.isfinite(values).all(axis=2)] = np.nan
+    return FeaturePanel(
+        timestamps=bars.timestamps,
+        symbols=bars.symbols,
+        names=names,
+        values=_read_only(values.astype(np.float32)),
+        scale=frozen(volatility * np.sqrt(horizon_bars)),
+        eligible=np.cumsum(bars.present, axis=0) >= min_history_bars,
+    )
+
+
+def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> Labels:
+    """Compute the label of every bar: its log return over the next `horizon_bars`, scaled by volatility."""
+    horizon = settings.horizon_bars
+    returns = np.full(bars.close.shape, np.nan)
+    if len(bars) > horizon:
+        returns[:-horizon] = np.log(bars.close[horizon:] / bars.close[:-horizon])
+    if settings.kind == "market_relative":
+        returns = returns - _mean_over_symbols(returns)[:, None]
+    end = bars.timestamps[horizon:].append(pd.DatetimeIndex([pd.NaT] * min(horizon, len(bars)), tz="UTC"))
+    return Labels(
+        returns=frozen(returns),
+        scaled=frozen(returns / panel.scale),
+        end=pd.DatetimeIndex(end).as_unit("us"),
+        horizon_bars=horizon,
+    )
+
+
+def symbol_volatility(bars: Bars, span: int) -> FloatArray:
+    """Return each symbol's trailing volatility per bar, [T, S], over its own bars; NaN where it has none."""
+    result = np.full(bars.close.shape, np.nan)
+    for column in range(len(bars.symbols)):
+        present = bars.present[:, column]
+        result[present, column] = usable_volatility(bars.close[present, column], span)
+    return result
+
+
+def one_bar_returns(bars: Bars, relative: bool = False) -> FloatArray:
+    """Return the log return from the symbol's previous bar, [T, S]; minus the market's mean when `relative`."""
+    result = np.full(bars.close.shape, np.nan)
+    for column in range(len(bars.symbols)):
+        present = bars.present[:, column]
+        result[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
+    return result - _mean_over_symbols(result)[:, None] if relative else result
+
+
+def _symbol_features(bars: Bars, column: int, settings: FeatureSettings) -> dict[str, FloatArray]:
+    present = bars.present[:, column]
+
+    def own(values: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(values[present, column])
+
+    return technical_features(
+        own(bars.open), own(bars.high), own(bars.low), own(bars.close), own(bars.volume), settings
+    )
+
+
+def _market_return(bars: Bars, volatility: FloatArray) -> FloatArray:
+    return np.clip(_mean_over_symbols(one_bar_returns(bars) / volatility), -LIMIT, LIMIT)
+
+
+def _mean_over_symbols(values: FloatArray) -> FloatArray:
+    """Mean over the symbols that have a value, [T]; NaN where none has.
+
+    Summed symbol by symbol, so that a symbol that is not there yet changes no bit of the sum.
+    """
+    total = np.zeros(len(values))
+    count = np.zeros(len(values))
+    for column in values.T:
+        there = np.isfinite(column)
+        total += np.where(there, column, 0.0)
+        count += there
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+
+
+def _read_only(values: Float32Array) -> Float32Array:
+    values.flags.writeable = False
+    return values

@@ -1,0 +1,50 @@
+"""The arithmetic of an account's returns, once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from forewalk.types import FloatArray
+
+
+def simple_returns(values: FloatArray) -> FloatArray:
+    """Return bar-over-bar returns of account values, [T]; the first is 0, as is any after a total loss."""
+    returns = np.zeros(len(values))
+    alive = values[:-1] > 0
+    returns[1:][alive] = values[1:][alive] / values[:-1][alive] - 1.0
+    return returns
+
+
+def drawdown_series(values: FloatArray) -> FloatArray:
+    """Return the fall from the highest value so far as a fraction <= 0, [T]."""
+    return np.asarray(values / np.maximum.accumulate(values) - 1.0, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class SharpeSample:
+    """A Sharpe ratio and what its uncertainty depends on.
+
+    Attributes:
+        sharpe: mean over standard deviation (ddof 1) per bar; NaN where nothing moved, as are the next two.
+        skew, kurtosis: third and fourth standardised moment (population; normal: 0 and 3).
+        observations: returns behind it.
+    """
+
+    sharpe: float
+    skew: float
+    kurtosis: float
+    observations: int
+
+
+def sharpe_sample(returns: FloatArray) -> SharpeSample:
+    """Summarise returns [T] for the functions below."""
+    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    if not spread > 1e-12:
+        return SharpeSample(math.nan, math.nan, math.nan, len(returns))
+    centred = returns - returns.mean()
+    variance = float((centred**2).mean())
+    skew, kurtosis = float((centred**3).mean()) / variance**1.5, float((centred**4).mean()) / variance**2
+    return SharpeSample(float(returns.mean()) / spread, skew, kurtosis, len(returns))

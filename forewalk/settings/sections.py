@@ -1,0 +1,279 @@
+"""All settings: one frozen tree, read from TOML, the environment and the command line.
+
+Later sources win: defaults, then the TOML file, then `FOREWALK_MODEL__HIDDEN_SIZE=64` from the
+environment, then `--set model.hidden_size=64`. An unknown key is refused with the nearest name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from forewalk.settings.base import Names, Section, Spans
+from forewalk.settings.trading import LiveSettings, RiskSettings
+
+Policy = Literal["refuse", "drop", "repair", "flag"]
+
+
+class CleaningSettings(Section):
+    """What to do with each kind of damage. Every rule looks only backwards in time.
+
+    `refuse` ends the symbol at its first damaged bar (or refuses the file where the damage is in the
+    file itself), `drop` removes the damaged bars, `repair` mends them, `flag` keeps and reports them.
+    """
+
+    duplicate_timestamps: Policy = "drop"
+    """Rows that repeat a timestamp: `drop` and `repair` keep the first one."""
+    unordered_timestamps: Policy = "repair"
+    """Rows out of time order: `repair` sorts them."""
+    zoneless_timestamps: Policy = "refuse"
+    """Intraday timestamps without a zone; `repair` reads them in the exchange's own zone. Dates are not affected."""
+    off_session: Policy = "drop"
+    """Bars on days or at times when the exchange was closed."""
+    non_finite: Policy = "drop"
+    """NaN or infinite prices."""
+    impossible_range: Policy = "repair"
+    """High below low, or open or close outside them; `repair` widens high and low."""
+    non_positive_price: Policy = "drop"
+    """Prices at or below zero."""
+    negative_volume: Policy = "repair"
+    """Volume below zero or not finite: `repair` sets it to zero."""
+    missing_sessions: Policy = "flag"
+    """Exchange sessions without a bar inside a series; `repair` carries the last close with zero volume."""
+    zero_volume_runs: Policy = "flag"
+    """Five or more bars in a row without volume (instruments that never report volume are exempt)."""
+    split_like_jumps: Policy = "flag"
+    """Moves over 40 % close to a split ratio; `repair` rescales the later bars, never the earlier ones."""
+    outliers: Policy = "drop"
+    """Closes off by a factor of 10 or 100 against the trailing median; kept again once the level has lasted."""
+
+
+class DataSettings(Section):
+    """Where the bars come from and what is required of them."""
+
+    source: Literal["sample", "csv", "parquet", "yahoo"] = "sample"
+    """`sample` (bundled with a dependency, offline), `csv` or `parquet` files, or `yahoo` (network)."""
+    symbols: Names = ()
+    """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo`)."""
+    path: Path | None = None
+    """File or folder of a `csv` or `parquet` source."""
+    start: str | None = None
+    """First session, YYYY-MM-DD; none means from the beginning."""
+    end: str | None = None
+    """Last session, YYYY-MM-DD, included; none means to the end."""
+    calendar: str = "XNYS"
+    """Exchange calendar by its exchange_calendars name: XNYS, XLON, 24/5, 24/7 ..."""
+    interval: Literal["1d", "1h", "30min", "15min", "5min", "1min"] = "1d"
+    """Bar length."""
+    min_history_bars: int = Field(252, ge=1)
+    """A symbol is used from the bar at which it has this many; one that never has is refused."""
+    cache: Path = Path("~/.cache/forewalk")
+    """Folder of the downloaded bars."""
+    offline: bool = False
+    """Never open a connection; use the cache or fail."""
+    cleaning: CleaningSettings = CleaningSettings()
+    """Policy for each kind of damage."""
+
+    @model_validator(mode="after")
+    def _path_where_needed(self) -> DataSettings:
+        if self.source in ("csv", "parquet") and self.path is None:
+            raise ValueError(f"source {self.source!r} needs a path: --path FOLDER_OR_FILE")
+        if self.source == "yahoo" and not self.symbols:
+            raise ValueError("source 'yahoo' needs symbols: --symbols AAPL,MSFT")
+        return self
+
+
+class FeatureSettings(Section):
+    """Which features a model sees. All are causal: a value depends on its bar and earlier ones only."""
+
+    return_spans: Spans = (1, 2, 5, 10, 21)
+    """Log returns over these many bars, divided by volatility."""
+    ema_spans: Spans = (10, 50)
+    """Distances of the close from these exponential moving averages, in units of volatility."""
+    sma_spans: Spans = (20,)
+    """Distances of the close from these simple moving averages, in units of volatility."""
+    gap: bool = True
+    """Overnight return: previous close to open."""
+    range: bool = True
+    """Log of high over low against its trailing mean."""
+    rsi_bars: int = Field(14, ge=0)
+    """Relative strength index; 0 leaves it out."""
+    macd: bool = True
+    """MACD histogram 12-26-9 over close."""
+    bollinger_bars: int = Field(20, ge=0)
+    """Position within Bollinger bands; 0 leaves it out."""
+    atr_bars: int = Field(14, ge=0)
+    """Average true range over close; 0 leaves it out."""
+    volatility_bars: int = Field(21, ge=5)
+    """Span of the realised volatility that scales returns and labels and is a feature itself."""
+    volume_bars: int = Field(21, ge=0)
+    """Span of the volume z-score; 0 leaves it out."""
+    market_return: bool = True
+    """Mean return of all loaded symbols on the same bar."""
+
+
+class LabelSettings(Section):
+    """What a model is asked to predict."""
+
+    kind: Literal["absolute", "market_relative"] = "absolute"
+    """The symbol's own return, or its return minus the mean of all symbols with a label on that bar."""
+    horizon_bars: int = Field(1, ge=1, le=252)
+    """Bars from the decision to the end of the label."""
+
+
+class FoldSettings(Section):
+    """Walk-forward windows."""
+
+    scheme: Literal["expanding", "rolling"] = "expanding"
+    """Train on everything so far, or on the last `train_bars` only."""
+    train_bars: int = Field(1250, ge=50)
+    """Bars before the first test bar; with `rolling` the length of every training window."""
+    refit_every_bars: int = Field(252, ge=1)
+    """Length of each test window, after which the model is trained again."""
+    embargo_bars: int = Field(1, ge=0)
+    """Bars left out between the end of the last training label and the first test bar, beyond the purge."""
+    validation_fraction: float = Field(0.2, gt=0.0, lt=0.9)
+    """Last part of each training window, kept for early stopping and purged from the rest."""
+
+
+class ModelSettings(Section):
+    """The forecaster and its training."""
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    """Recurrent cell."""
+    layers: int = Field(1, ge=1, le=8)
+    """Stacked recurrent layers."""
+    hidden_size: int = Field(32, ge=1, le=2048)
+    """Units per layer."""
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    """Dropout between layers and before the output."""
+    attention: bool = False
+    """Causal attention over the last `lookback_bars` hidden states."""
+    loss: Literal["gaussian_nll", "mse"] = "gaussian_nll"
+    """Gaussian likelihood (mean and std are learned) or squared error (std is the residual's)."""
+    scope: Literal["pooled", "per_symbol"] = "pooled"
+    """One model over all symbols, or one for each."""
+    lookback_bars: int = Field(60, ge=1, le=2048)
+    """Bars that warm the state before the first target of a sequence and before the first forecast."""
+    sequence_targets: int = Field(64, ge=1, le=4096)
+    """Targets per training sequence, each with a loss."""
+    batch_sequences: int = Field(32, ge=1)
+    """Sequences per gradient step; fewer where a pass would have less than 16 steps."""
+    learning_rate: float = Field(3e-3, gt=0.0)
+    """AdamW step size; validated and kept are the weights averaged over about one pass."""
+    weight_decay: float = Field(1e-2, ge=0.0)
+    """AdamW decay."""
+    clip_norm: float = Field(1.0, gt=0.0)
+    """Largest gradient norm."""
+    max_epochs: int = Field(20, ge=1)
+    """Passes over the training targets at the most."""
+    patience: int = Field(4, ge=1)
+    """Epochs without a better validation loss before training stops."""
+    seeds: int = Field(3, ge=1, le=100)
+    """Networks trained from different seeds and averaged."""
+    device: Literal["cpu", "auto", "cuda"] = "cpu"
+    """Where networks are trained: on `cuda` seeds and folds at once, equal to rounding; `auto` where there is one."""
+    max_age_bars: int = Field(504, ge=1)
+    """Bars after `valid_from` from which a model gives no forecast any more."""
+
+
+class StrategySettings(Section):
+    """The policy: from forecasts to target weights."""
+
+    kind: Literal["per_symbol", "cross_section"] = "per_symbol"
+    """Each symbol on its own thresholds, or long the best and short the worst by rank."""
+    direction: Literal["long_flat", "long_short"] = "long_flat"
+    """Whether short positions are allowed."""
+    entry: float = Field(0.02, ge=0.0)
+    """per_symbol: enter when |mean| / std reaches this."""
+    exit: float = 0.0
+    """per_symbol: leave when mean / std in the position's direction falls below this."""
+    min_hold_bars: int = Field(5, ge=0)
+    """Bars a position is kept before a signal may close it; stops work at once."""
+    stop_loss: float | None = Field(None, gt=0.0, lt=1.0)
+    """Close a position that has lost this fraction since its entry."""
+    take_profit: float | None = Field(None, gt=0.0)
+    """Close a position that has gained this fraction since its entry."""
+    top: int = Field(10, ge=1)
+    """cross_section: symbols held long (and short, with `long_short`)."""
+    hysteresis: int = Field(10, ge=0)
+    """cross_section: a held symbol stays until its rank falls below `top + hysteresis`."""
+    turnover_cap: float | None = Field(None, gt=0.0)
+    """cross_section: largest sum of |weight changes| per bar."""
+    sizing: Literal["fixed_fraction", "volatility_target"] = "fixed_fraction"
+    """Equal weights, or weights inversely proportional to the forecast std."""
+    fraction: float | None = Field(None, gt=0.0)
+    """fixed_fraction: weight of one position; none means max_gross over the number of places."""
+    target_volatility: float = Field(0.10, gt=0.0)
+    """volatility_target: annual volatility that one position of full weight share should have."""
+    max_weight: float = Field(0.25, gt=0.0)
+    """Largest |weight| of one symbol."""
+    max_gross: float = Field(0.95, gt=0.0)
+    """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
+
+
+class ExecutionSettings(Section):
+    """The simulated account: market orders fill at the next open, plus slippage, plus fee."""
+
+    cash: float = Field(100_000.0, gt=0.0)
+    """Starting cash."""
+    fee_bps: float = Field(1.0, ge=0.0, lt=10_000.0)
+    """Commission per fill in basis points of its value."""
+    slippage_bps: float = Field(4.0, ge=0.0, lt=10_000.0)
+    """Basis points by which every fill is worse than the open; never capped at the bar's range."""
+    fractional: bool = False
+    """Allow fractions of a share; otherwise orders are cut to whole shares."""
+    max_volume_share: float | None = Field(0.1, gt=0.0, le=1.0)
+    """Largest share of a bar's volume one fill may take; the rest is cancelled. None means no cap."""
+    stale_exit_bars: int = Field(10, ge=1)
+    """Bars without a price after which a position is closed at the last price known (delisting)."""
+
+
+class EvaluationSettings(Section):
+    """What a run is judged against."""
+
+    baselines: bool = True
+    """Train drift, ridge, boosted trees, ARIMA and the other recurrent cell on the same folds and rows."""
+    garch: bool = True
+    """Fit GARCH(1,1) per fold beside the volatility forecasts (on the first 20 symbols)."""
+    costs: bool = True
+    """Repeat the simulation over a grid of fees, slippage, delay and borrow cost."""
+    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    """Resampled accounts behind each interval."""
+
+
+class Settings(Section):
+    """Everything a run depends on."""
+
+    name: str = Field("backtest", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    """Part of the run folder's name."""
+    seed: int = Field(7, ge=0, lt=2**31)
+    """Seed of all randomness."""
+    jobs: int = Field(0, ge=0)
+    """Worker processes; 0 means one per core. Never changes a result."""
+    executor: Literal["local", "ray"] = "local"
+    """Where independent tasks run: processes on this machine, or a Ray cluster (extra `cluster`)."""
+    address: str = Field("auto", pattern=r"^(auto|[^\s/]+:[0-9]{1,5})$")
+    """Ray cluster: HOST:PORT of its head, or `auto` for the one this machine belongs to."""
+    data: DataSettings = DataSettings()
+    """Where the bars come from."""
+    features: FeatureSettings = FeatureSettings()
+    """What a model sees."""
+    label: LabelSettings = LabelSettings()
+    """What it predicts."""
+    folds: FoldSettings = FoldSettings()
+    """When it is trained and tested."""
+    model: ModelSettings = ModelSettings()
+    """The forecaster."""
+    strategy: StrategySettings = StrategySettings()
+    """The policy."""
+    execution: ExecutionSettings = ExecutionSettings()
+    """The simulated account."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """What it is judged against."""
+    risk: RiskSettings = RiskSettings()
+    """Limits of the paper account."""
+    live: LiveSettings = LiveSettings()
+    """The paper-trading daemon."""

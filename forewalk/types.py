@@ -1,0 +1,217 @@
+"""Frozen values that every part of the engine passes around.
+
+Time convention, everywhere: a timestamp is the **close** of its bar, timezone-aware UTC.
+Array convention: rows are bars (T), columns are symbols (S), float64, NaN where there is nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forewalk.errors import DataError
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Arrays = Mapping[str, npt.NDArray[Any]]  # named arrays that independent tasks share
+
+PRICE_FIELDS = ("open", "high", "low", "close")
+BAR_FIELDS = (*PRICE_FIELDS, "volume")
+
+
+def frozen(values: npt.ArrayLike) -> FloatArray:
+    """Return a read-only C-contiguous float64 copy of `values`."""
+    array = np.array(values, dtype=np.float64, order="C")
+    array.flags.writeable = False
+    return array
+
+
+def utc_index(timestamps: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return `timestamps` as a microsecond UTC index; a zone-less timestamp raises DataError."""
+    index = timestamps if isinstance(timestamps, pd.DatetimeIndex) else pd.DatetimeIndex(list(timestamps))
+    if index.tz is None:
+        raise DataError("timestamps have no time zone; localise them to the exchange's zone first")
+    return index.tz_convert("UTC").as_unit("us")
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """A price history: T bars of S symbols.
+
+    Attributes:
+        timestamps: UTC close of each bar, strictly increasing, length T.
+        symbols: column names, unique, length S.
+        open, high, low, close: prices, float64 [T, S], read-only, NaN where the symbol has no bar.
+        volume: traded units, float64 [T, S], read-only, NaN where the symbol has no bar.
+        calendar: name of the exchange calendar (exchange_calendars), e.g. "XNYS".
+        interval: "1d" for daily bars, else a pandas offset such as "1h" or "1min".
+
+    Raises:
+        DataError: shapes disagree, timestamps are not increasing or not zone-aware, symbols repeat.
+    """
+
+    timestamps: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    calendar: str = "XNYS"
+    interval: str = "1d"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timestamps", utc_index(self.timestamps))
+        if not (self.timestamps.is_monotonic_increasing and self.timestamps.is_unique):
+            raise DataError("bar timestamps must be strictly increasing; sort them and drop duplicates")
+        if len(set(self.symbols)) != len(self.symbols):
+            raise DataError(f"symbols repeat: {', '.join(self.symbols)}")
+        shape = (len(self.timestamps), len(self.symbols))
+        for field in BAR_FIELDS:
+            values = frozen(getattr(self, field))
+            if values.shape != shape:
+                raise DataError(
+                    f"{field} has shape {values.shape}, but the bars are {shape} (bars x symbols)"
+                )
+            object.__setattr__(self, field, values)
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def __repr__(self) -> str:
+        span = f"{self.timestamps[0]:%Y-%m-%d}..{self.timestamps[-1]:%Y-%m-%d}" if len(self) else "empty"
+        return f"Bars({len(self)} x {len(self.symbols)} symbols, {span}, {self.interval}, {self.calendar})"
+
+    @cached_property
+    def present(self) -> BoolArray:
+        """True [T, S] where the symbol has a bar (its close is not NaN)."""
+        return ~np.isnan(self.close)
+
+    def until(self, asof: pd.Timestamp) -> Bars:
+        """Return the bars that were known at `asof`: those whose close is at or before it."""
+        return self._rows(slice(0, int(self.timestamps.searchsorted(asof, side="right"))))
+
+    def since(self, first: pd.Timestamp) -> Bars:
+        """Return the bars whose close is at or after `first`."""
+        return self._rows(slice(int(self.timestamps.searchsorted(first, side="left")), None))
+
+    def select(self, symbols: Sequence[str]) -> Bars:
+        """Return the columns of `symbols`, in that order; an unknown symbol raises DataError."""
+        missing = [symbol for symbol in symbols if symbol not in self.symbols]
+        if missing:
+            raise DataError(f"no bars for {', '.join(missing)}; there are: {', '.join(self.symbols)}")
+        columns = [self.symbols.index(symbol) for symbol in symbols]
+        fields = {field: getattr(self, field)[:, columns] for field in BAR_FIELDS}
+        return replace(self, symbols=tuple(symbols), **fields)
+
+    def frame(self, symbol: str) -> pd.DataFrame:
+        """Return one symbol's existing bars as a DataFrame indexed by UTC close."""
+        column = self.symbols.index(symbol)
+        data = {field: getattr(self, field)[:, column] for field in BAR_FIELDS}
+        frame = pd.DataFrame(data, index=self.timestamps)
+        return frame[self.present[:, column]]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over calendar, interval, symbols, timestamps and every value, as hex."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.calendar, self.interval, self.symbols)).encode())
+        digest.update(self.timestamps.tz_localize(None).to_numpy("M8[us]").astype("<i8").tobytes())
+        for field in BAR_FIELDS:
+            canonical = np.where(np.isnan(getattr(self, field)), np.nan, getattr(self, field))
+            digest.update(canonical.astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def _rows(self, rows: slice) -> Bars:
+        fields = {field: getattr(self, field)[rows] for field in BAR_FIELDS}
+        return replace(self, timestamps=self.timestamps[rows], **fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """What the timeline said at the close of every bar; NaN where it said nothing.
+
+    Attributes:
+        timestamps: `asof` of each row, UTC, length T.
+        symbols: length S.
+        mean: expected log return from close t to close t+h, float64 [T, S]
+            (relative to the universe's mean when the label is `market_relative`).
+        std: its standard deviation, same units, > 0.
+        p_up: probability that the return is positive, in (0, 1).
+        horizon_bars: h.
+        model_ids: the model behind each row, length T, "" where there is none.
+        trained_until: end of the last label that model saw, length T, NaT where there is none.
+    """
+
+    timestamps: pd.DatetimeIndex
+    symbols: tuple[str, ...]
+    mean: FloatArray
+    std: FloatArray
+    p_up: FloatArray
+    horizon_bars: int
+    model_ids: tuple[str, ...]
+    trained_until: pd.DatetimeIndex
+
+    def __post_init__(self) -> None:
+        shape = (len(self.timestamps), len(self.symbols))
+        for field in ("mean", "std", "p_up"):
+            values = frozen(getattr(self, field))
+            if values.shape != shape:
+                raise ValueError(f"{field} has shape {values.shape}, expected {shape}")
+            object.__setattr__(self, field, values)
+
+    def __len__(self) -> int:
+        return len(self.timestamps)
+
+    def __repr__(self) -> str:  # backtrader prints parameters into chart labels
+        return f"Forecasts({len(self)} x {len(self.symbols)}, h={self.horizon_bars})"
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """Loss per epoch of one network.
+
+    Attributes:
+        model_id: the model this network belongs to, e.g. "fold-03".
+        network: which of its networks, e.g. "seed-0" or "AAPL/seed-0".
+        train_loss, valid_loss: mean loss per target, one value per epoch.
+        best_epoch: 0-based epoch whose weights were kept.
+    """
+
+    model_id: str
+    network: str
+    train_loss: tuple[float, ...]
+    valid_loss: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationResult:
+    """What one Cerebro run did. All times are UTC.
+
+    Attributes:
+        equity: one row per bar; columns time, equity, cash, gross_exposure (sum of |weights|), benchmark
+            (value of the same cash put into an equal-weight portfolio of the symbols and held).
+        orders: decided_at, symbol, side, quantity, type, status, reason, filled_at, fill_price, fee, one row
+            per order. A partial fill has the filled quantity in `filled_quantity`.
+        trades: one row per round trip: symbol, side, quantity, opened_at, closed_at, entry_price,
+            exit_price, bars_held, fees, pnl, return.
+        decisions: one row per target that changed: asof, symbol, target_weight, forecast_mean, forecast_std.
+        open_positions: symbol, quantity, entry_price, last_price, value, unrealised, marked at the last close.
+        counts: orders, filled, partial, rejected, margin, cancelled, pending; fees_paid, slippage_paid.
+    """
+
+    equity: pd.DataFrame
+    orders: pd.DataFrame
+    trades: pd.DataFrame
+    decisions: pd.DataFrame
+    open_positions: pd.DataFrame
+    counts: dict[str, float]

@@ -1,0 +1,1 @@
+"""LSTM, GRU and attention: networks, their training, the forecaster."""

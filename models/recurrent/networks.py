@@ -1,0 +1,142 @@
+"""Recurrent networks that read a sequence once and answer at every step.
+
+Shapes: L steps, B sequences, F features, H hidden units. Time-major, so that step t is one contiguous block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from forewalk.settings.sections import ModelSettings
+
+# At these sizes intra-op threads cost several times the CPU for less speed; processes are the parallelism.
+torch.set_num_threads(1)
+
+LOG_STD_LIMIT = 4.0  # std of a scaled return between 0.018 and 55
+
+
+@dataclass
+class State:
+    """What a network remembers between two calls.
+
+    `recurrent` is [layers, B, H] (a pair of them for an LSTM); `recent` the last hidden outputs
+    [<= lookback - 1, B, H] that attention still looks at.
+    """
+
+    recurrent: Tensor | tuple[Tensor, Tensor]
+    recent: Tensor | None = None
+
+
+class RecurrentForecaster(nn.Module):
+    """LSTM or GRU, optionally causal attention, then mean and log std of the scaled return at every step."""
+
+    def __init__(self, features: int, settings: ModelSettings) -> None:
+        super().__init__()
+        cell = nn.LSTM if settings.cell == "lstm" else nn.GRU
+        between = settings.dropout if settings.layers > 1 else 0.0
+        self.cell = cell(features, settings.hidden_size, settings.layers, dropout=between)
+        self.attention = (
+            CausalAttention(settings.hidden_size, settings.lookback_bars) if settings.attention else None
+        )
+        self.dropout = nn.Dropout(settings.dropout)
+        self.head = nn.Linear(settings.hidden_size, 2)
+        nn.init.zeros_(self.head.bias)  # start from the honest forecast: mean 0, std 1
+        nn.init.normal_(self.head.weight, std=0.01)
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
+        """Read x [L, B, F] from `state`; return mean [L, B], log std [L, B] and the state after it."""
+        out, after = self.read(x, state)
+        return *moments(out), after
+
+    def read(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read x [L, B, F] from `state`; return what `moments` understands, [L, B, 2], and the state after it."""
+        hidden, recurrent = self.cell(x, None if state is None else state.recurrent)  # [L, B, H]
+        recent = None
+        if self.attention is not None:
+            hidden, recent = self.attention(hidden, None if state is None else state.recent)
+        return self.head(self.dropout(hidden)), State(recurrent, recent)
+
+    @torch.no_grad()
+    def warmed(self, x: Tensor) -> State:
+        """Read x [L, B, F] from a fresh state, without a forecast and without a gradient; return the state."""
+        hidden, recurrent = self.cell(x)  # [L, B, H]
+        if self.attention is None:
+            return State(recurrent)
+        return State(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])
+
+
+class CausalAttention(nn.Module):
+    """Each step looks back at the last `lookback` hidden states, its own included, and adds what it finds.
+
+    Single-head scaled dot-product attention (Vaswani et al. 2017) with a learned bias per distance.
+    """
+
+    def __init__(self, hidden: int, lookback: int) -> None:
+        super().__init__()
+        self.lookback = lookback
+        self.query = nn.Linear(hidden, hidden, bias=False)
+        self.key = nn.Linear(hidden, hidden, bias=False)
+        self.value = nn.Linear(hidden, hidden, bias=False)
+        self.distance_bias = nn.Parameter(torch.zeros(lookback))
+        nn.init.zeros_(self.value.weight)  # start as the plain network
+
+    def forward(self, hidden: Tensor, recent: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Map hidden [L, B, H], preceded by `recent` [R, B, H], to [L, B, H]; return also the new `recent`."""
+        steps, _, size = hidden.shape
+        past = hidden if recent is None else torch.cat([recent, hidden])  # [R + L, B, H]
+        before = len(past) - steps
+        query = self.query(hidden).transpose(0, 1)  # [B, L, H]
+        key = self.key(past).transpose(0, 1)  # [B, R + L, H]
+        value = self.value(past).transpose(0, 1)
+        distance = before + torch.arange(steps)[:, None] - torch.arange(len(past))[None, :]  # [L, R + L]
+        visible = (distance >= 0) & (distance < self.lookback)
+        bias = self.distance_bias[distance.clamp(0, self.lookback - 1)].masked_fill(~visible, float("-inf"))
+        weights = torch.softmax(query @ key.transpose(1, 2) / size**0.5 + bias, dim=-1)  # [B, L, R + L]
+        found = (weights @ value).transpose(0, 1)  # [L, B, H]
+        keep = min(self.lookback - 1, len(past))
+        return hidden + found, past[len(past) - keep :]
+
+
+def moments(out: Tensor) -> tuple[Tensor, Tensor]:
+    """Split a network's answers [..., 2] into the mean and the log std, which is kept within its limit."""
+    return out[..., 0], LOG_STD_LIMIT * torch.tanh(out[..., 1] / LOG_STD_LIMIT)
+
+
+def gaussian_nll(mean: Tensor, log_std: Tensor, target: Tensor) -> Tensor:
+    """Negative log likelihood of `target` under N(mean, exp(log_std)^2), without the constant; elementwise."""
+    return log_std + 0.5 * ((target - mean) * torch.exp(-log_std)) ** 2
+
+
+def squared_error(mean: Tensor, log_std: Tensor, target: Tensor) -> Tensor:
+    """Squared error of the mean; `log_std` is ignored."""
+    return (target - mean) ** 2
+
+
+@torch.no_grad()
+def gaussian_nll_slope(out: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of `weight * gaussian_nll(*moments(out), target)` and its gradient, [..., 2] like `out`.
+
+    The bits are autograd's, which takes twice as long for operations of this size.
+    """
+    squashed = torch.tanh(out[..., 1] / LOG_STD_LIMIT)
+    log_std = LOG_STD_LIMIT * squashed
+    inverse = torch.exp(-log_std)
+    missed = target - out[..., 0]
+    z = missed * inverse
+    weighted = weight * z
+    slope = torch.empty_like(out)
+    torch.mul(weighted, -inverse, out=slope[..., 0])
+    slope[..., 1] = torch.ops.aten.tanh_backward(weight - weighted * missed * inverse, squashed)
+    return ((log_std + 0.5 * z**2) * weight).sum(), slope
+
+
+@torch.no_grad()
+def squared_error_slope(out: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of `weight * squared_error(...)` and its gradient, [..., 2] like `out`."""
+    missed = target - out[..., 0]
+    slope = torch.zeros_like(out)
+    torch.mul(weight * missed, -2.0, out=slope[..., 0])
+    return (missed**2 * weight).sum(), slope
