@@ -25,7 +25,7 @@ test: $(STAMP)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
 
 test-faults: $(STAMP)  ## run the fault matrix of paper trading (a quarter of an hour)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/live $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)
 
 lint: $(STAMP)  ## check style and formatting
 	$(BIN)/python -m ruff check .

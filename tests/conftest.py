@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from making import REPOSITORY, make_bars, make_settings
+from helpers.making import REPOSITORY, make_bars, make_settings
 
 # No deadline: machines differ. In CI the same examples every time, elsewhere new ones.
 hypothesis.settings.register_profile("forewalk", deadline=None, derandomize="CI" in os.environ)

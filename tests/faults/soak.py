@@ -21,7 +21,7 @@ from in_process import Desk  # noqa: E402
 
 from broker.ids import parse_client_order_id  # noqa: E402
 from broker.simulator.harness import start_simulator  # noqa: E402
-from live.live_values import live_settings, random_forecasts, some_bars  # noqa: E402
+from helpers.live_values import live_settings, random_forecasts, some_bars  # noqa: E402
 
 FULL_REPLAY = 126
 MEGABYTE = 1024  # ru_maxrss is in kilobytes

@@ -8,7 +8,7 @@ from in_process import Desk
 from broker.simulator.harness import start_simulator
 from forewalk.sessions import session_grid, sessions_between
 from forewalk.types import Bars
-from live.live_values import SYMBOLS, live_settings, random_forecasts
+from helpers.live_values import SYMBOLS, live_settings, random_forecasts
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

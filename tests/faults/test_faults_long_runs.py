@@ -9,7 +9,7 @@ import pytest
 from in_process import Desk
 
 from broker.simulator.harness import start_simulator
-from live.live_values import live_settings, random_forecasts, some_bars
+from helpers.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

@@ -12,7 +12,7 @@ from broker.alpaca.stream import TradeHints, _HintStream
 from broker.journal.journal import Journal
 from broker.simulator.harness import start_simulator
 from engine.live.watch.notify import LOG_FILES, Watch, start_log
-from live.live_values import live_settings, random_forecasts, some_bars
+from helpers.live_values import live_settings, random_forecasts, some_bars
 
 MILLION = 1_000_000
 FRAMES = [

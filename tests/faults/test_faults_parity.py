@@ -8,7 +8,7 @@ from in_process import Desk
 
 from broker.simulator.harness import start_simulator
 from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
-from live.live_values import live_settings, random_forecasts, some_bars
+from helpers.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 

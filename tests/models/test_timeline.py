@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forewalk.errors import LookaheadError
 from forewalk.features.panel import build_features
 from forewalk.settings.sections import FeatureSettings
-from making import make_bars
+from helpers.making import make_bars
 from models.base import ScaledForecast
 from models.timeline import Timeline
 

@@ -5,7 +5,7 @@ import pytest
 
 from engine.simulation.cerebro import build_cerebro
 from forewalk.types import Forecasts
-from making import make_bars, make_settings
+from helpers.making import make_bars, make_settings
 from strategies.indicator import ForecastIndicator, ForecastTable, backtrader_times
 
 

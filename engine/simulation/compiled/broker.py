@@ -2,7 +2,7 @@
 
 Each function names what it equals: `strategies/signal.py` sends, backtrader's `BackBroker` with the filler and
 the costs of `engine/simulation/cerebro.py` checks and fills. The policy never adds to a position and never turns one
-round, so an order either opens or closes; `tests/vector` would notice if that changed.
+round, so an order either opens or closes; `tests/engine/simulation/compiled` would notice if that changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compiled simulation of the signal policy: thousands of settings on one set of forecasts.
 
-Equal to `engine.simulation.cerebro.simulate` with `SignalStrategy`, order by order and bar by bar (`tests/vector`).
-It needs numba, which the extra `fast` brings.
+Equal to `engine.simulation.cerebro.simulate` with `SignalStrategy`, order by order and bar by bar
+(`tests/engine/simulation/compiled`). It needs numba, which the extra `fast` brings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the compiled simulation works on: the panel, the rules, the account's book, and sums as NumPy takes them.
 
-`tests/vector` holds the compiled code equal to the Cerebro run, order by order. `fastmath` stays off: it would
-let the compiler take sums in another order, and a sum in another order may tip a comparison.
+`tests/engine/simulation/compiled` holds the compiled code equal to the Cerebro run, order by order. `fastmath` stays
+off: it would let the compiler take sums in another order, and a sum in another order may tip a comparison.
 
 Shapes: T bars, S symbols; all matrices [T, S], C-contiguous. Prices are carried over missing bars.
 """

@@ -1,0 +1,196 @@
+"""A sweep tries what it says on the stored forecasts, records every try, and does not flatter."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from engine.cli.app import app
+from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.runs.stored import stored_forecasts
+from engine.simulation.cerebro import simulate
+from engine.sweep.grid import parse_axis, setting
+from engine.sweep.job import BATCH, sweep, write_sweep
+from engine.sweep.page import drawn_axes, heat_table
+from engine.sweep.result import best_rows, sweep_lines
+from forewalk.errors import DataError, ForewalkError
+from helpers.run_folders import make_run
+
+AXES = [parse_axis("strategy.entry=0:0.3:0.1"), parse_axis("strategy.min_hold_bars=0,5,9")]
+THREE = [*AXES, parse_axis("strategy.stop_loss=none,0.05")]
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs") / "one")
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """The finished run, alone in a folder without a ledger."""
+    return Path(shutil.copytree(finished_run, tmp_path / "one"))
+
+
+@pytest.fixture(scope="module")
+def result(finished_run, tmp_path_factory):
+    return sweep(Path(shutil.copytree(finished_run, tmp_path_factory.mktemp("other") / "one")), THREE)
+
+
+def test_every_setting_is_recorded_with_its_account(run):
+    found = sweep(run, AXES)
+    trials = Ledger(run.parent / LEDGER_FILE).trials()
+    assert len(trials) == len(found.table) == 12
+    assert {trial.kind for trial in trials} == {"sweep"}
+    assert [json.loads(trial.settings)["strategy.min_hold_bars"] for trial in trials[:4]] == [0, 5, 9, 0]
+    assert [trial.sharpe_per_bar for trial in trials] == found.table["sharpe_per_bar"].tolist()
+
+
+def test_a_row_of_the_table_is_what_the_cerebro_run_gives(run):
+    from engine.runs.folder import read_run
+    from forewalk.data.loading import load_bars
+    from forewalk.settings.loading import load_settings
+
+    found = sweep(run, AXES)
+    base = load_settings(run / "config.toml", environment={})
+    bars, _ = load_bars(base.data)
+    forecasts = stored_forecasts(read_run(run), bars, base)
+    other = base.model_copy(
+        update={"strategy": base.strategy.model_copy(update={"entry": 0.2, "min_hold_bars": 9})}
+    )
+    expected = simulate(bars, forecasts, other)
+    row = found.table[(found.table["strategy.entry"] == 0.2) & (found.table["strategy.min_hold_bars"] == 9)]
+    assert row["filled"].item() == expected.counts["filled"]
+    last = expected.equity["equity"].iloc[-1] / expected.equity["equity"].iloc[0] - 1
+    assert row["total_return"].item() == pytest.approx(last, rel=1e-12)
+
+
+def test_the_runs_own_settings_give_its_account_again(result):
+    assert result.equals_run
+    assert result.own == {"strategy.entry": 0.02, "strategy.min_hold_bars": 5, "strategy.stop_loss": None}
+
+
+def test_an_account_that_is_not_the_runs_any_more_is_said(run):
+    equity = pd.read_parquet(run / "equity.parquet")
+    equity.loc[10, "equity"] += 0.01
+    equity.to_parquet(run / "equity.parquet", index=False)
+    found = sweep(run, AXES)
+    assert not found.equals_run
+    assert "the code has changed since" in sweep_lines(found)[-1]
+
+
+def test_changed_data_are_refused(run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "data_fingerprint": "0" * 64}))
+    with pytest.raises(DataError, match="have changed since the run"):
+        sweep(run, AXES)
+    assert not (run.parent / LEDGER_FILE).exists()
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_sweep(run):
+    (run.parent / LEDGER_FILE).write_text("no ledger")
+    with pytest.raises(ForewalkError, match="the ledger of trials failed"):
+        sweep(run, AXES)
+
+
+def test_an_interrupted_sweep_has_recorded_what_it_tried(run):
+    axes = [parse_axis(f"strategy.entry=0:{BATCH / 1000}:0.001"), parse_axis("strategy.min_hold_bars=5,6")]
+
+    def stop(what, done, total):
+        if what == "settings":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(run, axes, progress=stop)
+    assert len(Ledger(run.parent / LEDGER_FILE).trials()) == BATCH
+
+
+def test_trying_the_same_again_adds_no_luck(run):
+    once = sweep(run, AXES).luck
+    twice = sweep(run, AXES).luck
+    assert once == twice
+    assert len(Ledger(run.parent / LEDGER_FILE).trials()) == 24
+
+
+def test_trying_more_raises_the_bar(run):
+    few, many = sweep(run, AXES).luck, sweep(run, THREE).luck
+    assert few["trials"] == 12
+    assert many["trials"] == 24
+    assert many["effective"] > few["effective"]
+
+
+def test_threads_do_not_change_a_sweep(run):
+    pd.testing.assert_frame_equal(sweep(run, AXES, jobs=1).table, sweep(run, AXES, jobs=3).table)
+
+
+def test_the_best_rows_have_the_highest_ratios(result):
+    best = best_rows(result, 3)["sharpe"].to_numpy()
+    assert (np.diff(best) <= 0).all()
+    assert best[0] == result.table["sharpe"].max()
+
+
+def test_a_cell_is_the_median_over_what_is_not_drawn(result):
+    across, down = drawn_axes(result)
+    assert (across.key, down.key) == ("strategy.entry", "strategy.min_hold_bars")
+    rows = result.table[(result.table[across.key] == 0.1) & (result.table[down.key] == 9)]
+    assert len(rows) == 2
+    assert heat_table(result, "sharpe")[2, 1] == rows["sharpe"].median()
+
+
+def test_one_axis_is_drawn_as_one_row(run):
+    found = sweep(run, [parse_axis("strategy.stop_loss=none,0.02,0.05")])
+    assert heat_table(found, "total_return").shape == (1, 3)
+    assert "<svg" in (write_sweep(found) / "heatmap.svg").read_text()
+
+
+def test_the_page_stands_alone_and_the_files_hold_every_setting(result):
+    folder = write_sweep(result)
+    page = (folder / "index.html").read_text()
+    assert page.count("<svg") == 4
+    assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page) == []
+    assert "worth" in page
+    assert len(pd.read_csv(folder / "settings.csv")) == len(result.table)
+    assert json.loads((folder / "sweep.json").read_text())["settings"] == 24
+
+
+def test_each_sweep_has_a_folder_of_its_own(run):
+    folders = [write_sweep(sweep(run, AXES)).name for _ in range(2)]
+    assert folders == ["001", "002"]
+
+
+def test_settings_that_never_trade_are_said_and_drawn(run):
+    found = sweep(run, [parse_axis("strategy.entry=50,60")])
+    assert sweep_lines(found) == ["None of the 2 settings traded."]
+    assert "no setting traded" in (write_sweep(found) / "index.html").read_text()
+
+
+def test_the_command_prints_the_outcome_and_where_it_is(run):
+    done = CliRunner().invoke(app, ["sweep", str(run), "--vary", "strategy.entry=0,0.1", "--jobs", "1"])
+    assert done.exit_code == 0, done.output
+    assert "Of 2 settings the best" in done.output
+    assert "sweeps/001/index.html" in done.output.replace("\n", "")
+
+
+def test_the_command_speaks_json(run):
+    done = CliRunner().invoke(app, ["sweep", str(run), "--vary", "strategy.entry=0,0.1", "--json"])
+    shown = json.loads(done.output)
+    assert shown["axes"] == {"strategy.entry": [0, 0.1]}
+    assert shown["luck"]["trials"] == 2
+
+
+def test_restored_forecasts_are_the_stored_ones(finished_run):
+    from engine.runs.folder import forecast_table, read_run
+    from forewalk.data.loading import load_bars
+    from forewalk.settings.loading import load_settings
+
+    stored = read_run(finished_run)
+    base = load_settings(finished_run / "config.toml", environment={})
+    bars, _ = load_bars(base.data)
+    forecasts = stored_forecasts(stored, bars, base)
+    again = forecast_table(forecasts, np.full(forecasts.mean.shape, np.nan)).drop(columns="actual")
+    pd.testing.assert_frame_equal(again, stored.forecasts.drop(columns="actual"), check_dtype=False)
+    assert setting(base, "strategy.entry") == 0.02

@@ -1,0 +1,355 @@
+"""Every policy of every kind of damage, on short series whose right answer is plain."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.table import NO_TIME, concatenate
+from forewalk.errors import ConfigError, DataError
+from forewalk.sessions import microseconds
+from forewalk.settings.sections import DataSettings
+from helpers.data_tables import daily, make_table
+
+NAN, INF = np.nan, np.inf
+
+
+def closes(table, **policies):
+    """Return the cleaned closes of the first symbol and its report."""
+    bars, report = clean(table, daily(**policies))
+    return bars.frame(bars.symbols[0])["close"].tolist(), report
+
+
+def expect(table, kind, policy, wanted, count=1, action=None):
+    found, report = closes(table, **{kind: policy})
+    (finding,) = report.of_kind(kind)
+    action = action or {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "kept"}[policy]
+    assert found == pytest.approx(wanted, nan_ok=True)
+    assert (finding.symbol, finding.policy, finding.action, finding.count) == ("AAA", policy, action, count)
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("refuse", [10, 11]), ("drop", [10, 11, 13]), ("repair", [10, 11, 11, 13]), ("flag", [10, 11, 13])],
+)
+def test_a_close_that_is_no_number(policy, wanted):
+    expect(make_table([10, 11, NAN, 13]), "non_finite", policy, wanted)  # a kept NaN is no bar
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("refuse", [10, 11]), ("drop", [10, 11, 13]), ("repair", [10, 11, 11, 13]), ("flag", [10, 11, INF, 13])],
+)
+def test_a_close_that_is_infinite(policy, wanted):
+    expect(make_table([10, 11, INF, 13]), "non_finite", policy, wanted)
+
+
+def test_repair_rebuilds_missing_prices_from_the_bars_own_close():
+    table = make_table([10, 11], open=[10, NAN], high=[10, NAN], low=[10, 9])
+    bars, _ = clean(table, daily(non_finite="repair"))
+    assert [bars.open[1, 0], bars.high[1, 0], bars.low[1, 0], bars.close[1, 0]] == [11, 11, 9, 11]
+
+
+def test_repair_carries_the_last_close_with_zero_volume_where_the_close_is_missing():
+    bars, _ = clean(make_table([10, NAN, 12]), daily(non_finite="repair"))
+    assert (bars.close[1, 0], bars.volume[1, 0]) == (10, 0)
+
+
+def test_repair_drops_a_first_bar_without_a_close():
+    found, _ = closes(make_table([NAN, 11, 12]), non_finite="repair")
+    assert found == [11, 12]
+
+
+@pytest.mark.parametrize("bad", [0.0, -5.0])
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        ("refuse", [10, 11]),
+        ("drop", [10, 11, 13]),
+        ("repair", [10, 11, 11, 13]),
+        ("flag", [10, 11, None, 13]),
+    ],
+)
+def test_a_close_at_or_below_zero(bad, policy, wanted):
+    wanted = [bad if value is None else value for value in wanted]
+    expect(make_table([10, 11, bad, 13]), "non_positive_price", policy, wanted)
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("refuse", [10, 11]), ("drop", [10, 11, 13]), ("repair", [10, 11, 12, 13]), ("flag", [10, 11, 12, 13])],
+)
+def test_a_high_below_the_close(policy, wanted):
+    expect(make_table([10, 11, 12, 13], high=[10, 11, 9, 13]), "impossible_range", policy, wanted)
+
+
+def test_repair_widens_high_and_low_to_the_bars_prices():
+    bars, _ = clean(make_table([10, 12], high=[10, 9], low=[10, 13]), daily(impossible_range="repair"))
+    assert (bars.high[1, 0], bars.low[1, 0]) == (13, 9)
+
+
+def test_rounding_of_adjusted_prices_is_no_impossible_range():
+    _, report = closes(make_table([10, 11], high=[10, 11 * (1 - 9e-5)]))
+    assert not report.of_kind("impossible_range")
+
+
+@pytest.mark.parametrize("bad", [-1.0, NAN, INF])
+@pytest.mark.parametrize(
+    ("policy", "volume"), [("refuse", [5]), ("drop", [5, 5]), ("repair", [5, 0, 5]), ("flag", [5, None, 5])]
+)
+def test_a_volume_below_zero_or_no_number(bad, policy, volume):
+    bars, report = clean(make_table([10, 11, 12], volume=[5, bad, 5]), daily(negative_volume=policy))
+    wanted = [bad if value is None else value for value in volume]
+    np.testing.assert_array_equal(bars.volume[:, 0], wanted)
+    assert report.of_kind("negative_volume")[0].count == 1
+
+
+WEEKEND = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-04", "2020-01-06"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted", "action"),
+    [
+        ("refuse", [10, 11], "ended"),
+        ("drop", [10, 11, 13], "dropped"),
+        ("repair", [10, 11, 13], "dropped"),
+        ("flag", [10, 11, 12, 13], "kept"),
+    ],
+)
+def test_a_bar_on_a_saturday(policy, wanted, action):
+    expect(make_table([10, 11, 12, 13], dates=WEEKEND), "off_session", policy, wanted, action=action)
+
+
+REPEATED = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-03", "2020-01-06"])
+
+
+@pytest.mark.parametrize("policy", ["drop", "repair", "flag"])
+def test_of_a_repeated_timestamp_the_first_row_counts(policy):
+    expect(
+        make_table([10, 11, 12, 13], dates=REPEATED),
+        "duplicate_timestamps",
+        policy,
+        [10, 11, 13],
+        action="dropped",
+    )
+
+
+def test_a_repeated_timestamp_can_refuse_the_file_with_its_line():
+    with pytest.raises(DataError, match=r"prices.csv line 4: AAA repeats a timestamp"):
+        closes(make_table([10, 11, 12, 13], dates=REPEATED), duplicate_timestamps="refuse")
+
+
+SHUFFLED = pd.DatetimeIndex(["2020-01-02", "2020-01-06", "2020-01-03", "2020-01-07"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("drop", [10, 12, 13]), ("repair", [10, 12, 11, 13]), ("flag", [10, 12, 11, 13])],
+)
+def test_a_row_out_of_time_order(policy, wanted):
+    action = "dropped" if policy == "drop" else "repaired"
+    expect(
+        make_table([10, 11, 12, 13], dates=SHUFFLED), "unordered_timestamps", policy, wanted, action=action
+    )
+
+
+def test_a_row_out_of_time_order_can_refuse_the_file_with_its_line():
+    with pytest.raises(DataError, match=r"prices.csv line 3: AAA is out of time order; sort"):
+        closes(make_table([10, 11, 12, 13], dates=SHUFFLED), unordered_timestamps="refuse")
+
+
+GAP = pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-01-08", "2020-01-09"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("refuse", [10, 11]), ("drop", [10, 11, 12, 13]), ("repair", [10, 11, 11, 11, 12, 13]),
+     ("flag", [10, 11, 12, 13])],
+)  # fmt: skip
+def test_two_missing_sessions(policy, wanted):
+    expect(
+        make_table([10, 11, 12, 13], dates=GAP),
+        "missing_sessions",
+        policy,
+        wanted,
+        2,
+        "kept" if policy == "drop" else None,
+    )
+
+
+def test_carried_bars_have_no_volume_and_stop_after_five_sessions():
+    dates = pd.DatetimeIndex(["2020-01-02", "2020-01-31"])
+    bars, _ = clean(make_table([10, 11], dates=dates), daily(missing_sessions="repair"))
+    assert bars.close[:, 0].tolist() == [10] * 6 + [11]
+    assert bars.volume[1:6, 0].tolist() == [0] * 5
+
+
+def test_a_symbol_that_ends_is_carried_as_if_its_end_were_unknown():
+    pair = concatenate([make_table([10, 11], "AAA"), make_table(np.arange(50, 70), "BBB")])
+    bars, _ = clean(pair, daily(missing_sessions="repair"))
+    assert bars.frame("AAA")["close"].tolist() == [10] + [11] * 6
+
+
+@pytest.mark.parametrize(("policy", "bars_left"), [("refuse", 6), ("drop", 7), ("repair", 9), ("flag", 9)])
+def test_a_run_without_volume_counts_from_its_fifth_bar(policy, bars_left):
+    table = make_table(np.full(9, 10.0), volume=[7, 7, 0, 0, 0, 0, 0, 0, 7])
+    found, report = closes(table, zero_volume_runs=policy)
+    assert len(found) == bars_left
+    (finding,) = report.of_kind("zero_volume_runs")
+    assert (finding.policy, finding.count) == (policy, 2)
+
+
+def test_an_instrument_that_never_reports_volume_has_no_silent_run():
+    _, report = closes(make_table(np.full(9, 10.0), volume=np.zeros(9)))
+    assert not report.of_kind("zero_volume_runs")
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [("refuse", [10, 10]), ("drop", [10, 10, 5]), ("repair", [10, 10, 10, 10]), ("flag", [10, 10, 5, 5])],
+)
+def test_a_two_for_one_split(policy, wanted):
+    expect(make_table([10, 10, 5, 5]), "split_like_jumps", policy, wanted)
+
+
+@pytest.mark.parametrize(
+    "ratio", [2, 3, 4, 5, 7, 15, 20, 1.5, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 7, 1 / 15, 2 / 3]
+)
+def test_split_repair_continues_the_series_and_scales_volume_the_other_way(ratio):
+    table = make_table([60.0, 60.6 * ratio], volume=[900, 900 / ratio])
+    bars, _ = clean(table, daily(split_like_jumps="repair"))
+    assert bars.close[:, 0] == pytest.approx([60, 60.6])
+    assert bars.volume[:, 0] == pytest.approx([900, 900])
+
+
+@pytest.mark.parametrize("ratio", [1.39, 0.73])
+def test_a_move_under_forty_percent_is_not_reported(ratio):
+    _, report = closes(make_table([10, 10 * ratio]))
+    assert not report.findings
+
+
+def test_a_crash_is_reported_as_a_jump_and_kept():
+    table = make_table([10, 4.4], open=[10, 5.0], high=[10, 5.8], low=[10, 4.2])
+    found, report = closes(table, split_like_jumps="drop")
+    assert found == [10, 4.4]
+    assert report.of_kind("jump")[0].action == "noted"
+
+
+@pytest.mark.parametrize("factor", [10, 100, 1 / 10, 1 / 100, 10 * 1.15, 0.01 / 1.15])
+@pytest.mark.parametrize("policy", ["refuse", "drop", "repair", "flag"])
+def test_a_close_off_by_ten_or_a_hundred(factor, policy):
+    nearest = min((10, 100, 0.1, 0.01), key=lambda known: abs(np.log(factor / known)))
+    bad = 50 * factor
+    wanted = {
+        "refuse": [50, 51, 52], "drop": [50, 51, 52, 53], "repair": [50, 51, 52, bad / nearest, 53],
+        "flag": [50, 51, 52, bad, 53],
+    }[policy]  # fmt: skip
+    expect(make_table([50, 51, 52, bad, 53]), "outliers", policy, wanted)
+
+
+@pytest.mark.parametrize("factor", [1.3, 3, 5, 7.9, 13, 40, 75, 130])
+def test_other_factors_are_no_outliers(factor):
+    _, report = closes(make_table([50, 50, 50 * factor, 50]))
+    assert not report.of_kind("outliers")
+
+
+def test_a_level_that_lasts_five_bars_is_accepted_from_the_sixth_on():
+    found, report = closes(make_table([50.0] * 6 + [500.0] * 8))
+    assert found == [50.0] * 6 + [500.0] * 3
+    assert report.of_kind("outliers")[0].count == 5
+    assert report.of_kind("split_like_jumps")[0].count == 1  # and the new level itself is reported
+
+
+def test_outlier_repair_leaves_alone_the_prices_that_were_right():
+    table = make_table([50, 50, 0.5], open=[50, 50, 49], high=[50, 50, 51], low=[50, 50, 0.5])
+    bars, _ = clean(table, daily(outliers="repair"))
+    assert [bars.open[2, 0], bars.high[2, 0], bars.low[2, 0], bars.close[2, 0]] == [49, 51, 50, 50]
+
+
+NINE_THIRTY = pd.date_range("2020-01-02 09:30", periods=3, freq="h")
+
+
+def hourly(policy: str = "refuse", **changes) -> DataSettings:
+    cleaning = {"zoneless_timestamps": policy}
+    return DataSettings(interval="1h", min_history_bars=1, cleaning=cleaning, **changes)
+
+
+def test_intraday_stamps_without_a_zone_refuse_the_file_with_line_and_remedy():
+    with pytest.raises(DataError, match=r"prices.csv line 2: .*no time zone.*zoneless_timestamps = 'repair'"):
+        clean(make_table([1, 2, 3], dates=NINE_THIRTY), hourly())
+
+
+@pytest.mark.parametrize("policy", ["repair", "flag"])
+def test_intraday_stamps_without_a_zone_can_be_read_in_the_exchanges_zone(policy):
+    bars, report = clean(make_table([1, 2, 3], dates=NINE_THIRTY), hourly(policy))
+    assert bars.timestamps[0] == pd.Timestamp("2020-01-02 15:30", tz="UTC")  # start 14:30 plus one hour
+    assert report.of_kind("zoneless_timestamps")[0].count == 3
+
+
+def test_intraday_stamps_without_a_zone_can_be_dropped():
+    table = make_table([1, 2, 3], dates=NINE_THIRTY)
+    instant = np.array([NO_TIME, *microseconds((NINE_THIRTY + pd.Timedelta(hours=5)).tz_localize("UTC"))[1:]])
+    bars, _ = clean(replace(table, instant=instant), hourly("drop"))
+    assert bars.close[:, 0].tolist() == [2, 3]
+
+
+def test_an_hour_that_daylight_saving_repeats_is_dropped_and_reported():
+    dates = pd.DatetimeIndex(["2020-11-01 00:30", "2020-11-01 01:30", "2020-11-02 10:30"])
+    settings = hourly("repair", calendar="CMES")
+    _, report = clean(make_table([1, 2, 3], dates=dates), settings)
+    assert sorted(f.action for f in report.of_kind("zoneless_timestamps")) == ["dropped", "repaired"]
+
+
+def test_a_symbol_with_too_little_history_is_refused_but_keeps_its_bars():
+    pair = concatenate([make_table(np.full(9, 10.0), "AAA"), make_table([5, 6], "BBB")])
+    bars, report = clean(pair, daily(least=5))
+    assert bars.symbols == ("AAA", "BBB")
+    assert report.refused == {"BBB": "BBB: 2 bars, at least 5 are needed (data.min_history_bars)"}
+
+
+def test_when_every_symbol_is_refused_the_error_says_what_cleaning_found():
+    with pytest.raises(DataError, match=r"AAA: 0 bars.*non_finite dropped"):
+        clean(make_table([NAN, NAN]), daily())
+
+
+def test_start_and_end_are_both_included():
+    settings = daily().model_copy(update={"start": "2020-01-03", "end": "2020-01-07"})
+    bars, _ = clean(make_table([1, 2, 3, 4, 5]), settings)
+    assert bars.close[:, 0].tolist() == [2, 3, 4]
+
+
+def test_a_start_on_a_weekend_means_the_next_session():
+    bars, _ = clean(make_table([1, 2, 3, 4, 5]), daily().model_copy(update={"start": "2020-01-04"}))
+    assert bars.close[:, 0].tolist() == [3, 4, 5]
+
+
+def test_a_span_without_bars_says_where_the_data_lies():
+    settings = daily().model_copy(update={"start": "2021-01-01"})
+    with pytest.raises(DataError, match="from 2020-01-02 to 2020-01-08"):
+        clean(make_table([1, 2, 3, 4, 5]), settings)
+
+
+def test_a_start_that_is_no_date_is_a_setting_to_correct():
+    with pytest.raises(ConfigError, match=r"data.start = 'soon': write a date"):
+        clean(make_table([1, 2]), daily().model_copy(update={"start": "soon"}))
+
+
+def test_the_report_is_json_and_its_summary_names_every_kind():
+    table = make_table([10, NAN, 12, 600, 12, 12], volume=[-1, 1, 1, 1, 1, 1])
+    _, report = clean(table, daily())
+    assert json.loads(json.dumps(report.to_dict()))["findings"][0]["symbol"] == "AAA"
+    text = "\n".join(report.summary_lines())
+    for kind in {finding.kind for finding in report.findings}:
+        assert kind in text
+
+
+def test_times_of_a_finding_are_those_of_its_first_and_last_bar():
+    _, report = closes(make_table([10, NAN, 12, NAN, 12]))
+    (finding,) = report.of_kind("non_finite")
+    assert finding.first == pd.Timestamp("2020-01-03 21:00", tz="UTC")
+    assert finding.last == pd.Timestamp("2020-01-07 21:00", tz="UTC")
