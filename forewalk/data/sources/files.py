@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forewalk.data.quality import Finding
-from forewalk.data.sources.schema import Columns, adjust, implausible, parse_stamps, recognise
+from forewalk.data.sources.assembling import NUMBERS, Stamped, assemble, numbers_of, symbols_of
+from forewalk.data.sources.schema import Columns, implausible, parse_stamps, recognise
 from forewalk.data.table import NO_TIME, Table, check_symbol, concatenate, is_symbol, missing_symbol
 from forewalk.errors import DataError
 from forewalk.sessions import microseconds
-from forewalk.types import FloatArray, IntArray
+from forewalk.types import IntArray
 
 MAX_BYTES = 2 * 2**30  # of a file
 MAX_UNPACKED_BYTES = 4 * 2**30  # of a Parquet file's columns: few bytes can stand for many rows
@@ -32,7 +32,6 @@ MAX_HEADER_BYTES = 2**20
 _CHUNK_BYTES = 2**24
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 _MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
-_NUMBERS = ("open", "high", "low", "close", "adj_close", "volume")
 _SUFFIXES = {"csv": (".csv", ".txt"), "parquet": (".parquet", ".pq")}
 
 
@@ -108,13 +107,13 @@ def _read_csv(path: Path, wanted: str | None) -> Table:
             f"{path} line {line[row]}: {str(stamps.iloc[row])[:40]!r} is no date; write YYYY-MM-DD, with "
             f"YYYY-MM-DD HH:MM:SS+00:00 for intraday bars"
         )
-    numbers = {name: _numbers(frame[name], line, f"{path} line") for name in _NUMBERS if name in frame}
+    numbers = {name: numbers_of(frame[name], line, f"{path} line") for name in NUMBERS if name in frame}
     names, code = (
-        _symbols(frame["symbol"], line, f"{path} line")
+        symbols_of(frame["symbol"], line, f"{path} line")
         if "symbol" in frame
         else _own_symbol(path, wanted, len(line))
     )
-    return _table(path, names, code, wall, instant, line, numbers, "line")
+    return assemble(str(path), path.name, Stamped(names, code, wall, instant, line), numbers, "line")
 
 
 def _check_text(path: Path) -> None:
@@ -162,14 +161,14 @@ def _parse_csv(path: Path, header: list[str], separator: str, columns: Columns) 
     if columns.clock is not None:
         names[columns.clock] = "clock"
     labels = [names.get(position, f"unused {position}") for position in range(len(header))]
-    texts = {field: str for field in names.values() if field not in _NUMBERS}
+    texts = {field: str for field in names.values() if field not in NUMBERS}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 path, sep=separator, encoding="utf-8-sig", header=None, skiprows=1, names=labels,
                 dtype=texts, index_col=False, skip_blank_lines=False,
-                keep_default_na=False, na_values=dict.fromkeys(_NUMBERS, _MISSING),
+                keep_default_na=False, na_values=dict.fromkeys(NUMBERS, _MISSING),
                 low_memory=False, float_precision="round_trip",
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
@@ -183,22 +182,6 @@ def _parse_csv(path: Path, header: list[str], separator: str, columns: Columns) 
     if not len(frame):
         raise DataError(f"{path}: the file has a header and no rows")
     return frame
-
-
-def _numbers(values: pd.Series, line: IntArray, where: str) -> FloatArray:
-    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
-        return values.to_numpy(dtype=np.float64, copy=True)
-    read = pd.to_numeric(values.astype("str").where(values.notna()), errors="coerce").to_numpy(
-        np.float64, copy=True
-    )
-    wrong = np.isnan(read) & values.notna().to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"{where} {line[row]}: {values.name} = {str(values.iloc[row])[:40]!r} is no number; write it "
-            f"like 1234.5, without separators of thousands"
-        )
-    return read
 
 
 def _read_parquet(path: Path, wanted: str | None) -> Table:
@@ -223,16 +206,16 @@ def _read_parquet(path: Path, wanted: str | None) -> Table:
     line = np.arange(1, data.num_rows + 1)
     wall, instant = _arrow_stamps(parts["stamp"], path)
     numbers = {
-        name: _numbers(parts[name].to_pandas().rename(name), line, f"{path} row")
-        for name in _NUMBERS
+        name: numbers_of(parts[name].to_pandas().rename(name), line, f"{path} row")
+        for name in NUMBERS
         if name in parts
     }
     names, code = (
-        _symbols(parts["symbol"].to_pandas().astype("str"), line, f"{path} row")
+        symbols_of(parts["symbol"].to_pandas().astype("str"), line, f"{path} row")
         if "symbol" in parts
         else _own_symbol(path, wanted, len(line))
     )
-    return _table(path, names, code, wall, instant, line, numbers, "row")
+    return assemble(str(path), path.name, Stamped(names, code, wall, instant, line), numbers, "row")
 
 
 def _arrow_stamps(column: Any, path: Path) -> tuple[IntArray, IntArray]:
@@ -261,55 +244,3 @@ def _own_symbol(path: Path, wanted: str | None, count: int) -> tuple[tuple[str, 
         )
     name = path.stem if is_symbol(path.stem) else str(wanted)
     return (name,), np.zeros(count, np.int64)
-
-
-def _symbols(column: pd.Series, line: IntArray, where: str) -> tuple[tuple[str, ...], IntArray]:
-    """Number the symbols in order of appearance; a name that is no symbol raises DataError with its line."""
-    code, uniques = pd.factorize(column.str.strip(), use_na_sentinel=False)
-    names = tuple(str(unique) for unique in uniques)
-    for position, name in enumerate(names):
-        if not is_symbol(name):
-            check_symbol(name, f"{where} {line[int(np.argmax(code == position))]}")
-    return names, code.astype(np.int64)
-
-
-def _table(
-    path: Path,
-    symbols: tuple[str, ...],
-    code: IntArray,
-    wall: IntArray,
-    instant: IntArray,
-    line: IntArray,
-    numbers: dict[str, FloatArray],
-    line_word: str,
-) -> Table:
-    prices = np.column_stack([numbers[name] for name in ("open", "high", "low", "close")])
-    findings: list[Finding] = []
-    if "adj_close" in numbers:
-        prices = adjust(prices, numbers["adj_close"])
-        counts = np.bincount(code, minlength=len(symbols))
-        message = "prices rescaled by adj_close / close"
-        findings += [
-            Finding(name, "adjusted", "", "noted", int(count), None, None, message)
-            for name, count in zip(symbols, counts, strict=True)
-        ]
-    volume = numbers.get("volume")
-    if volume is None:
-        volume = np.zeros(len(line))
-        findings.append(
-            Finding(
-                "", "no_volume", "", "noted", len(line), None, None, f"{path.name} has no volume; taken as 0"
-            )
-        )
-    return Table(
-        symbols=symbols,
-        origins=(str(path),) * len(symbols),
-        code=code,
-        wall=wall,
-        instant=instant,
-        line=line,
-        prices=prices,
-        volume=volume,
-        findings=tuple(findings),
-        line_word=line_word,
-    )
