@@ -31,7 +31,7 @@ PASSES, RUNS = 5, 3
 MODEL = {"max_epochs": PASSES, "patience": PASSES, "seeds": 3}
 INTERRUPTED = """
 import time
-from engine.parallel import run_tasks
+from forewalk.compute.pool import run_tasks
 from benchmarks.parallel import sleep
 print("started", flush=True)
 run_tasks(sleep, [60.0] * 4, {}, 2)

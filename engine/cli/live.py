@@ -145,29 +145,29 @@ def approve(
     ] = None,
 ) -> None:
     """Let orders that wait go out, or a challenger become a champion."""
-    from broker.trading import commands as live_commands
+    from broker.trading import commands
     from engine.live.models.retrain import promote
 
     settings = _settings(config, set_)
     journal = _journal(settings)
-    now = live_commands.now_utc()
+    now = commands.now_utc()
     known = {model["model_id"] for model in journal.models()}
     for order_id in order_ids:
         if order_id in known:
             typer.echo(promote(journal, order_id, _market_time(settings, now)))
         else:
-            live_commands.approve(journal, order_id, nonce, _market_time(settings, now))
+            commands.approve(journal, order_id, nonce, _market_time(settings, now))
             typer.echo(f"{order_id} approved")
 
 
 @live_app.command()
 def reject(order_ids: list[str], config: Config = None, set_: Set = None) -> None:
     """Say no to orders that wait, or close orders that nobody can find."""
-    from broker.trading import commands as live_commands
+    from broker.trading import commands
 
     journal = _journal(_settings(config, set_))
     for order_id in order_ids:
-        live_commands.reject(journal, order_id, live_commands.now_utc())
+        commands.reject(journal, order_id, commands.now_utc())
         typer.echo(f"{order_id} rejected")
 
 
@@ -197,11 +197,11 @@ def flatten(
 
 
 def _stop(settings: Settings, symbol: str | None, reason: str, flatten: bool, suspend: bool) -> None:
-    from broker.trading import commands as live_commands
+    from broker.trading import commands
     from engine.live.lock import is_locked
 
     journal = _journal(settings)
-    live_commands.halt(journal, symbol, reason, flatten, suspend, live_commands.now_utc())
+    commands.halt(journal, symbol, reason, flatten, suspend, commands.now_utc())
     journal.close()
     typer.echo(f"halted: {symbol or 'everything'}")
     if is_locked(settings.live.state.expanduser()):
@@ -222,12 +222,12 @@ def resume(
     ] = False,
 ) -> None:
     """Lift a halt."""
-    from broker.trading import commands as live_commands
+    from broker.trading import commands
     from engine.live.job import broker_from_environment
 
     settings = _settings(config, set_)
     broker = broker_from_environment(settings) if adopt else None
-    for line in live_commands.resume(_journal(settings), symbol, broker, live_commands.now_utc()):
+    for line in commands.resume(_journal(settings), symbol, broker, commands.now_utc()):
         typer.echo(line)
 
 

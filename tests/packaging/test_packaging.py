@@ -13,7 +13,7 @@ from forewalk.settings.loading import load_settings, settings_from
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PACKAGES = {"engine", "strategies", "models", "broker"}
+PACKAGES = {"forewalk", "engine", "strategies", "models", "broker"}
 SLOW_TO_IMPORT = {"torch", "backtrader", "pandas", "numpy", "quantstats", "yfinance", "alpaca"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -39,11 +39,11 @@ def imported_by(*command):
     }
 
 
-def test_the_wheel_holds_the_four_packages_and_nothing_else():
+def test_the_wheel_holds_the_packages_and_nothing_else():
     assert {file.parts[0] for file in wheel_files()} == PACKAGES
 
 
-def test_the_wheel_holds_every_module_of_the_four_packages():
+def test_the_wheel_holds_every_module_of_the_packages():
     modules = {file.relative_to(ROOT) for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
     assert modules <= wheel_files()
 

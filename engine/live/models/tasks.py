@@ -48,18 +48,18 @@ class CompareTask:
 
 def do_task(task: Any) -> Any:
     """Do one task; runs in the child."""
-    from engine.live.models import files as live_models
+    from engine.live.models import files
 
     if isinstance(task, ForecastTask):
-        timeline = live_models.load_timeline(task.files, task.settings.model.max_age_bars)
-        return live_models.forecasts_for(task.bars, task.settings, timeline, task.first)
+        timeline = files.load_timeline(task.files, task.settings.model.max_age_bars)
+        return files.forecasts_for(task.bars, task.settings, timeline, task.first)
     if isinstance(task, FitTask):
-        model = live_models.fit_live(task.bars, task.settings, task.model_id)
+        model = files.fit_live(task.bars, task.settings, task.model_id)
         model.save(task.target)
         return model.valid_from
     if isinstance(task, CompareTask):
-        (champion,) = live_models.load_timeline((task.champion,), task.settings.model.max_age_bars).models
-        return live_models.compare(task.bars, task.settings, champion, task.held_out_bars)
+        (champion,) = files.load_timeline((task.champion,), task.settings.model.max_age_bars).models
+        return files.compare(task.bars, task.settings, champion, task.held_out_bars)
     raise TypeError(f"no such task: {type(task).__name__}")
 
 

@@ -1,7 +1,8 @@
 """Accounts with one symbol each, in compiled code: the loop of `broker` with everything in registers.
 
 The same rules on one symbol, where lists, sums and ranks fall away. `tests/engine/simulation/compiled` holds
-it equal to the Cerebro run on that symbol alone, to the last bit. It knows the thresholds only: by rank, one symbol is not a case.
+it equal to the Cerebro run on that symbol alone, to the last bit. It knows the thresholds only: by rank, one symbol
+is not a case.
 """
 
 from __future__ import annotations

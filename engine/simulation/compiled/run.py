@@ -23,7 +23,7 @@ from forewalk.settings.sections import Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
 from strategies.policy import REASONS
 
-Panel = npt.NDArray[Any]  # records of vector_types.PANEL
+Panel = npt.NDArray[Any]  # records of types.PANEL
 Numbers = npt.NDArray[np.int64]
 BPS = 1e-4
 CHUNK = 32  # settings that a thread takes at a time
@@ -217,17 +217,14 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
 
 def _kernels() -> tuple[Any, Any, Any, Any]:
     try:
-        from engine.simulation.compiled import broker as vector_broker
-        from engine.simulation.compiled import columns as vector_columns
-        from engine.simulation.compiled import feed as vector_feed
-        from engine.simulation.compiled import types as vector_types
+        from engine.simulation.compiled import broker, columns, feed, types
     except ModuleNotFoundError as missing:
         if missing.name != "numba":
             raise
         raise ForewalkError(
             "the compiled simulation needs numba; install it with: pip install 'forewalk[fast]'"
         ) from None
-    return vector_broker, vector_types, vector_feed, vector_columns
+    return broker, types, feed, columns
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:

@@ -144,7 +144,7 @@ def test_an_interrupt_ends_every_process():
 
 ENDLESS = """
 import signal
-from engine.parallel import run_tasks
+from forewalk.compute.pool import run_tasks
 def wait(task, arrays):
     print("working", flush=True)
     signal.pause()
@@ -165,7 +165,7 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path):
 
 
 ASKED = """
-from engine.parallel import run_tasks, start_early
+from forewalk.compute.pool import run_tasks, start_early
 start_early(2)
 loaded = "{'torch', 'engine.training.walkforward', 'models.baselines.simple'} <= set(__import__('sys').modules)"
 print(run_tasks(eval, [loaded, loaded], {}, 2))  # a function of ours would import them

@@ -121,7 +121,7 @@ def test_a_child_that_fails_costs_its_page_only_and_is_not_tried_again(journal, 
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_one_of_yesterday(journal, monkeypatch):
-    import engine.report.pages
+    import engine.report.tearsheet
     from engine.live.watch.summary import write_summary
 
     decide(journal)
@@ -132,7 +132,7 @@ def test_a_page_that_cannot_be_finished_leaves_the_one_of_yesterday(journal, mon
         path.write_text("half a p")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(engine.report.pages, "write_tearsheet", breaks)
+    monkeypatch.setattr(engine.report.tearsheet, "write_tearsheet", breaks)
     with pytest.raises(OSError, match="No space"):
         write_summary(journal, live_settings(), page)
     assert page.read_text() == "yesterday's"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.evaluation.metrics.account import return_metrics, strategy_metrics
-from engine.simulation import cerebro as simulate_module
+from engine.simulation import account
 from engine.simulation.cerebro import simulate
 from engine.simulation.compiled import types as vector_types
 from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_columns, simulate_settings
@@ -41,7 +41,7 @@ def test_an_account_sees_what_the_feeds_show(world, settings):
 def test_the_constants_are_those_of_the_policy_and_the_broker():
     for name in (*map(str.upper, policy.REASONS[1:]), "LIMIT_TOLERANCE"):
         assert getattr(vector_types, name) == getattr(policy, name)
-    assert (vector_types.STALE, BPS) == (STALE, simulate_module.BPS)
+    assert (vector_types.STALE, BPS) == (STALE, account.BPS)
 
 
 def test_the_metrics_are_those_of_the_report():
