@@ -27,9 +27,10 @@ test: $(STAMP)  ## run the tests
 test-faults: $(STAMP)  ## run the fault matrix of paper trading (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)
 
-lint: $(STAMP)  ## check style and formatting
+lint: $(STAMP)  ## check style, formatting and who imports whom
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(STAMP)  ## check types
 	$(BIN)/python -m mypy
@@ -46,7 +47,7 @@ docs: $(STAMP)  ## write docs/settings.md from the settings
 	$(BIN)/python docs/make_settings.py
 
 clean:  ## remove build products and caches; never runs/ or .venv
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name $(VENV) -prune -o -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch comes first and alone: pip then takes a CPU build where one is at hand, and the second step
