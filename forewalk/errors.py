@@ -6,6 +6,7 @@ ForewalkError            exit 1   something failed; the message says what and wh
 ├── ConfigError          exit 3   a setting is wrong: correct it
 ├── ConnectionFailed     exit 4   a service could not be reached: try again later or go offline
 ├── DataError            exit 5   the data cannot be used: mend it or choose other data
+├── PackageShadowed      exit 3   a folder of yours has the name of a package of ours: rename it; also an ImportError
 ├── LookaheadError       exit 1   a model was asked about a bar it already knew: a bug, never caught
 └── LeakError            exit 1   a fold, label or scaler touches the future: a bug, never caught
 ```
@@ -36,6 +37,12 @@ class UsageError(ForewalkError):
 
 class ConfigError(ForewalkError):
     """A setting is unknown, misspelt or out of range."""
+
+    exit_code = EXIT_CONFIG
+
+
+class PackageShadowed(ForewalkError, ImportError):  # noqa: N818 - a state of affairs, like the builtin's cousins
+    """The name of one of our packages leads to something else; `name` and `path` say what."""
 
     exit_code = EXIT_CONFIG
 

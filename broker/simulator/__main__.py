@@ -7,7 +7,10 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from forewalk.errors import EXIT_INTERRUPTED, EXIT_USAGE, ForewalkError
+try:
+    from forewalk.errors import EXIT_INTERRUPTED, EXIT_USAGE, ForewalkError
+except ImportError as problem:  # a folder of the user's is in the way
+    sys.exit(f"error: {problem}")
 
 
 def parser() -> argparse.ArgumentParser:
