@@ -1,7 +1,7 @@
 """Exchange sessions: when each bar opened and closed, half days and daylight saving included.
 
-Calendars come from exchange_calendars. They are built for whole decades around the dates asked for,
-so that data from 1927 works and no answer depends on today's date.
+Calendars come from exchange_calendars, those of currencies from `forewalk.calendars`. They are built for whole
+decades around the dates asked for, so that data from 1927 works and no answer depends on today's date.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forewalk.calendars import FOREX, FOREX_OF_ZONE, ForexCalendar, is_forex
 from forewalk.errors import ConfigError, DataError
 from forewalk.types import Bars, BoolArray, IntArray
 
@@ -78,7 +79,8 @@ def bar_open_times(bars: Bars) -> pd.DatetimeIndex:
 
     A daily bar opens with its session. An intraday bar opens one interval before its close, but not
     before its session opened nor before the previous bar closed (the last bar of a session may be
-    short). A bar outside every session opens one interval (daily: one regular session) before its close.
+    short). Where one session follows upon the other, as with currencies, a bar may reach across their border.
+    A bar outside every session opens one interval (daily: one regular session) before its close.
     """
     stamps = microseconds(bars.timestamps)
     if not len(stamps):
@@ -90,7 +92,8 @@ def bar_open_times(bars: Bars) -> pd.DatetimeIndex:
         return _utc(np.where(schedule.closes[row] == stamps, schedule.opens[row], stamps - length))
     earliest = stamps - interval_length(bars.interval).value // 1000
     inside = (schedule.opens[row] < stamps) & (stamps <= schedule.closes[row])
-    opens = np.where(inside, np.maximum(earliest, schedule.opens[row]), earliest)
+    begins = np.where(schedule.follows[row], earliest, schedule.opens[row])
+    opens = np.where(inside, np.maximum(earliest, begins), earliest)
     previous = np.concatenate([[np.iinfo(np.int64).min], stamps[:-1]])
     return _utc(np.maximum(opens, previous))
 
@@ -100,8 +103,9 @@ def intraday_closes(
 ) -> tuple[pd.DatetimeIndex, BoolArray]:
     """Return the UTC close of intraday bars from their starts, and which of them touch a session.
 
-    The close is start plus interval, but at the session's close at the latest. A bar counts as inside
-    when any part of it lies in a session; lunch breaks count as open.
+    The close is start plus interval, but at the session's close at the latest, unless the next session begins
+    right there: then the bar goes on. A bar counts as inside when any part of it lies in a session; lunch
+    breaks count as open.
 
     Args:
         calendar: exchange_calendars name.
@@ -116,7 +120,8 @@ def intraday_closes(
     row = np.searchsorted(schedule.closes, begin, side="right")
     safe = np.minimum(row, len(schedule.closes) - 1)
     inside = (row < len(schedule.closes)) & (schedule.opens[safe] < end)
-    return _utc(np.where(inside, np.minimum(end, schedule.closes[safe]), end)), inside
+    last = np.where(schedule.followed[safe], end, schedule.closes[safe])
+    return _utc(np.where(inside, np.minimum(end, last), end)), inside
 
 
 def session_grid(calendar: str, session: pd.Timestamp, interval: str) -> pd.DatetimeIndex:
@@ -173,12 +178,18 @@ def microseconds(moments: pd.DatetimeIndex | pd.Series) -> IntArray:
 
 
 class _Schedule:
-    """Sorted session dates, opens and closes as integer microseconds since 1970 (UTC)."""
+    """Sorted session dates, opens and closes as integer microseconds since 1970 (UTC).
+
+    `follows` is true where a session opens when the one before closes, `followed` where the next one does.
+    """
 
     def __init__(self, calendar: Any) -> None:
         self.dates: IntArray = microseconds(calendar.closes.index)
         self.opens: IntArray = microseconds(calendar.opens)
         self.closes: IntArray = microseconds(calendar.closes)
+        joined = self.opens[1:] == self.closes[:-1]
+        self.follows: BoolArray = np.concatenate([[False], joined])
+        self.followed: BoolArray = np.concatenate([joined, [False]])
 
 
 def _schedule(name: str, first: pd.Timestamp, last: pd.Timestamp) -> _Schedule:
@@ -196,6 +207,8 @@ def _cached_schedule(name: str, begin: int, end: int) -> _Schedule:
 @lru_cache(maxsize=64)
 def _calendar(name: str, begin: int, end: int) -> Any:
     """Build the calendar from January of `begin` to January of `end`, cut to the span it knows."""
+    if is_forex(name):
+        return ForexCalendar(name, pd.Timestamp(begin, 1, 1), pd.Timestamp(end, 1, 1))
     kind = _calendar_class(name)
     start, stop = pd.Timestamp(begin, 1, 1), pd.Timestamp(end, 1, 1)
     lowest, highest = kind.bound_min(), kind.bound_max()
@@ -218,7 +231,11 @@ def _calendar_class(name: str) -> Any:
     try:
         return type(exchange_calendars.get_calendar(name))
     except InvalidCalendarName:
-        names = exchange_calendars.get_calendar_names()
+        names = [FOREX, *exchange_calendars.get_calendar_names()]
         near = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else "for example XNYS, XLON, 24/5 or 24/7"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"for example XNYS, XLON, 24/7, {FOREX} or {FOREX_OF_ZONE}UTC"
+        )
         raise ConfigError(f"data.calendar = {name!r}: no such exchange calendar; {hint}") from None
