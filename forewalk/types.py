@@ -7,6 +7,7 @@ Array convention: rows are bars (T), columns are symbols (S), float64, NaN where
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -53,6 +54,7 @@ class Bars:
         volume: traded units, float64 [T, S], read-only, NaN where the symbol has no bar.
         calendar: name of the exchange calendar (exchange_calendars), e.g. "XNYS".
         interval: "1d" for daily bars, else a pandas offset such as "1h" or "1min".
+        notes: what was found and changed when the bars were read, a line each; no part of the fingerprint.
 
     Raises:
         DataError: shapes disagree, timestamps are not increasing or not zone-aware, symbols repeat.
@@ -67,6 +69,7 @@ class Bars:
     volume: FloatArray
     calendar: str = "XNYS"
     interval: str = "1d"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamps", utc_index(self.timestamps))
@@ -88,7 +91,46 @@ class Bars:
 
     def __repr__(self) -> str:
         span = f"{self.timestamps[0]:%Y-%m-%d}..{self.timestamps[-1]:%Y-%m-%d}" if len(self) else "empty"
-        return f"Bars({len(self)} x {len(self.symbols)} symbols, {span}, {self.interval}, {self.calendar})"
+        notes = f", {len(self.notes)} notes" if self.notes else ""
+        return f"Bars({len(self)} x {len(self.symbols)} symbols, {span}, {self.interval}, {self.calendar}{notes})"
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return f"<code>{html.escape(repr(self))}</code>" + (f"<ul>{notes}</ul>" if notes else "")
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        symbol: str | None = None,
+        *,
+        calendar: str = "XNYS",
+        interval: str | None = None,
+        cleaning: Mapping[str, str] | None = None,
+    ) -> Bars:
+        """Return the bars of a pandas DataFrame, long or wide, placed in time and cleaned as a file's are.
+
+        Long: one row per bar, a date as column or index, columns open, high, low, close, volume (any case;
+        adj_close rescales all prices), and symbol as column or index level. Wide: columns of two levels,
+        (field, symbol) or (symbol, field); a symbol has no bar where all its fields are NaN.
+
+        Dates without a zone (and midnights) are session dates of the exchange. Intraday stamps are the start
+        of their bar and need a zone. What was found and changed is in `notes`.
+
+        Args:
+            frame: the prices.
+            symbol: whose they are, where the frame has no symbols.
+            calendar: exchange_calendars name.
+            interval: bar length; None takes it from the stamps.
+            cleaning: policy by rule, e.g. {"outliers": "flag"}; see `data.cleaning` in the settings.
+
+        Raises:
+            DataError: a column, date, number or symbol is wrong, or cleaning leaves nothing.
+            ConfigError: the calendar, interval or a policy is unknown.
+        """
+        from forewalk.data.sources.frames import bars_from_frame
+
+        return bars_from_frame(frame, symbol, calendar, interval, cleaning)
 
     @cached_property
     def present(self) -> BoolArray:

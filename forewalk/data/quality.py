@@ -12,6 +12,7 @@ from forewalk.types import BoolArray, IntArray
 
 ACTIONS = {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "kept"}
 
+EARLIER = "earlier"  # kind of a finding that was made when bars in memory were read
 _SHOWN = 6  # names and reasons in a summary
 
 
@@ -22,7 +23,8 @@ class Finding:
     Attributes:
         symbol: the symbol, or "" where the whole source is meant.
         kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
-            "no_volume", "from_cache", "restated_history", "partial_last_bar".
+            "no_volume", "from_cache", "restated_history", "partial_last_bar", "no_bars", "earlier" (bars in
+            memory: what was found when they were read).
         policy: "refuse", "drop", "repair" or "flag"; "" for information.
         action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
             "kept", or "noted" for information.
@@ -89,8 +91,9 @@ class QualityReport:
         if self.adjusted:
             lines.append(f"adjusted by adj_close / close: {_some(self.adjusted)}")
         groups: dict[tuple[str, str], list[Finding]] = {}
+        lines += [finding.message for finding in self.findings if finding.kind == EARLIER]
         for finding in self.findings:
-            if finding.kind != "adjusted":
+            if finding.kind not in ("adjusted", EARLIER):
                 groups.setdefault((finding.kind, finding.action), []).append(finding)
         for (kind, action), members in sorted(groups.items()):
             bars = sum(finding.count for finding in members)
@@ -101,7 +104,9 @@ class QualityReport:
         lines.extend(f"refused {reason}" for reason in reasons[:_SHOWN])
         if len(reasons) > _SHOWN:
             lines.append(f"refused {len(reasons) - _SHOWN} more: {_some(list(self.refused)[_SHOWN:])}")
-        return lines
+        return list(
+            dict.fromkeys(lines)
+        )  # what was found when bars were read is found again when they are used
 
 
 def findings_by_symbol(

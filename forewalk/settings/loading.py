@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,23 @@ ENV_PREFIX = "FOREWALK_"
 ENV_RESERVED = frozenset({"FOREWALK_SHARED_DATA"})  # read by the tests, not a setting
 
 
+STORED_BARS = "bars.parquet"  # the bars of a run that came from memory, in its folder
+
+
 def load_settings(
     path: Path | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Build the settings from defaults, a TOML file, the environment and `a.b=c` overrides.
+    """Build the settings from defaults, a TOML file, the environment and overrides.
+
+    `data.path = "bars.parquet"` of a file means the one beside it, if there is one: so a run folder that holds
+    its own bars can be moved.
+
+    Args:
+        path: a TOML file; None for none.
+        overrides: `a.b=c` texts; or values by key, dotted ("model.seeds") or nested ({"model": {"seeds": 1}}).
+        environment: variables to read; None means those of the process.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, a value is not allowed.
@@ -33,13 +44,41 @@ def load_settings(
     tree = _read_toml(path) if path else {}
     for name, value in sorted((os.environ if environment is None else environment).items()):
         if name.startswith(ENV_PREFIX) and name not in ENV_RESERVED:
-            _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), value, source=name)
+            _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), _parse_value(value), source=name)
+    if isinstance(overrides, Mapping):
+        _put_all(tree, overrides)
+    else:
+        _put_texts(tree, overrides)
+    return settings_from(tree, source=str(path) if path else None)
+
+
+def _put_texts(tree: dict[str, Any], overrides: Sequence[str]) -> None:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override!r}: write it as section.key=value, e.g. model.hidden_size=64")
-        _put(tree, key.strip().split("."), value.strip(), source=f"--set {override}")
-    return settings_from(tree, source=str(path) if path else None)
+        _put(tree, key.strip().split("."), _parse_value(value.strip()), source=f"--set {override}")
+
+
+def _put_all(tree: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    given: dict[str, Any] = {}
+    for key, value in _leaves(overrides):
+        if key in given:
+            raise ConfigError(f"{key!r} is given twice, dotted and nested; give it once")
+        given[key] = value
+    for key, value in given.items():
+        _put(tree, key.split("."), value, source=key)
+
+
+def _leaves(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value with its dotted key."""
+    for key, value in overrides.items():
+        if not isinstance(key, str):
+            raise ConfigError(f"the key {key!r} of the settings is no text; write it as 'model.hidden_size'")
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _nones(value)
 
 
 def settings_from(tree: Mapping[str, Any], source: str | None = None) -> Settings:
@@ -69,7 +108,7 @@ def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return dict(_nones(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return _with_own_bars(dict(_nones(tomllib.loads(path.read_text(encoding="utf-8")))), path.parent)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -78,19 +117,26 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
+def _with_own_bars(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+    data, bars = tree.get("data"), folder / STORED_BARS
+    if isinstance(data, dict) and data.get("path") == STORED_BARS and bars.is_file():
+        return {**tree, "data": {**data, "path": str(bars.resolve())}}
+    return tree
+
+
 def _nones(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _nones(item) for key, item in value.items()}
     return None if value == "none" else value
 
 
-def _put(tree: dict[str, Any], keys: Sequence[str], text: str, source: str) -> None:
+def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, source: str) -> None:
     for key in keys[:-1]:
         branch = tree.setdefault(key, {})
         if not isinstance(branch, dict):
             raise ConfigError(f"{source}: {key!r} is a value, not a section")
         tree = branch
-    tree[keys[-1]] = _parse_value(text)
+    tree[keys[-1]] = value
 
 
 def _parse_value(text: str) -> Any:

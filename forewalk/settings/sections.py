@@ -58,7 +58,7 @@ class DataSettings(Section):
     symbols: Names = ()
     """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo`)."""
     path: Path | None = None
-    """File or folder of a `csv` or `parquet` source."""
+    """File or folder of a `csv` or `parquet` source; `bars.parquet` in a settings file is the one beside it."""
     start: str | None = None
     """First session, YYYY-MM-DD; none means from the beginning."""
     end: str | None = None

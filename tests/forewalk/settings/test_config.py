@@ -101,3 +101,48 @@ def test_every_setting_has_a_description():
                 yield from undocumented(field.annotation, f"{prefix}{name}.")
 
     assert list(undocumented(Settings)) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model.hidden_size": 8, "data.symbols": ["AAPL", "IBM"]},
+        {"model": {"hidden_size": 8}, "data": {"symbols": ("AAPL", "IBM")}},
+        {"model": {"hidden_size": 8}, "data.symbols": "AAPL,IBM"},
+    ],
+)
+def test_values_by_dotted_or_nested_keys_are_the_overrides_of_the_command_line(values):
+    assert load_settings(overrides=values, environment={}) == settings_of(
+        "model.hidden_size=8", "data.symbols=AAPL,IBM"
+    )
+
+
+@pytest.mark.parametrize(("key", "value"), [("model.hiden_size", 3), ("modle", {"seeds": 1}), ("seed", 1.5)])
+def test_a_wrong_value_by_key_is_answered_as_the_command_line_answers_it(key, value):
+    name, number = (f"{key}.seeds", value["seeds"]) if isinstance(value, dict) else (key, value)
+    with pytest.raises(ConfigError) as of_command:
+        settings_of(f"{name}={number}")
+    with pytest.raises(ConfigError) as of_values:
+        load_settings(overrides={key: value}, environment={})
+    assert str(of_values.value) == str(of_command.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"model.seeds": 1, "model": {"seeds": 2}}, "'model.seeds' is given twice"),
+        ({"model": 3, "model.seeds": 1}, "'model' is a value, not a section"),
+        ({3: 1}, "the key 3"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        load_settings(overrides=values, environment={})
+
+
+def test_a_settings_file_finds_the_bars_stored_beside_it(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('[data]\nsource = "parquet"\npath = "bars.parquet"\n')
+    assert str(load_settings(path, environment={}).data.path) == "bars.parquet"
+    (tmp_path / "bars.parquet").touch()
+    assert load_settings(path, environment={}).data.path == tmp_path / "bars.parquet"

@@ -1,0 +1,114 @@
+"""Bars that are in memory as a source: their rows, and the file in which a run keeps them.
+
+They pass the same cleaning as rows of a file, so that the leak audit can doctor them. Rows of bars that
+cleaning left as they are come out as the very same bars.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forewalk.data.quality import EARLIER, Finding
+from forewalk.data.table import NO_TIME, Table, check_symbol
+from forewalk.errors import DataError
+from forewalk.sessions import (
+    DAILY,
+    exchange_zone,
+    interval_length,
+    intraday_closes,
+    microseconds,
+    regular_closes,
+    session_closes,
+    session_numbers,
+)
+from forewalk.types import PRICE_FIELDS, Bars, IntArray
+
+ORIGIN = "the bars given"
+
+
+def bars_table(bars: Bars) -> Table:
+    """Return the rows of `bars`, symbol by symbol in time order; a symbol without any bar is left out, noted.
+
+    Raises:
+        DataError: there is no bar, or one closes when no bar of its calendar and interval does.
+    """
+    prices = np.stack([getattr(bars, field) for field in PRICE_FIELDS], axis=2)  # [T, S, 4]
+    there = ~np.isnan(prices).all(axis=2)
+    findings = [Finding("", EARLIER, "", "noted", 0, None, None, note) for note in bars.notes]
+    empty = [symbol for symbol, any_bar in zip(bars.symbols, there.any(axis=0), strict=True) if not any_bar]
+    if len(empty) == len(bars.symbols):
+        raise DataError(f"{ORIGIN} hold no bar of any symbol")
+    lost = "no bar at all; left out"
+    findings += [Finding(symbol, "no_bars", "", "noted", 0, None, None, lost) for symbol in empty]
+    symbols = tuple(check_symbol(symbol, ORIGIN) for symbol in bars.symbols if symbol not in empty)
+    columns = [bars.symbols.index(symbol) for symbol in symbols]
+    code, row = np.nonzero(there[:, columns].T)
+    column = np.array(columns)[code]
+    wall, instant = _stamps(bars)
+    return Table(
+        symbols=symbols,
+        origins=(ORIGIN,) * len(symbols),
+        code=code.astype(np.int64),
+        wall=wall[row],
+        instant=instant[row],
+        line=np.zeros(len(row), np.int64),
+        prices=prices[row, column],
+        volume=bars.volume[row, column],
+        findings=tuple(findings),
+    )
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write the rows as a long Parquet file that the source `parquet` reads back to the same bars."""
+    daily = (table.instant == NO_TIME).all()
+    stamps = (table.wall if daily else table.instant).astype("datetime64[us]")
+    columns: dict[str, object] = {
+        "symbol": np.array(table.symbols, dtype=object)[table.code],
+        "date" if daily else "timestamp": stamps if daily else pd.DatetimeIndex(stamps, tz="UTC"),
+        **{field: table.prices[:, number] for number, field in enumerate(PRICE_FIELDS)},
+        "volume": table.volume,
+    }
+    pd.DataFrame(columns).to_parquet(path, index=False)
+
+
+def _stamps(bars: Bars) -> tuple[IntArray, IntArray]:
+    """Return per bar what a file would say: its session date, or the UTC start of an intraday bar."""
+    closes = microseconds(bars.timestamps)
+    if bars.interval == DAILY:
+        wall = microseconds(_session_dates(bars))
+        return wall, np.full(len(wall), NO_TIME)
+    starts = closes - interval_length(bars.interval).value // 1000
+    moments = pd.DatetimeIndex(starts.astype("datetime64[us]"), tz="UTC")
+    placed, _ = intraday_closes(bars.calendar, moments, bars.interval)
+    _refuse_first(bars, microseconds(placed) != closes)
+    return starts, starts
+
+
+def _session_dates(bars: Bars) -> pd.DatetimeIndex:
+    """Return the exchange's date of each daily bar, zone-less."""
+    closes = microseconds(bars.timestamps)
+    number, dates = session_numbers(bars.calendar, bars.timestamps)
+    days = dates[np.minimum(number, len(dates) - 1)]
+    inside = microseconds(session_closes(bars.calendar, days)) == closes
+    local = bars.timestamps.tz_convert(exchange_zone(bars.calendar)).tz_localize(None).normalize()
+    for shift in (
+        0,
+        1,
+    ):  # a bar off session closes when a session of its date would; that may be after midnight
+        other = pd.DatetimeIndex(local - pd.Timedelta(days=shift))
+        found = ~inside & (microseconds(regular_closes(bars.calendar, other)) == closes)
+        days, inside = days.where(~found, other), inside | found
+    _refuse_first(bars, ~inside)
+    return pd.DatetimeIndex(days)
+
+
+def _refuse_first(bars: Bars, wrong: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+    if wrong.any():
+        moment = bars.timestamps[int(np.argmax(wrong))]
+        raise DataError(
+            f"{ORIGIN} have one at {moment:%Y-%m-%d %H:%M} UTC, when no {bars.interval} bar of {bars.calendar} "
+            "closes; a time stamp is the UTC close of its bar: Bars.from_frame makes closes of dates and starts"
+        )
