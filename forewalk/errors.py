@@ -7,6 +7,7 @@ ForewalkError            exit 1   something failed; the message says what and wh
 ├── ConnectionFailed     exit 4   a service could not be reached: try again later or go offline
 ├── DataError            exit 5   the data cannot be used: mend it or choose other data
 ├── PackageShadowed      exit 3   a folder of yours has the name of a package of ours: rename it; also an ImportError
+├── PluginError          exit 1   your own code (a feature, model, strategy) raised: mend it at the line named
 ├── LookaheadError       exit 1   a model was asked about a bar it already knew: a bug, never caught
 └── LeakError            exit 1   a fold, label or scaler touches the future: a bug, never caught
 ```
@@ -59,8 +60,12 @@ class DataError(ForewalkError):
     exit_code = EXIT_DATA
 
 
+class PluginError(ForewalkError):
+    """A user's own code raised, or gave something that cannot be used; the message names its file and line."""
+
+
 class LookaheadError(ForewalkError):
-    """A model was asked for a forecast of a bar at or before the end of its own training."""
+    """A model was asked about a bar at or before the end of its own training, or a strategy read a later bar."""
 
 
 class LeakError(ForewalkError):
