@@ -15,8 +15,9 @@ from broker.keys import read_keys
 from broker.values import OrderRequest
 from engine.live.bars import LiveBars
 from engine.live.schedule import Schedule
-from engine.simulation.capture import AccountState, CaptureBroker
+from engine.simulation.capture import CaptureBroker
 from engine.simulation.cerebro import build_cerebro
+from engine.simulation.orders import AccountState
 from forewalk.settings.loading import load_settings
 from forewalk.settings.trading import LiveSettings
 

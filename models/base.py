@@ -87,6 +87,15 @@ class FittedForecaster(Protocol):
         ...
 
 
+@runtime_checkable
+class SeedMixture(Protocol):
+    """A fitted model that is the mixture of one model per seed; others have no seeds to tell apart."""
+
+    def by_seed(self) -> Sequence[FittedForecaster]:
+        """Return one model per seed, in the order of the seeds."""
+        ...
+
+
 class Forecaster(Protocol):
     """Something that can be trained. Its members are independent pieces of work, so they can run anywhere."""
 
@@ -100,6 +109,19 @@ class Forecaster(Protocol):
 
     def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedForecaster:
         """Put the parts, in the order of `members`, together into a model."""
+        ...
+
+
+@runtime_checkable
+class FitsTogether(Protocol):
+    """A forecaster that can train the members of many fits at once, on a device such as a GPU."""
+
+    def fits_together(self) -> bool:
+        """Whether there is such a device and the settings ask for it."""
+        ...
+
+    def fit_together(self, work: Sequence[tuple[TrainingData, str]]) -> Sequence[tuple[bytes, TrainingCurve]]:
+        """Do `fit_member` for all of `work`, in its order, with the same results to rounding."""
         ...
 
 

@@ -1,23 +1,18 @@
-"""Weights as safetensors with a JSON header that describes them; nothing is ever unpickled.
-
-Format: https://github.com/huggingface/safetensors. Our own description sits as JSON under the
-`forewalk` key of the file's metadata.
-"""
+"""Weights as safetensors with a JSON header that describes them (`models.header`); nothing is ever unpickled."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import Tensor
 
 from forewalk.errors import DataError
-
-KEY = "forewalk"
+from models.header import KEY, opened
 
 
 def pack(tensors: dict[str, Tensor], header: dict[str, Any]) -> bytes:
@@ -26,23 +21,19 @@ def pack(tensors: dict[str, Tensor], header: dict[str, Any]) -> bytes:
     return save(contiguous, metadata={KEY: json.dumps(header, sort_keys=True)})
 
 
-def unpack(data: bytes, source: str = "checkpoint") -> tuple[dict[str, Tensor], dict[str, Any]]:
+def unpack(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and header; DataError where the bytes are damaged, foreign or hold NaN or infinity."""
-    try:
-        tensors = load(data)
-        header_size = int.from_bytes(data[:8], "little")
-        header = json.loads(json.loads(data[8 : 8 + header_size])["__metadata__"][KEY])
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise DataError(f"{source}: not a Forewalk model file ({error}); train it again") from None
+    with tempfile.TemporaryDirectory(prefix="forewalk-") as folder:  # safetensors reads headers of files only
+        path = Path(folder) / "part.safetensors"
+        path.write_bytes(data)
+        return read_file(path, source="checkpoint")
+
+
+def read_file(path: Path, source: str = "") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint file; DataError names it (or `source`) where it is missing, damaged or not finite."""
+    with opened(path, "pt", source) as (file, header):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise DataError(f"{source}: weight {name!r} holds NaN or infinity; train the model again")
+            raise DataError(f"{source or path}: weight {name!r} holds NaN or infinity; train the model again")
     return tensors, header
-
-
-def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint file; DataError names the file where it is missing or damaged."""
-    try:
-        return unpack(path.read_bytes(), source=str(path))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None

@@ -19,7 +19,7 @@ from engine.evaluation.metrics.statistics import (
     rank_ic,
 )
 from forewalk.types import BoolArray, FloatArray, Forecasts
-from models.recurrent.forecaster import FittedLSTM
+from models.base import SeedMixture
 from models.timeline import Timeline
 
 
@@ -118,7 +118,7 @@ def seed_timelines(timeline: Timeline) -> tuple[Timeline, ...]:
 
     The forecasts of the whole timeline are the mixture of these.
     """
-    parts = [model.by_seed() for model in timeline.models if isinstance(model, FittedLSTM)]
+    parts = [model.by_seed() for model in timeline.models if isinstance(model, SeedMixture)]
     if not parts or len(parts) < len(timeline.models):
         return ()
     return tuple(Timeline(models, timeline.max_age_bars) for models in zip(*parts, strict=True))

@@ -8,13 +8,14 @@ strategy remembers (entry bar, entry price, a trailing stop, a reference to its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import backtrader as bt
 
+from engine.simulation.orders import AccountState, CapturedOrder, PastFill, PastOrder
 from forewalk.errors import ForewalkError
 
 DUST = 1e-6  # shares
@@ -28,71 +29,6 @@ EXECUTION_TYPES = {
 
 class CaptureError(ForewalkError):
     """The strategy cannot be traded live: it makes an order no one can send, or its past does not add up."""
-
-
-@dataclass(frozen=True)
-class PastFill:
-    """An execution: signed quantity, price, time (UTC)."""
-
-    quantity: float
-    price: float
-    at: datetime
-
-
-@dataclass(frozen=True)
-class PastOrder:
-    """An order of an earlier bar and what became of it.
-
-    Attributes:
-        client_order_id: our name of it; "" for a change of position that no order of ours made.
-        decided_at: close of the bar it was decided on; None where no decision made it.
-        symbol: its symbol. quantity: signed.
-        fills: its executions, in time order.
-        ended_at: when it ended without being filled wholly, None while it is alive or when it was filled.
-    """
-
-    client_order_id: str
-    decided_at: datetime | None
-    symbol: str
-    quantity: float
-    fills: tuple[PastFill, ...] = ()
-    ended_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class AccountState:
-    """The account now, and how it came about.
-
-    Attributes:
-        cash: now. positions: symbol -> (signed quantity, average price) now.
-        past: orders since the first bar of the replay, oldest first.
-        opening: positions at the first bar of the replay.
-        cash_at: cash as it was when each earlier bar was decided on.
-    """
-
-    cash: float
-    positions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    past: Sequence[PastOrder] = ()
-    opening: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    cash_at: Mapping[datetime, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CapturedOrder:
-    """An order that the strategy made at the last bar. Prices are in the units of the bars it saw."""
-
-    symbol: str
-    side: str
-    quantity: float
-    kind: str
-    time_in_force: str
-    close: float
-    reduces: bool
-    reason: str
-    limit_price: float | None = None
-    stop_price: float | None = None
-    take_profit: float | None = None
-    stop_loss: float | None = None
 
 
 class CaptureBroker(bt.brokers.BackBroker):
@@ -235,8 +171,8 @@ class CaptureBroker(bt.brokers.BackBroker):
                 order.cancel()
                 self.notify(order)
 
-    def _is_over(self, moment: datetime) -> bool:
-        return moment <= self.closes[self._bar] or self.is_last
+    def _is_over(self, at: datetime) -> bool:
+        return at <= self.closes[self._bar] or self.is_last
 
     def _order_of(self, replayed: _Replayed) -> Any:
         """Return the strategy's own order, or one made for it where it does not know of any."""
@@ -261,8 +197,8 @@ class CaptureBroker(bt.brokers.BackBroker):
         position = self.positions[order.data]
         info = self.getcommissioninfo(order.data)
         entry = position.price
-        moment = order.data.datetime.datetime()
-        size, price, opened, closed = position.update(fill.quantity, fill.price, moment)
+        bar = order.data.datetime.datetime()
+        size, price, opened, closed = position.update(fill.quantity, fill.price, bar)
         pnl = info.profitandloss(-closed, entry, fill.price)
         self.cash -= fill.quantity * fill.price
         order.execute(
@@ -360,11 +296,6 @@ def _resize(order: Any, quantity: float) -> None:
     """Make the strategy's order the one that was sent at the time, so that its executions complete it."""
     order.size = order.created.size = quantity
     order.created.remsize = order.executed.remsize = quantity
-
-
-def is_strategy(value: Any) -> bool:
-    """Whether `value` is a class of backtrader strategies."""
-    return isinstance(value, type) and issubclass(value, bt.Strategy)
 
 
 def positions_after(fills: Sequence[tuple[str, PastFill]]) -> dict[str, tuple[float, float]]:

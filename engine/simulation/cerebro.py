@@ -15,9 +15,6 @@ from typing import Any
 import backtrader as bt
 
 from engine.simulation.account import simulated_broker
-from engine.simulation.capture import (
-    is_strategy,
-)
 from engine.simulation.feeds import PanelFeed, feed_columns
 from engine.simulation.recorder import Recorder, event_tables
 from forewalk.errors import ConfigError
@@ -84,17 +81,29 @@ def simulate(
         cerebro_builder: called instead of `build_cerebro`, with its arguments; for comparisons.
     """
     span = bars.since(forecasts.timestamps[0])
-    table = ForecastTable(forecasts)
-    params: dict[str, Any] = {"table": table}
-    if issubclass(strategy, SignalStrategy):
-        params["settings"] = settings.strategy
-        params["fractional"] = settings.execution.fractional
-        params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
+    params = strategy_params(strategy, forecasts, settings, bars)
     build = cerebro_builder or build_cerebro
     cerebro = build(span, settings.execution, strategy, params, runonce=runonce, preload=preload)
     with rare_collections():
         (finished,) = cerebro.run()
     return event_tables(finished, cerebro.broker, span, forecasts, settings.execution)
+
+
+def strategy_params(
+    strategy: type[bt.Strategy], forecasts: Forecasts | None, settings: Settings, bars: Bars
+) -> dict[str, Any]:
+    """Return the parameters of a strategy; backtest and daemon both get them here.
+
+    A strategy that needs no forecasts (None) is given no `table`. `bars` say how long a year is.
+    """
+    params: dict[str, Any] = {}
+    if forecasts is not None:
+        params["table"] = ForecastTable(forecasts)
+    if issubclass(strategy, SignalStrategy):
+        params["settings"] = settings.strategy
+        params["fractional"] = settings.execution.fractional
+        params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
+    return params
 
 
 def load_strategy(name: str | None) -> type[Any]:
@@ -106,19 +115,7 @@ def load_strategy(name: str | None) -> type[Any]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"live.strategy = {name!r}: {error}; write it as module:Class") from None
-    if not is_strategy(found):
+    if not (isinstance(found, type) and issubclass(found, bt.Strategy)):
         raise ConfigError(f"live.strategy = {name!r} is no backtrader.Strategy")
     strategy: type[Any] = found
     return strategy
-
-
-def strategy_params(strategy: type[Any], forecasts: Forecasts | None, settings: Settings) -> dict[str, Any]:
-    """Return the parameters that `engine.simulation.cerebro.simulate` gives to a strategy."""
-    params: dict[str, Any] = {}
-    if forecasts is not None:
-        params["table"] = ForecastTable(forecasts)
-    if issubclass(strategy, SignalStrategy):
-        params["settings"] = settings.strategy
-        params["fractional"] = settings.execution.fractional
-        params["bars_per_year"] = bars_per_year(settings.data.calendar, settings.data.interval)
-    return params

@@ -4,6 +4,7 @@ import gc
 
 import engine.training.walkforward
 import models.baselines.simple
+import models.recurrent.forecaster
 
 __all__ = ["engine", "models"]
 

@@ -15,8 +15,7 @@ from forewalk.compute.pool import run_tasks
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import Fold
 from forewalk.types import Arrays, TrainingCurve
-from models.base import Forecaster, TrainingData
-from models.recurrent.forecaster import LSTMForecaster
+from models.base import FitsTogether, Forecaster, TrainingData
 from models.timeline import Timeline
 
 
@@ -91,7 +90,7 @@ def walk_forward(
         "end": labels.end.tz_localize(None).to_numpy("M8[us]"),
         "horizon": np.array(labels.horizon_bars),
     }
-    if isinstance(forecaster, LSTMForecaster) and forecaster.device != "cpu" and isinstance(jobs, int):
+    if isinstance(forecaster, FitsTogether) and forecaster.fits_together() and isinstance(jobs, int):
         results = forecaster.fit_together([(training[fold], member) for fold, member in longest_first])
         on_done(len(tasks), len(tasks))
     else:

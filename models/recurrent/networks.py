@@ -19,7 +19,7 @@ LOG_STD_LIMIT = 4.0  # std of a scaled return between 0.018 and 55
 
 
 @dataclass
-class State:
+class Carried:
     """What a network remembers between two calls.
 
     `recurrent` is [layers, B, H] (a pair of them for an LSTM); `recent` the last hidden outputs
@@ -46,26 +46,26 @@ class RecurrentForecaster(nn.Module):
         nn.init.zeros_(self.head.bias)  # start from the honest forecast: mean 0, std 1
         nn.init.normal_(self.head.weight, std=0.01)
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
+    def forward(self, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Tensor, Carried]:
         """Read x [L, B, F] from `state`; return mean [L, B], log std [L, B] and the state after it."""
         out, after = self.read(x, state)
-        return *moments(out), after
+        return *mean_and_log_std(out), after
 
-    def read(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Read x [L, B, F] from `state`; return what `moments` understands, [L, B, 2], and the state after it."""
+    def read(self, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Carried]:
+        """Read x [L, B, F] from `state`; return its answers [L, B, 2] and the state after it."""
         hidden, recurrent = self.cell(x, None if state is None else state.recurrent)  # [L, B, H]
         recent = None
         if self.attention is not None:
             hidden, recent = self.attention(hidden, None if state is None else state.recent)
-        return self.head(self.dropout(hidden)), State(recurrent, recent)
+        return self.head(self.dropout(hidden)), Carried(recurrent, recent)
 
     @torch.no_grad()
-    def warmed(self, x: Tensor) -> State:
+    def warmed(self, x: Tensor) -> Carried:
         """Read x [L, B, F] from a fresh state, without a forecast and without a gradient; return the state."""
         hidden, recurrent = self.cell(x)  # [L, B, H]
         if self.attention is None:
-            return State(recurrent)
-        return State(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])
+            return Carried(recurrent)
+        return Carried(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])
 
 
 class CausalAttention(nn.Module):
@@ -100,7 +100,7 @@ class CausalAttention(nn.Module):
         return hidden + found, past[len(past) - keep :]
 
 
-def moments(out: Tensor) -> tuple[Tensor, Tensor]:
+def mean_and_log_std(out: Tensor) -> tuple[Tensor, Tensor]:
     """Split a network's answers [..., 2] into the mean and the log std, which is kept within its limit."""
     return out[..., 0], LOG_STD_LIMIT * torch.tanh(out[..., 1] / LOG_STD_LIMIT)
 
@@ -117,7 +117,7 @@ def squared_error(mean: Tensor, log_std: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def gaussian_nll_slope(out: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum of `weight * gaussian_nll(*moments(out), target)` and its gradient, [..., 2] like `out`.
+    """Return the sum of `weight * gaussian_nll(...)` of the answers `out` and its gradient, [..., 2] like `out`.
 
     The bits are autograd's, which takes twice as long for operations of this size.
     """

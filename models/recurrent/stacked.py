@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from forewalk.settings.sections import ModelSettings
-from models.recurrent.networks import LOG_STD_LIMIT, RecurrentForecaster
+from models.recurrent.networks import RecurrentForecaster, mean_and_log_std
 from models.recurrent.training import (
     BETAS,
     EPSILON,
@@ -132,7 +132,7 @@ class Stack:
         flat = hidden.flatten(1, 2)
         out = torch.baddbmm(weights["head.bias"][:, None], flat, weights["head.weight"].transpose(1, 2))
         out = out.view(*hidden.shape[:3], 2)
-        return out[..., 0], LOG_STD_LIMIT * torch.tanh(out[..., 1] / LOG_STD_LIMIT)
+        return mean_and_log_std(out)
 
     def _layers(
         self, weights: dict[str, Tensor], x: Tensor, states: list[tuple[Tensor, Tensor]] | None

@@ -23,8 +23,8 @@ from forewalk.features.panel import Float32Array
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
 from models.recurrent.networks import (
+    Carried,
     RecurrentForecaster,
-    State,
     gaussian_nll,
     gaussian_nll_slope,
     squared_error,
@@ -282,7 +282,7 @@ def validation_loss(
     loss_of = LOSSES[settings.loss]
     first, burn = sequences.first_valid, settings.lookback_bars
     x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1).contiguous()
-    mean, log_std, _ = run_network(network, x[burn:], network.warmed(x[:burn]))
+    mean, log_std = run_network(network, x[burn:], network.warmed(x[:burn]))
     mask = sequences.valid[:, first : sequences.rows].t()
     y = sequences.y[:, first : sequences.rows].t()
     count = max(int(mask.sum()), 1)
@@ -293,9 +293,9 @@ def validation_loss(
 
 @torch.no_grad()
 def run_network(
-    network: RecurrentForecaster, x: Tensor, state: State | None = None
-) -> tuple[Tensor, Tensor, State]:
-    """Run x [L, B, F], L > 0, through the network; return mean and log std, each [L, B], and the state after it.
+    network: RecurrentForecaster, x: Tensor, state: Carried | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run x [L, B, F], L > 0, through the network; return mean and log std, each [L, B].
 
     Without `state` the network starts fresh.
     """
@@ -304,6 +304,4 @@ def run_network(
         mean, log_std, state = network(block, state)
         means.append(mean)
         log_stds.append(log_std)
-    if state is None:
-        raise ValueError("there is nothing to read: x has no rows")
-    return torch.cat(means), torch.cat(log_stds), state
+    return torch.cat(means), torch.cat(log_stds)

@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
 from engine.live.deciding.decide import run_strategy  # noqa: E402
-from engine.simulation.capture import AccountState  # noqa: E402
+from engine.simulation.orders import AccountState  # noqa: E402
 from forewalk.sessions import exchange_zone, session_closes, sessions_between  # noqa: E402
 from forewalk.settings.loading import settings_from  # noqa: E402
 from forewalk.types import Bars  # noqa: E402

@@ -11,7 +11,7 @@ from broker.journal.journal import Journal
 from broker.simulator.harness import start_simulator
 from engine.live.models.files import Comparison, fit_live, sha256_of
 from engine.live.models.retrain import Retrainer
-from models.recurrent.forecaster import load_lstm
+from models.recurrent.fitted import load_lstm
 
 POINT = "before_model_rename"
 MODELS = 4

@@ -9,12 +9,9 @@ from typing import Any
 import pandas as pd
 
 from broker.journal.records import DecisionRow
-from engine.simulation.capture import (
-    AccountState,
-    CaptureBroker,
-    CapturedOrder,
-)
+from engine.simulation.capture import CaptureBroker
 from engine.simulation.cerebro import build_cerebro, strategy_params
+from engine.simulation.orders import AccountState, CapturedOrder
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
@@ -39,7 +36,7 @@ def run_strategy(
 ) -> Step:
     """Build the Cerebro of the backtest over the bars from `first` on (all bars for a strategy without
     forecasts, whose indicators need them) and let it run to the last bar."""
-    params = strategy_params(strategy, forecasts, settings)
+    params = strategy_params(strategy, forecasts, settings, bars)
     span = bars if forecasts is None else bars.since(first)
     closes = [moment.to_pydatetime() for moment in span.timestamps]
     broker = CaptureBroker(account, closes)

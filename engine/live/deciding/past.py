@@ -12,12 +12,8 @@ import pandas as pd
 from broker.journal.journal import Journal
 from broker.orders import FINAL, State
 from broker.values import Account
-from engine.simulation.capture import (
-    AccountState,
-    PastFill,
-    PastOrder,
-    positions_after,
-)
+from engine.simulation.capture import positions_after
+from engine.simulation.orders import AccountState, PastFill, PastOrder
 from forewalk.types import Bars
 
 

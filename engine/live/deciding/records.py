@@ -16,9 +16,7 @@ from broker.trading.risk import forecast_problem
 from broker.values import Account
 from engine.live.deciding.decide import Step
 from engine.live.schedule import Window
-from engine.simulation.capture import (
-    CapturedOrder,
-)
+from engine.simulation.orders import CapturedOrder
 from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
 from forewalk.settings.trading import RiskSettings

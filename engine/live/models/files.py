@@ -82,7 +82,7 @@ def load_timeline(files: Sequence[ModelFile], max_age_bars: int) -> Timeline:
     Raises:
         DataError: a file is missing, damaged, or not the one that was accepted.
     """
-    from models.recurrent.forecaster import load_lstm
+    from models.recurrent.fitted import load_lstm
     from models.timeline import Timeline
 
     models = []

@@ -226,12 +226,9 @@ def after_the_decided(journal: Journal, valid_from: datetime) -> datetime:
 
 def _valid_from(path: Path) -> datetime:
     """Read when a model is valid from out of its header, without loading its weights."""
-    import json
+    from models.header import read_header
 
-    content = path.read_bytes()
     try:
-        size = int.from_bytes(content[:8], "little")
-        header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["forewalk"])
-        return pd.Timestamp(header["valid_from"]).to_pydatetime()
+        return pd.Timestamp(read_header(path)["valid_from"]).to_pydatetime()
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a Forewalk model file ({error})") from None
+        raise DataError(f"{path}: does not say when it is valid ({error}); train it again") from None

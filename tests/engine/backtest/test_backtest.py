@@ -15,7 +15,7 @@ from engine.reproduce.job import reproduce
 from engine.runs.folder import read_run, write_run
 from forewalk.settings.loading import load_settings
 from helpers.making import REPOSITORY
-from models.recurrent.forecaster import load_lstm
+from models.recurrent.fitted import load_lstm
 
 FAST = [
     "model.hidden_size=4", "model.seeds=1", "model.max_epochs=1", "model.lookback_bars=10", "jobs=1",

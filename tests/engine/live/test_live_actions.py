@@ -16,8 +16,9 @@ from broker.values import DIVIDEND, OTHER, SPLIT, CorporateAction, SplitBooking
 from engine.live.deciding.actions import CorporateActions
 from engine.live.deciding.past import PastSplit, account_state, split_factor
 from engine.live.schedule import Session
-from engine.simulation.capture import AccountState, CaptureBroker, PastFill, PastOrder
+from engine.simulation.capture import CaptureBroker
 from engine.simulation.cerebro import build_cerebro
+from engine.simulation.orders import AccountState, PastFill, PastOrder
 from helpers.live_values import live_settings, some_bars
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -5,8 +5,8 @@ import pytest
 import engine.live.deciding.decide
 import strategies.signal
 from engine.live.deciding.decide import run_strategy
-from engine.simulation.capture import AccountState
 from engine.simulation.cerebro import build_cerebro, load_strategy, simulate
+from engine.simulation.orders import AccountState
 from helpers.live_values import SYMBOLS, live_settings, random_forecasts, some_bars
 
 POLICIES = [

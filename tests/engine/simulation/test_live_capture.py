@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 from broker.journal.records import NewOrder
 from engine.live.deciding.decide import run_strategy
 from engine.live.deciding.records import price_problem
-from engine.simulation.capture import (
-    AccountState,
-    CaptureBroker,
-    CaptureError,
-    PastFill,
-    PastOrder,
-    positions_after,
-)
+from engine.simulation.capture import CaptureBroker, CaptureError, positions_after
 from engine.simulation.cerebro import build_cerebro, simulate
+from engine.simulation.orders import AccountState, PastFill, PastOrder
 from forewalk.sessions import bar_open_times
 from helpers.live_values import live_settings, random_forecasts, some_bars
 from strategies.signal import SignalStrategy

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from models.base import FittedForecaster, fit, predict_rows
 from models.baselines.arima import expected_returns, fit_ar
 from models.baselines.rule import learning_rows
 from models.baselines.simple import BaselineForecaster, load_baseline, ridge
-from models.checkpoint import KEY
+from models.header import read_header
 
 KINDS = ("zero", "drift", "ridge", "trees", "arima")
 
@@ -217,7 +216,5 @@ def test_a_model_file_is_described_by_its_own_header(world_of, folds, tmp_path):
     model, _, _ = fitted(world_of(), folds, "ridge")
     path = tmp_path / "model.safetensors"
     model.save(path)
-    content = path.read_bytes()
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    described = json.loads(header["__metadata__"][KEY])
+    described = read_header(path)
     assert (described["kind"], described["feature_names"]) == ("ridge", ["f0", "f1", "f2", "f3"])

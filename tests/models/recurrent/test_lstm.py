@@ -17,8 +17,10 @@ from forewalk.folds import walk_forward_folds
 from helpers.making import make_bars, make_settings
 from models.base import fit, predict_rows
 from models.checkpoint import pack, unpack
-from models.recurrent.forecaster import LSTMForecaster, load_lstm
-from models.recurrent.networks import RecurrentForecaster, gaussian_nll, moments
+from models.header import read_header
+from models.recurrent.fitted import load_lstm
+from models.recurrent.forecaster import LSTMForecaster
+from models.recurrent.networks import RecurrentForecaster, gaussian_nll, mean_and_log_std
 from models.recurrent.training import (
     LOSSES,
     SLOPES,
@@ -68,37 +70,6 @@ def test_a_forecast_does_not_depend_on_how_the_rows_are_cut(variant):
     pieces = [predict_rows(model, panel, row, row + 1) for row in range(start, stop)]
     for one, parts in zip(whole, zip(*pieces, strict=True), strict=True):
         np.testing.assert_allclose(np.concatenate(parts), one, rtol=0, atol=1e-9)
-
-
-def test_live_steps_of_one_bar_forecast_what_the_whole_pass_does(variant):
-    model, panel, fold = variant
-    start, stop = int(fold.test[0]), int(fold.test[-1]) + 1
-    whole = model.predict_scaled(panel, start, stop)
-    memory = model.warmed(panel.known(start))
-    for row in range(start, stop):
-        live, memory = model.read_on(panel.known(row + 1), memory, row + 1)
-        np.testing.assert_allclose(live.mean[0], whole.mean[row - start], rtol=0, atol=1e-6)
-        np.testing.assert_allclose(live.std[0], whole.std[row - start], rtol=0, atol=1e-6)
-
-
-def test_a_live_step_reads_the_new_bars_only(variant):
-    model, panel, fold = variant
-    start = int(fold.test[0])
-    _, memory = model.read_on(panel, model.warmed(panel), start + 5)
-    forgotten = replace(
-        panel, values=np.where(np.arange(len(panel))[:, None, None] < start + 5, np.nan, panel.values)
-    )
-    there, blind = (model.read_on(p, memory, start + 6)[0] for p in (panel, forgotten))
-    np.testing.assert_array_equal(there.mean, blind.mean)
-
-
-def test_a_memory_of_another_panel_is_refused():
-    model, panel, _fold = fitted(make_bars(rows=330), make_settings())
-    memory = model.warmed(panel)
-    later = replace(panel, timestamps=panel.timestamps + pd.Timedelta(minutes=1))
-    for other in (later, replace(panel, symbols=("S00", "S02", "S01"))):
-        with pytest.raises(DataError, match="start again with warmed"):
-            model.read_on(other, memory, memory.next_row + 1)
 
 
 def test_a_forecast_uses_no_later_bar(variant):
@@ -244,7 +215,7 @@ def test_a_network_run_in_two_pieces_answers_as_in_one(cut):
     x = torch.randn(300, 2, 3)
     with torch.no_grad():
         mean, log_std, _ = network(x)
-    second_mean, second_std, _ = run_network(network, x[cut:], network.warmed(x[:cut]))
+    second_mean, second_std = run_network(network, x[cut:], network.warmed(x[:cut]))
     torch.testing.assert_close(second_mean, mean[cut:], rtol=0, atol=1e-6)
     torch.testing.assert_close(second_std, log_std[cut:], rtol=0, atol=1e-6)
 
@@ -326,7 +297,7 @@ def test_the_slope_of_a_loss_has_the_bits_of_autograd(seed, kind):
     out, target, mask = torch.randn(6, 5, 2) * 3, torch.randn(6, 5) * 3, torch.rand(6, 5) < 0.8
     targets = max(int(mask.sum()), 1)
     asked = out.clone().requires_grad_()
-    loss = (LOSSES[kind](*moments(asked), target) * mask).sum() / targets
+    loss = (LOSSES[kind](*mean_and_log_std(asked), target) * mask).sum() / targets
     loss.backward()
     value, slope = SLOPES[kind](out, target, mask * (1.0 / targets))
     assert torch.equal(slope, asked.grad)
@@ -363,6 +334,7 @@ def test_a_model_file_says_what_it_is(tmp_path):
     model.save(tmp_path / "m.safetensors")
     with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
         header = json.loads(file.metadata()["forewalk"])
+    assert header == read_header(tmp_path / "m.safetensors")
     assert header["trained_until"] == fold.trained_until.isoformat()
     assert header["data_fingerprint"] == "abc"
     assert header["settings"]["hidden_size"] == 4
