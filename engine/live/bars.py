@@ -135,7 +135,8 @@ class LiveBars:
         if not closes:
             raise DataError("no usable bar for any symbol; check the symbols and the market data plan")
         place = {close: number for number, close in enumerate(closes)}
-        fields = {name: np.full((len(closes), len(self._symbols)), np.nan) for name in BAR_FIELDS}
+        shape = len(closes), len(self._symbols)
+        fields: dict[str, Any] = {name: np.full(shape, np.nan) for name in BAR_FIELDS}
         for column, symbol in enumerate(self._symbols):
             known = [row for row in rows.get(symbol, ()) if row.close_at in place]
             at = [place[row.close_at] for row in known]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -35,6 +37,8 @@ ATTEMPTS = 2
 PRELOADED = ["engine.training.preload"]  # by name: what tasks import is theirs, not ours
 
 _arrays: dict[str, npt.NDArray[Any]] = {}
+_is_worker = False
+_hiding = threading.Lock()  # two threads must not put back what the other has hidden
 
 
 def available_cores() -> int:
@@ -119,9 +123,10 @@ def _one_attempt(
     pool = ProcessPoolExecutor(jobs, _context(), _start_worker, (folder,))
     finished = False
     try:
-        waiting: dict[Future[Result], int] = {
-            pool.submit(_run_one, function, tasks[number]): number for number in numbers
-        }
+        with _without_main(function, tasks):  # submitting starts the processes
+            waiting: dict[Future[Result], int] = {
+                pool.submit(_run_one, function, tasks[number]): number for number in numbers
+            }
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -148,7 +153,34 @@ def _context() -> BaseContext:
     return context
 
 
+@contextmanager
+def _without_main(function: object, tasks: Sequence[object]) -> Iterator[None]:
+    """Let new processes not run the user's script, as multiprocessing makes them do.
+
+    It does so that what the script defines can be found there, and so do we where the tasks are of it. Else a
+    script without `if __name__ == "__main__"` would begin its own run again in each process.
+    """
+    main = sys.modules["__main__"]
+    with _hiding:
+        names: tuple[str, ...] = ("__file__", "__spec__")
+        known = {name: vars(main)[name] for name in names if name in vars(main)}
+        if b"__main__" in pickle.dumps((function, *tasks[:1])):
+            known = {}
+        vars(main).update(dict.fromkeys(known))
+        try:
+            yield
+        finally:
+            vars(main).update(known)
+
+
+def in_worker() -> bool:
+    """Whether this process is a worker that `run_tasks` started."""
+    return _is_worker
+
+
 def _start_worker(folder: str) -> None:
+    global _is_worker
+    _is_worker = True
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     for path in Path(folder).glob("*.npy"):

@@ -164,6 +164,22 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path):
     assert ready  # the end of the pipe: nobody holds it any more
 
 
+PLAIN = """
+from pathlib import Path
+from forewalk.compute.pool import in_worker, run_tasks
+Path("started").open("a").write("x")
+print(run_tasks(eval, ["__import__('forewalk.compute.pool').compute.pool.in_worker()"] * 2, {}, 2), in_worker())
+"""
+
+
+def test_a_script_without_the_usual_guard_is_run_once_and_not_by_every_worker(tmp_path):
+    (tmp_path / "plain.py").write_text(PLAIN)
+    command = [sys.executable, "plain.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[True, True] False\n"
+    assert (tmp_path / "started").read_text() == "x"
+
+
 ASKED = """
 from forewalk.compute.pool import run_tasks, start_early
 start_early(2)
