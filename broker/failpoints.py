@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from forewalk.errors import ConfigError
 
@@ -32,10 +34,23 @@ POINTS = (
     "before_model_rename",
 )
 _reached: Counter[str] = Counter()
+_told: list[Callable[[str], None]] = []
+
+
+@contextmanager
+def told(callback: Callable[[str], None]) -> Iterator[None]:
+    """Call `callback(name)` at every point that this process reaches; what it raises ends the work."""
+    _told.append(callback)
+    try:
+        yield
+    finally:
+        _told.remove(callback)
 
 
 def reach(name: str) -> None:
     """End the process here if FAILPOINT says so."""
+    for callback in _told:
+        callback(name)
     wanted = os.environ.get("FAILPOINT")
     if not wanted:
         return

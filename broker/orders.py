@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 
-class State(StrEnum):
+class OrderState(StrEnum):
     """Where an order is in its life."""
 
     DECIDED = "decided"
@@ -31,7 +31,7 @@ class State(StrEnum):
     REPLACED = "replaced"
 
 
-class Step(StrEnum):
+class OrderStep(StrEnum):
     """What can happen to an order on our side, or when the broker is first seen to have it."""
 
     ASK = "ask"  # a human must approve it
@@ -45,38 +45,45 @@ class Step(StrEnum):
     GIVE_UP = "give_up"  # looked up and resent in vain
 
 
-STEPS: dict[tuple[State, Step], State] = {
-    (State.DECIDED, Step.ASK): State.AWAIT_APPROVAL,
-    (State.DECIDED, Step.INTEND): State.INTENT,
-    (State.DECIDED, Step.REFUSE): State.REFUSED,
-    (State.DECIDED, Step.EXPIRE): State.EXPIRED,
-    (State.DECIDED, Step.FOUND): State.ACKED,
-    (State.AWAIT_APPROVAL, Step.APPROVE): State.INTENT,
-    (State.AWAIT_APPROVAL, Step.REFUSE): State.REFUSED,
-    (State.AWAIT_APPROVAL, Step.EXPIRE): State.EXPIRED,
-    (State.INTENT, Step.SUBMIT): State.SUBMITTING,
-    (State.INTENT, Step.REFUSE): State.REFUSED,
-    (State.INTENT, Step.EXPIRE): State.EXPIRED,
-    (State.INTENT, Step.FOUND): State.ACKED,
-    (State.SUBMITTING, Step.FOUND): State.ACKED,
-    (State.SUBMITTING, Step.REFUSE): State.REFUSED,
-    (State.SUBMITTING, Step.LOSE): State.UNKNOWN,
-    (State.UNKNOWN, Step.FOUND): State.ACKED,
-    (State.UNKNOWN, Step.SUBMIT): State.SUBMITTING,
-    (State.UNKNOWN, Step.EXPIRE): State.EXPIRED,
-    (State.UNKNOWN, Step.GIVE_UP): State.NEEDS_HUMAN,
-    (State.NEEDS_HUMAN, Step.FOUND): State.ACKED,
-    (State.NEEDS_HUMAN, Step.REFUSE): State.REFUSED,
+STEPS: dict[tuple[OrderState, OrderStep], OrderState] = {
+    (OrderState.DECIDED, OrderStep.ASK): OrderState.AWAIT_APPROVAL,
+    (OrderState.DECIDED, OrderStep.INTEND): OrderState.INTENT,
+    (OrderState.DECIDED, OrderStep.REFUSE): OrderState.REFUSED,
+    (OrderState.DECIDED, OrderStep.EXPIRE): OrderState.EXPIRED,
+    (OrderState.DECIDED, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.AWAIT_APPROVAL, OrderStep.APPROVE): OrderState.INTENT,
+    (OrderState.AWAIT_APPROVAL, OrderStep.REFUSE): OrderState.REFUSED,
+    (OrderState.AWAIT_APPROVAL, OrderStep.EXPIRE): OrderState.EXPIRED,
+    (OrderState.INTENT, OrderStep.SUBMIT): OrderState.SUBMITTING,
+    (OrderState.INTENT, OrderStep.REFUSE): OrderState.REFUSED,
+    (OrderState.INTENT, OrderStep.EXPIRE): OrderState.EXPIRED,
+    (OrderState.INTENT, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.SUBMITTING, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.SUBMITTING, OrderStep.REFUSE): OrderState.REFUSED,
+    (OrderState.SUBMITTING, OrderStep.LOSE): OrderState.UNKNOWN,
+    (OrderState.UNKNOWN, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.UNKNOWN, OrderStep.SUBMIT): OrderState.SUBMITTING,
+    (OrderState.UNKNOWN, OrderStep.EXPIRE): OrderState.EXPIRED,
+    (OrderState.UNKNOWN, OrderStep.GIVE_UP): OrderState.NEEDS_HUMAN,
+    (OrderState.NEEDS_HUMAN, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.NEEDS_HUMAN, OrderStep.REFUSE): OrderState.REFUSED,
     # The broker turns out to have an order that we had written off: the broker is right.
-    (State.REFUSED, Step.FOUND): State.ACKED,
-    (State.EXPIRED, Step.FOUND): State.ACKED,
+    (OrderState.REFUSED, OrderStep.FOUND): OrderState.ACKED,
+    (OrderState.EXPIRED, OrderStep.FOUND): OrderState.ACKED,
 }
 
-WAITING = frozenset({State.DECIDED, State.AWAIT_APPROVAL, State.INTENT})
-AT_BROKER = frozenset({State.ACKED, State.PARTIAL})
-IN_DOUBT = frozenset({State.SUBMITTING, State.UNKNOWN, State.NEEDS_HUMAN})
+WAITING = frozenset({OrderState.DECIDED, OrderState.AWAIT_APPROVAL, OrderState.INTENT})
+AT_BROKER = frozenset({OrderState.ACKED, OrderState.PARTIAL})
+IN_DOUBT = frozenset({OrderState.SUBMITTING, OrderState.UNKNOWN, OrderState.NEEDS_HUMAN})
 FINAL = frozenset(
-    {State.REFUSED, State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.REPLACED}
+    {
+        OrderState.REFUSED,
+        OrderState.FILLED,
+        OrderState.CANCELED,
+        OrderState.EXPIRED,
+        OrderState.REJECTED,
+        OrderState.REPLACED,
+    }
 )
 
 # Alpaca's statuses by how far they are. Equal ranks say the same to us.
@@ -98,11 +105,11 @@ _OPEN = (
 _TERMINAL = ("replaced", "expired", "canceled", "rejected", "filled")
 RANK: dict[str, int] = dict.fromkeys(_OPEN, 1) | {status: 2 + place for place, status in enumerate(_TERMINAL)}
 _STATE_OF_TERMINAL = {
-    "filled": State.FILLED,
-    "canceled": State.CANCELED,
-    "expired": State.EXPIRED,
-    "rejected": State.REJECTED,
-    "replaced": State.REPLACED,
+    "filled": OrderState.FILLED,
+    "canceled": OrderState.CANCELED,
+    "expired": OrderState.EXPIRED,
+    "rejected": OrderState.REJECTED,
+    "replaced": OrderState.REPLACED,
 }
 
 
@@ -110,7 +117,7 @@ class IllegalStep(ValueError):  # noqa: N818 - it is one, and says which
     """A step that the table does not know: a bug in this program, never a broker's fault."""
 
 
-def after(state: State, step: Step) -> State:
+def after(state: OrderState, step: OrderStep) -> OrderState:
     """Return the state that follows; IllegalStep where the table has none."""
     try:
         return STEPS[state, step]
@@ -134,15 +141,15 @@ class Progress:
         further = max((self.status, other.status), key=lambda status: (RANK.get(status, 0), status))
         return Progress(further, max(self.filled, other.filled))
 
-    def state(self, quantity: Decimal) -> State:
+    def state(self, quantity: Decimal) -> OrderState:
         """Return the state of an order over `quantity`; all of it filled is FILLED whatever else was said."""
         if quantity > 0 and self.filled >= quantity:
-            return State.FILLED
+            return OrderState.FILLED
         if self.status in _STATE_OF_TERMINAL and self.status != "filled":
             return _STATE_OF_TERMINAL[self.status]
         if self.status == "filled":  # a notional order, or one whose quantity the broker cut
-            return State.FILLED
-        return State.PARTIAL if self.filled > 0 else State.ACKED
+            return OrderState.FILLED
+        return OrderState.PARTIAL if self.filled > 0 else OrderState.ACKED
 
 
 def is_known(status: str) -> bool:

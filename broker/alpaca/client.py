@@ -2,34 +2,27 @@
 
 What alpaca-py does and this client does not: wait for ever, send an order again by itself, follow the
 environment's proxy and .netrc, take any host, drop what it does not know, show the secret in its errors.
-Answers are parsed by `broker.alpaca.wire`. Every call raises one of `broker.errors`; after an order was sent, any
+Answers are parsed by `broker.alpaca.answers`. Every call raises one of `broker.errors`; after an order was sent, any
 answer that is not a clear yes or no is `OutcomeUnknown`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from alpaca.common.exceptions import APIError
-from alpaca.common.rest import RESTClient
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.historical.corporate_actions import CorporateActionsClient
 from alpaca.trading.client import TradingClient
-from requests import PreparedRequest, RequestException, Response
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema
 
-from broker.alpaca import actions, wire
-from broker.alpaca.wire import BadAnswer
-from broker.errors import BrokerError, MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
+from broker.alpaca import answers, corporate
+from broker.alpaca.answers import BadAnswer
+from broker.alpaca.http import Http
+from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url
-from broker.keys import Keys, redacted
+from broker.keys import Keys
 from broker.values import (
     Account,
     Asset,
@@ -76,46 +69,46 @@ class AlpacaPaper:
     ) -> None:
         self.url = checked_url(url, PAPER_HOST, "live.url")
         self.data_url = checked_url(data_url, DATA_HOST, "live.data_url")
-        self._keys = keys
-        self._timeout_s = timeout_s
         self._feed = feed
-        self._renew()
+        trading, data = self.url, self.data_url
+        pair = (keys.id, keys.secret)
+        self._trading = Http(
+            lambda: TradingClient(*pair, raw_data=True, url_override=trading), trading, timeout_s
+        )
+        self._data = Http(
+            lambda: StockHistoricalDataClient(*pair, raw_data=True, url_override=data), data, timeout_s
+        )
+        self._announced = Http(
+            lambda: CorporateActionsClient(*pair, raw_data=True, url_override=data), data, timeout_s
+        )
 
     def __repr__(self) -> str:
         return f"AlpacaPaper({self.url})"
 
-    def _renew(self) -> None:
-        """Make fresh clients: after a timeout the old connection may still hold an answer to something else."""
-        trading = TradingClient(self._keys.id, self._keys.secret, raw_data=True, url_override=self.url)
-        data = StockHistoricalDataClient(
-            self._keys.id, self._keys.secret, raw_data=True, url_override=self.data_url
-        )
-        self._trading = _tamed(trading, self.url, self._timeout_s)
-        self._data = _tamed(data, self.data_url, self._timeout_s)
-        announced = CorporateActionsClient(
-            self._keys.id, self._keys.secret, raw_data=True, url_override=self.data_url
-        )
-        self._actions = _tamed(announced, self.data_url, self._timeout_s)
+    def renew(self) -> None:
+        """Forget every kept connection."""
+        for host in (self._trading, self._data, self._announced):
+            host.renew()
 
     # the account and the market
 
     def account(self) -> Account:
         """Return money and flags of the account."""
-        return self._get(self._trading, "/account", wire.account)
+        return self._trading.get("/account", answers.account)
 
     def clock(self) -> MarketClock:
         """Return the broker's time."""
-        return self._get(self._trading, "/clock", wire.market_clock)
+        return self._trading.get("/clock", answers.market_clock)
 
     def calendar(self, first: date, last: date) -> list[CalendarDay]:
         """Return the sessions from `first` to `last`."""
         days = {"start": first.isoformat(), "end": last.isoformat()}
-        return self._get(self._trading, "/calendar", _each(wire.calendar_day), days)
+        return self._trading.get("/calendar", _each(answers.calendar_day), days)
 
     def asset(self, symbol: str) -> Asset | None:
         """Return what may be done with a symbol; None where the broker does not know it."""
         try:
-            return self._get(self._trading, f"/assets/{symbol}", wire.asset)
+            return self._trading.get(f"/assets/{symbol}", answers.asset)
         except Refused as no:
             if no.is_missing or no.status == 422:
                 return None
@@ -123,7 +116,7 @@ class AlpacaPaper:
 
     def positions(self) -> dict[str, Position]:
         """Return all positions by symbol."""
-        found = self._get(self._trading, "/positions", _each(wire.position))
+        found = self._trading.get("/positions", _each(answers.position))
         return {position.symbol: position for position in found}
 
     # orders
@@ -138,7 +131,7 @@ class AlpacaPaper:
             OutcomeUnknown: anything else, a timeout or an unreadable yes included.
         """
         try:
-            return wire.order(self._call(self._trading, "POST", "/orders", request.body()))
+            return answers.order(self._trading.call("POST", "/orders", request.body()))
         except Refused as no:
             if no.status in DEFINITE:
                 raise
@@ -154,8 +147,8 @@ class AlpacaPaper:
     def order_by_client_id(self, client_order_id: str) -> BrokerOrder | None:
         """Look an order up by our id; None means that the broker does not know it yet, or at all."""
         try:
-            return self._get(
-                self._trading, "/orders:by_client_order_id", wire.order, {"client_order_id": client_order_id}
+            return self._trading.get(
+                "/orders:by_client_order_id", answers.order, {"client_order_id": client_order_id}
             )
         except Refused as no:
             if no.is_missing:
@@ -164,7 +157,7 @@ class AlpacaPaper:
 
     def order(self, order_id: str) -> BrokerOrder:
         """Return one order by the broker's id."""
-        return self._get(self._trading, f"/orders/{order_id}", wire.order)
+        return self._trading.get(f"/orders/{order_id}", answers.order)
 
     def open_orders(self) -> list[BrokerOrder]:
         """Return every open order of the account, ours or not."""
@@ -178,7 +171,7 @@ class AlpacaPaper:
         seen: set[str] = set()
         params = {**query, "limit": str(PAGE_SIZE["orders"]), "direction": "asc", "nested": "false"}
         for _ in range(PAGES):
-            page = self._get(self._trading, "/orders", _each(wire.order), params)
+            page = self._trading.get("/orders", _each(answers.order), params)
             fresh = [order for order in page if order.id not in seen]
             yield from fresh
             seen.update(order.id for order in fresh)
@@ -193,20 +186,16 @@ class AlpacaPaper:
     def cancel(self, order_id: str) -> bool:
         """Ask for a cancellation; False where the order cannot be cancelled any more. Read its state after."""
         try:
-            self._call(self._trading, "DELETE", f"/orders/{order_id}")
+            self._trading.call("DELETE", f"/orders/{order_id}")
         except Refused as no:
             if no.status in (404, 422):
                 return False
             raise
         return True
 
-    def cancel_all(self) -> None:
-        """Ask for the cancellation of every open order of the account."""
-        self._call(self._trading, "DELETE", "/orders")
-
     def suspend(self, suspended: bool = True) -> bool:
         """Let the broker refuse (or take) all new orders; return what it says is in force."""
-        body = self._call(self._trading, "PATCH", "/account/configurations", {"suspend_trade": suspended})
+        body = self._trading.call("PATCH", "/account/configurations", {"suspend_trade": suspended})
         return bool(isinstance(body, dict) and body.get("suspend_trade") is True)
 
     def fills(self, after: datetime | None) -> list[Fill]:
@@ -216,7 +205,7 @@ class AlpacaPaper:
             params["after"] = _rfc3339(after)
         found: dict[str, Fill] = {}
         for _ in range(PAGES):
-            page = self._get(self._trading, "/account/activities/FILL", _each(wire.fill), params)
+            page = self._trading.get("/account/activities/FILL", _each(answers.fill), params)
             new = [fill for fill in page if fill.id not in found]
             found.update((fill.id, fill) for fill in new)
             if len(page) < PAGE_SIZE["fills"]:
@@ -231,7 +220,7 @@ class AlpacaPaper:
         params = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc", "after": _rfc3339(after)}
         found: dict[str, CashFlow] = {}
         for _ in range(PAGES):
-            page = self._get(self._trading, "/account/activities/DIV", _each(actions.cash_flow), params)
+            page = self._trading.get("/account/activities/DIV", _each(corporate.cash_flow), params)
             fresh = [flow for flow in page if flow.id not in found]
             found.update((flow.id, flow) for flow in fresh)
             if len(page) < PAGE_SIZE["fills"] or not fresh:
@@ -247,10 +236,9 @@ class AlpacaPaper:
         params = {**query, "limit": str(PAGE_SIZE["actions"])}
         found: dict[str, CorporateAction] = {}
         for _ in range(PAGES):
-            page, token = self._get(
-                self._actions,
+            page, token = self._announced.get(
                 "/corporate-actions",
-                lambda body: (actions.corporate_actions(body, symbols), body.get("next_page_token")),
+                lambda body: (corporate.corporate_actions(body, symbols), body.get("next_page_token")),
                 params,
             )
             found.update((action.id, action) for action in page)
@@ -264,14 +252,14 @@ class AlpacaPaper:
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
         """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""
         wanted = {"symbols": ",".join(symbols), "feed": self._feed}
-        body = self._call(self._data, "GET", "/stocks/trades/latest", wanted)
+        body = self._data.call("GET", "/stocks/trades/latest", wanted)
         trades = body.get("trades") if isinstance(body, dict) else None
         if not isinstance(trades, dict):
             raise Unreachable("the last trades cannot be read")
         prices = {}
         for symbol, trade in trades.items():
             try:
-                prices[symbol] = RawPrice(wire.number(trade, "p"))
+                prices[symbol] = RawPrice(answers.number(trade, "p"))
             except (ValueError, AttributeError) as problem:
                 log.warning("no usable last trade of %s: %s", symbol, problem)
         return prices
@@ -297,7 +285,7 @@ class AlpacaPaper:
         bars: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in symbols}
         tokens: set[str] = set()
         for _ in range(PAGES):
-            body = self._call(self._data, "GET", "/stocks/bars", params)
+            body = self._data.call("GET", "/stocks/bars", params)
             if not isinstance(body, dict):
                 raise Unreachable("the bars cannot be read")
             for symbol, page in (body.get("bars") or {}).items():
@@ -310,122 +298,6 @@ class AlpacaPaper:
             tokens.add(token)
             params["page_token"] = token
         raise DataError(f"the bars do not end after {PAGES} pages; ask for fewer symbols or a shorter span")
-
-    # inside
-
-    def _get(
-        self, client: RESTClient, path: str, parse: Callable[[Any], T], query: Mapping[str, str] | None = None
-    ) -> T:
-        try:
-            return parse(self._call(client, "GET", path, query))
-        except BadAnswer as strange:
-            problem = str(strange)
-        raise Unreachable(f"GET {path}: unreadable answer: {redacted(problem)}")
-
-    def _call(self, client: RESTClient, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
-        """Make one request within the deadline. Errors are translated outside of `except`, so that nothing
-        that knows the request's headers stays attached to them."""
-        problem: BrokerError
-        try:
-            return within(
-                1.5 * self._timeout_s, lambda: client._request(method, path, dict(data) if data else None)
-            )
-        except APIError as error:
-            problem = _translated(error, method, path)
-        except TimeoutError:
-            self._renew()
-            problem = Unreachable(f"{method} {path}: no answer within {1.5 * self._timeout_s:g} s")
-        except InvalidSchema:  # no adapter is mounted for anything but the base URL
-            problem = MustHalt(f"{method} {path}: refused to send a request to another host")
-        except RequestException as error:
-            problem = Unreachable(f"{method} {path}: {type(error).__name__}")
-        except (ValueError, TypeError, AttributeError):
-            problem = Unreachable(f"{method} {path}: the answer is no JSON")
-        raise problem
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """Return `call()`, or raise TimeoutError; a socket that drips byte by byte cannot hold it longer."""
-    answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put((call(), None))
-        except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
-            answers.put((None, error))
-
-    threading.Thread(target=work, daemon=True, name="http").start()
-    try:
-        value, error = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return value  # type: ignore[return-value]  # only None where an error is set
-
-
-class _OneTry(HTTPAdapter):
-    """Sends once, with timeouts."""
-
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__(max_retries=0)
-        self._timeout = (timeout_s / 2, timeout_s)
-
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """Send; requests itself would wait for ever."""
-        kwargs["timeout"] = self._timeout
-        return super().send(request, *args, **kwargs)
-
-
-def _tamed(client: RESTClient, base: str, timeout_s: float) -> RESTClient:
-    client._retry = 0
-    client._retry_codes = []
-    session = client._session
-    session.trust_env = False
-    session.max_redirects = 0
-    session.adapters.clear()
-    session.mount(base + "/", _OneTry(timeout_s))
-    return client
-
-
-def _translated(error: APIError, method: str, path: str) -> BrokerError:
-    status = error.status_code or 0
-    body = _body(str(error))
-    message = redacted(str(body.get("message") or f"HTTP {status}"))[:500]
-    code = body.get("code")
-    where = f"{method} {path.split('?')[0]}"
-    if status == 429:
-        return RateLimited(f"{where}: rate limit reached", _wait_s(error.response))
-    if status == 401:
-        return MustHalt(f"401 {message}: the broker refuses the keys; check them, then `live resume`")
-    if 400 <= status < 500:
-        return Refused(status, code if isinstance(code, int) else None, message, body)
-    return Unreachable(f"{where}: HTTP {status}")
-
-
-def _body(text: str) -> dict[str, Any]:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _wait_s(response: Response | None) -> float:
-    """Read how long to wait: Retry-After in seconds, or X-RateLimit-Reset in epoch seconds; 1 to 60 s."""
-    headers = response.headers if response is not None else {}
-    try:
-        if "Retry-After" in headers:
-            wait = float(headers["Retry-After"])
-        else:
-            sent = headers.get("Date")
-            from email.utils import parsedate_to_datetime
-
-            now = parsedate_to_datetime(sent).timestamp() if sent else datetime.now(UTC).timestamp()
-            wait = float(headers["X-RateLimit-Reset"]) - now
-    except (KeyError, ValueError, TypeError):
-        wait = 1.0
-    return min(max(wait, 1.0), 60.0)
 
 
 def _each(parse: Callable[[Any], T]) -> Callable[[Any], list[T]]:

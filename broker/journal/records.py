@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from broker.orders import State
+from broker.orders import OrderState
 from broker.values import Fill, OrderRequest, RawPrice, plain
 
-Row = TypeVar("Row")
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class StoredOrder:
     reason: str
     send_from: datetime
     valid_until: datetime
-    state: State
+    state: OrderState
     nonce: str
     posts: int
     posted_at: datetime | None
@@ -151,12 +151,12 @@ class Event:
     text: str
 
 
-def stamp(moment: datetime) -> str:
+def stamp(time: datetime) -> str:
     """Return a UTC time as text that sorts by time."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def moment(text: str) -> datetime:
+def read_stamp(text: str) -> datetime:
     """Read `stamp` back."""
     return datetime.fromisoformat(text)
 
@@ -180,14 +180,14 @@ def _cell(value: Any) -> Any:
 
 _READERS: dict[str, Any] = {
     "Decimal": Decimal,
-    "datetime": moment,
+    "datetime": read_stamp,
     "date": date.fromisoformat,
-    "State": State,
+    "OrderState": OrderState,
     "bool": bool,
 }
 
 
-def read(kind: type[Row], row: sqlite3.Row) -> Row:
+def read(kind: type[Record], row: sqlite3.Row) -> Record:
     """Read a row back into its record; columns that the record does not have are left out."""
     values = {}
     for field in fields(kind):  # type: ignore[arg-type]
@@ -206,5 +206,5 @@ def read_fill(row: sqlite3.Row) -> Fill:
         row["side"],
         Decimal(row["quantity"]),
         Decimal(row["price"]),
-        moment(row["at"]),
+        read_stamp(row["at"]),
     )

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 
 from broker.simulator.loading import load_bars
 from broker.simulator.serving.control import control_app
-from broker.simulator.serving.core import Keys, Simulator
+from broker.simulator.serving.core import Keys, SimulatorCore
 from broker.simulator.serving.scenario import news
 from broker.simulator.serving.server import api_app, loopback_socket, serve
 from broker.simulator.serving.store import Store
@@ -25,7 +25,7 @@ from forewalk.errors import ConfigError
 TICK_SECONDS = 0.05  # how often a clock that runs by itself is moved
 
 
-def build(options: argparse.Namespace) -> tuple[Simulator, tuple[socket.socket, socket.socket]]:
+def build(options: argparse.Namespace) -> tuple[SimulatorCore, tuple[socket.socket, socket.socket]]:
     """Return the simulator and its two bound sockets: API and control.
 
     Raises:
@@ -46,7 +46,7 @@ def build(options: argparse.Namespace) -> tuple[Simulator, tuple[socket.socket, 
         world = World(bars, start_of(bars, options.start), settings)
         if options.news is not None:
             news(world, json.loads(options.news.read_text(encoding="utf-8")))
-        simulator = Simulator(world, Store(options.state), keys, options.rate_limit)
+        simulator = SimulatorCore(world, Store(options.state), keys, options.rate_limit)
         return simulator, _bind(options)
     except (ValueError, Refusal) as error:
         raise ConfigError(str(error)) from None
@@ -69,7 +69,7 @@ def announce(api: socket.socket, control: socket.socket) -> None:
     print(json.dumps(ports), flush=True)
 
 
-def run(simulator: Simulator, api: socket.socket, control: socket.socket, speed: float = 0.0) -> None:
+def run(simulator: SimulatorCore, api: socket.socket, control: socket.socket, speed: float = 0.0) -> None:
     """Serve until SIGTERM or Ctrl-C; with a speed, let the virtual clock run by itself.
 
     The ports are announced on standard output as soon as they answer.
@@ -93,7 +93,7 @@ def run(simulator: Simulator, api: socket.socket, control: socket.socket, speed:
     asyncio.run(main())
 
 
-async def _tick(simulator: Simulator, speed: float, stopped: asyncio.Event) -> None:
+async def _tick(simulator: SimulatorCore, speed: float, stopped: asyncio.Event) -> None:
     before = time.monotonic()
     while not stopped.is_set():
         await asyncio.sleep(TICK_SECONDS)

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from broker.ids import checked_symbol
-from broker.journal.actions import ANNOUNCED
-from broker.journal.journal import EVERYTHING, Journal
+from broker.journal.corporate import ANNOUNCED
+from broker.journal.halts import EVERYTHING
+from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
-from broker.orders import AT_BROKER, FINAL, IN_DOUBT, IllegalStep, State, Step
+from broker.orders import AT_BROKER, FINAL, IN_DOUBT, WAITING, IllegalStep, OrderState, OrderStep
 from broker.port import Broker
 from broker.values import plain
 from forewalk.errors import UsageError
@@ -40,7 +41,7 @@ def approve(journal: Journal, order_id: str, shown: str | None, now: datetime) -
             f"{order_id} is not the order that was shown as {shown}; look at `live orders` again"
         )
     try:
-        journal.approve(order_id, nonce(order), now)
+        journal.orders.approve(order_id, nonce(order), now)
     except IllegalStep:
         raise UsageError(f"{order_id} is not waiting for approval any more") from None
     return order
@@ -48,10 +49,10 @@ def approve(journal: Journal, order_id: str, shown: str | None, now: datetime) -
 
 def reject(journal: Journal, order_id: str, now: datetime) -> StoredOrder:
     """Say no to an order that waits for approval, or close one that nobody can find."""
-    order = journal.order(order_id)
-    if order is None or order.state not in (State.AWAIT_APPROVAL, State.NEEDS_HUMAN):
+    order = journal.orders.get(order_id)
+    if order is None or order.state not in (OrderState.AWAIT_APPROVAL, OrderState.NEEDS_HUMAN):
         raise UsageError(f"{order_id} is not waiting for a person")
-    journal.step(order_id, Step.REFUSE, now, "rejected by a person")
+    journal.orders.step(order_id, OrderStep.REFUSE, now, "rejected by a person")
     return order
 
 
@@ -60,7 +61,7 @@ def halt(
 ) -> None:
     """Stop a symbol or everything, at once and until a person resumes: cancel, flatten if asked, suspend."""
     scope = EVERYTHING if symbol is None else checked_symbol(symbol)
-    journal.halt(scope, reason, now, cancel=True, flatten=flatten, suspend=suspend and symbol is None)
+    journal.halts.begin(scope, reason, now, cancel=True, flatten=flatten, suspend=suspend and symbol is None)
 
 
 def resume(journal: Journal, symbol: str | None, broker: Broker | None, now: datetime) -> list[str]:
@@ -72,9 +73,9 @@ def resume(journal: Journal, symbol: str | None, broker: Broker | None, now: dat
     said = []
     if broker is not None:
         said += adopt(journal, broker, symbol, now)
-    count = journal.resume(EVERYTHING if symbol is None else checked_symbol(symbol), now)
+    count = journal.halts.lift(EVERYTHING if symbol is None else checked_symbol(symbol), now)
     if not count:
-        scopes = sorted({halt.scope for halt in journal.halts()})
+        scopes = sorted({halt.scope for halt in journal.halts.in_force()})
         raise UsageError(
             f"nothing of {symbol or 'everything'} is halted; halted: {', '.join(scopes) or 'nothing'}"
         )
@@ -83,7 +84,7 @@ def resume(journal: Journal, symbol: str | None, broker: Broker | None, now: dat
 
 def adopt(journal: Journal, broker: Broker, symbol: str | None, now: datetime) -> list[str]:
     """Book the difference between the broker's position and the ledger, because a person says so."""
-    positions, ledger = broker.positions(), journal.ledger()
+    positions, ledger = broker.positions(), journal.ledger.quantities()
     said = []
     for name in sorted(({symbol} if symbol else set(positions) | set(ledger)) - {None}):
         position = positions.get(name)
@@ -91,15 +92,15 @@ def adopt(journal: Journal, broker: Broker, symbol: str | None, now: datetime) -
         missing = held - ledger.get(name, Decimal(0))
         if missing:
             price = position.average_price if position is not None else Decimal(0)
-            journal.adjust(name, missing, price, now, "adopted by a person")
+            journal.ledger.adjust(name, missing, price, now, "adopted by a person")
             said.append(f"{name}: {plain(missing)} shares taken over, {plain(held)} held")
     return said
 
 
 def status_lines(journal: Journal, running: bool) -> list[str]:
     """Return the state of a book as text."""
-    last = journal.last_decision()
-    equity = journal.equity()
+    last = journal.decisions.last()
+    equity = journal.money.equity()
     lines = [
         f"daemon      {'running' if running else 'not running'}",
         f"decided     {f'{last.asof:%Y-%m-%d %H:%M} UTC' if last else 'nothing yet'}",
@@ -107,22 +108,24 @@ def status_lines(journal: Journal, running: bool) -> list[str]:
         if equity
         else "equity      unknown",
     ]
-    ledger = ", ".join(f"{plain(quantity)} {symbol}" for symbol, quantity in sorted(journal.ledger().items()))
+    ledger = ", ".join(
+        f"{plain(quantity)} {symbol}" for symbol, quantity in sorted(journal.ledger.quantities().items())
+    )
     lines.append(f"positions   {ledger or 'none'}")
-    open_orders = journal.orders(AT_BROKER | IN_DOUBT | {State.AWAIT_APPROVAL, State.INTENT, State.DECIDED})
-    lines.append(f"orders      {len(open_orders)} not finished, {len(journal.orders(FINAL))} finished")
+    open_orders = journal.orders.all(AT_BROKER | IN_DOUBT | WAITING)
+    lines.append(f"orders      {len(open_orders)} not finished, {len(journal.orders.all(FINAL))} finished")
     lines += [
         f"ASK         {model['model_id']}: a new model, {model['note']}; approve it, or leave it"
-        for model in journal.models()
+        for model in journal.models.all()
         if model["role"] == "challenger"
     ]
-    lines += [f"AHEAD       {action.text}" for action in journal.actions((ANNOUNCED,))]
-    for halt_ in journal.halts():
+    lines += [f"AHEAD       {action.text}" for action in journal.corporate.all((ANNOUNCED,))]
+    for halt_ in journal.halts.in_force():
         asks = [name for name in ("cancel", "flatten", "suspend") if getattr(halt_, name)]
         done = "" if not asks else ", done at the broker" if halt_.confirmed_at else ", local only so far"
         scope = "everything" if halt_.scope == EVERYTHING else halt_.scope
         lines.append(f"HALTED      {scope}: {halt_.reason} (since {halt_.at:%Y-%m-%d %H:%M} UTC{done})")
-    waiting = journal.orders({State.NEEDS_HUMAN})
+    waiting = journal.orders.all({OrderState.NEEDS_HUMAN})
     lines += [
         f"ASK         {order.client_order_id}: {order.reason}; look at the account, then `reject` it"
         for order in waiting
@@ -133,11 +136,11 @@ def status_lines(journal: Journal, running: bool) -> list[str]:
 def order_rows(journal: Journal, everything: bool) -> list[tuple[str, ...]]:
     """Return id, state, what, filled, price, nonce and reason of the orders, those not finished by default."""
     rows: list[tuple[str, ...]] = []
-    for order in journal.orders():
+    for order in journal.orders.all():
         if everything or order.state not in FINAL:
             what = f"{order.side} {plain(order.quantity)} {order.symbol} {order.kind}"
             price = "" if order.average_price is None else plain(order.average_price)
-            key = nonce(order) if order.state == State.AWAIT_APPROVAL else ""
+            key = nonce(order) if order.state == OrderState.AWAIT_APPROVAL else ""
             rows.append(
                 (order.client_order_id, str(order.state), what, plain(order.filled), price, key, order.reason)
             )
@@ -145,10 +148,10 @@ def order_rows(journal: Journal, everything: bool) -> list[tuple[str, ...]]:
 
 
 def _waiting(journal: Journal, order_id: str) -> StoredOrder:
-    order = journal.order(order_id)
+    order = journal.orders.get(order_id)
     if order is None:
         raise UsageError(f"no order {order_id!r}; see `live orders`")
-    if order.state != State.AWAIT_APPROVAL:
+    if order.state != OrderState.AWAIT_APPROVAL:
         raise UsageError(f"{order_id} is {order.state}, not waiting for approval")
     return order
 

@@ -15,9 +15,10 @@ from decimal import Decimal
 from broker.errors import MustHalt
 from broker.failpoints import reach
 from broker.ids import parse_client_order_id
-from broker.journal.journal import EVERYTHING, Journal
+from broker.journal.halts import EVERYTHING
+from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
-from broker.orders import AT_BROKER, IN_DOUBT, State, Step, is_known
+from broker.orders import AT_BROKER, IN_DOUBT, OrderState, OrderStep, is_known
 from broker.port import Broker, Notify
 from broker.values import Account, BrokerOrder, MarketClock, Position, plain
 from forewalk.errors import DataError
@@ -117,7 +118,7 @@ class Reconciler:
 
     def _own(self, account: Account) -> None:
         try:
-            self.journal.bind_account(account.id)
+            self.journal.file.bind_account(account.id)
         except DataError as other:
             problem = str(other)
         else:
@@ -128,11 +129,11 @@ class Reconciler:
 
     def _recover(self, now: datetime) -> None:
         """What was under way when the last process ended is in doubt now."""
-        for order in self.journal.orders({State.SUBMITTING}):
-            self.journal.step(
-                order.client_order_id, Step.LOSE, now, "ended before the answer was written down"
+        for order in self.journal.orders.all({OrderState.SUBMITTING}):
+            self.journal.orders.step(
+                order.client_order_id, OrderStep.LOSE, now, "ended before the answer was written down"
             )
-        for order in self.journal.orders({State.INTENT, State.DECIDED}):
+        for order in self.journal.orders.all({OrderState.INTENT, OrderState.DECIDED}):
             found = self.broker.order_by_client_id(order.client_order_id)
             if found is not None:
                 self.adopt(order, found, now)
@@ -143,14 +144,14 @@ class Reconciler:
         foreign = []
         seen = set()
         for found in open_orders:
-            stored = self.journal.order(found.client_order_id) or self.journal.order_of_broker(found.id)
+            stored = self.journal.orders.get(found.client_order_id) or self.journal.orders.of_broker(found.id)
             if stored is None:
                 foreign.append(found)
                 self._question_name(found, now)
                 continue
             seen.add(stored.client_order_id)
             self.adopt(stored, found, now)
-        for stored in self.journal.orders(AT_BROKER):
+        for stored in self.journal.orders.all(AT_BROKER):
             if stored.client_order_id not in seen and stored.broker_id:
                 self.adopt(stored, self.broker.order(stored.broker_id), now)
         return foreign
@@ -169,12 +170,12 @@ class Reconciler:
                 stored.symbol, f"order {stored.client_order_id} has the unknown status {found.status!r}", now
             )
         before = stored.state
-        after = self.journal.report(stored.client_order_id, found, now)
+        after = self.journal.orders.report(stored.client_order_id, found, now)
         self._lookups.pop(stored.client_order_id, None)
         if before not in AT_BROKER and after.state != before:
             self._notify("found", stored.symbol, f"{stored.client_order_id} is {after.state}")
-        if after.state == State.REJECTED and before != State.REJECTED:
-            self.journal.note(now, "rejected", found.status, stored.symbol, stored.client_order_id)
+        if after.state == OrderState.REJECTED and before != OrderState.REJECTED:
+            self.journal.diary.note(now, "rejected", found.status, stored.symbol, stored.client_order_id)
             self._notify("refused", stored.symbol, f"{stored.client_order_id} was rejected by the exchange")
         if found.replaced_by:
             self._follow(after, found.replaced_by, now)
@@ -187,8 +188,8 @@ class Reconciler:
         )
 
     def _follow(self, old: StoredOrder, successor_id: str, now: datetime) -> None:
-        if self.journal.order_of_broker(successor_id) is None:
-            self.journal.add_successor(old, self.broker.order(successor_id), now)
+        if self.journal.orders.of_broker(successor_id) is None:
+            self.journal.orders.add_successor(old, self.broker.order(successor_id), now)
             self._notify("replaced", old.symbol, f"{old.client_order_id} was replaced by the broker")
 
     def _question_name(self, found: BrokerOrder, now: datetime) -> None:
@@ -203,18 +204,18 @@ class Reconciler:
     # executions
 
     def _join_fills(self, now: datetime) -> None:
-        last = self.journal.last_fill_at()
-        for fill in self.journal.add_fills(
+        last = self.journal.ledger.last_fill_at()
+        for fill in self.journal.ledger.add_fills(
             self.broker.fills(None if last is None else last - FILLS_OVERLAP), now
         ):
-            owner = self.journal.order_of_broker(fill.order_id)
+            owner = self.journal.orders.of_broker(fill.order_id)
             what = f"{fill.side} {plain(fill.quantity)} at {plain(fill.price)}"
             self._notify("fill" if owner else "foreign_fill", fill.symbol, what)
 
     # cancellations
 
     def _cancel_wanted(self, now: datetime) -> None:
-        for order in self.journal.orders(AT_BROKER):
+        for order in self.journal.orders.all(AT_BROKER):
             if order.cancel_wanted and order.broker_id:
                 reach("before_cancel")
                 self.broker.cancel(order.broker_id)
@@ -223,13 +224,15 @@ class Reconciler:
         self._join_fills_of_cancelled(now)
 
     def _join_fills_of_cancelled(self, now: datetime) -> None:
-        if any(order.cancel_wanted for order in self.journal.orders({State.CANCELED, State.FILLED})):
+        if any(
+            order.cancel_wanted for order in self.journal.orders.all({OrderState.CANCELED, OrderState.FILLED})
+        ):
             self._join_fills(now)
 
     # doubts
 
     def _resolve_doubts(self, now: datetime) -> None:
-        for order in self.journal.orders({State.UNKNOWN}):
+        for order in self.journal.orders.all({OrderState.UNKNOWN}):
             done, due = self._lookups.setdefault(
                 order.client_order_id, (0, self._monotonic() + self._pauses_s[0])
             )
@@ -257,10 +260,12 @@ class Reconciler:
             self.adopt(order, listed[name], now)
             return
         if now > order.valid_until:
-            self.journal.step(name, Step.EXPIRE, now, "the broker never had it, and its time is over")
+            self.journal.orders.step(
+                name, OrderStep.EXPIRE, now, "the broker never had it, and its time is over"
+            )
             self._lookups.pop(name, None)
         elif order.posts > 1:
-            self.journal.step(name, Step.GIVE_UP, now, "sent twice, found never")
+            self.journal.orders.step(name, OrderStep.GIVE_UP, now, "sent twice, found never")
             self._lookups.pop(name, None)
             self.halt(
                 order.symbol, f"{name} was sent twice and is nowhere to be found: reject it, then resume", now
@@ -280,8 +285,8 @@ class Reconciler:
 
     def _compare(self, positions: dict[str, Position], now: datetime) -> frozenset[str]:
         """Halt symbols in which ledger and position differ at two looks in a row, and name those in doubt."""
-        ledger = self.journal.ledger()
-        in_doubt = {order.symbol for order in self.journal.orders(IN_DOUBT)}
+        ledger = self.journal.ledger.quantities()
+        in_doubt = {order.symbol for order in self.journal.orders.all(IN_DOUBT)}
         explained = self._lags(now) | in_doubt  # an order whose outcome is unknown may well have been filled
         doubtful = set(explained)
         for symbol in self.symbols:
@@ -310,7 +315,7 @@ class Reconciler:
 
     def _lags(self, now: datetime) -> set[str]:
         """Symbols with an order whose filled quantity has executions still missing from the list."""
-        late = self.journal.missing_fills(TOLERANCE)
+        late = self.journal.ledger.missing_fills(TOLERANCE)
         self._lagging = {name: self._lagging.get(name, self._monotonic()) for name in late}
         for name, since in self._lagging.items():
             if self._monotonic() - since > LAG_S:
@@ -319,6 +324,6 @@ class Reconciler:
 
     def halt(self, scope: str, reason: str, now: datetime) -> None:
         """Stop a symbol (or everything) and say so, once."""
-        if self.journal.halt(scope, reason, now):
+        if self.journal.halts.begin(scope, reason, now):
             log.error("halt %s: %s", scope, reason)
             self._notify("halt", "" if scope == EVERYTHING else scope, reason)

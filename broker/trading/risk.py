@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from broker.orders import State
+from broker.orders import OrderState
 from broker.values import Account, Asset
 from forewalk.settings.trading import RiskSettings
 
@@ -28,7 +28,7 @@ class Ask:
     side: str
     quantity: Decimal
     kind: str
-    state: State
+    state: OrderState
     posts: int
     price: Decimal | None
     decided_price: Decimal
@@ -107,7 +107,7 @@ def reduces(ask: Ask, facts: Facts) -> bool:
 
 
 def _state(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
-    if ask.state not in (State.INTENT, State.UNKNOWN):
+    if ask.state not in (OrderState.INTENT, OrderState.UNKNOWN):
         return Breach("state", f"the order is {ask.state}, not an approved intent")
     return Breach("posts", f"it has been sent {ask.posts} times already") if ask.posts > 1 else None
 

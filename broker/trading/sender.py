@@ -15,9 +15,10 @@ from decimal import Decimal
 from broker.errors import MustHalt, OutcomeUnknown, RateLimited, Refused
 from broker.failpoints import reach
 from broker.ids import client_order_id, decision_id, parse_client_order_id
-from broker.journal.journal import EVERYTHING, Journal
+from broker.journal.halts import EVERYTHING
+from broker.journal.journal import Journal
 from broker.journal.records import DecisionRow, Halt, NewOrder, StoredOrder
-from broker.orders import AT_BROKER, IN_DOUBT, WAITING, State, Step
+from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderState, OrderStep
 from broker.port import Broker, Notify
 from broker.trading.reconcile import TOLERANCE, Look, Reconciler
 from broker.trading.risk import Ask, Breach, Facts, check
@@ -76,16 +77,18 @@ class Sender:
         Stops at the first order whose outcome is unknown: it may have changed what the next may do.
         """
         self.expire(look.now)
-        waiting = [order for order in self.journal.orders(WAITING) if order.state != State.AWAIT_APPROVAL]
-        doubtful = [o for o in self.journal.orders({State.UNKNOWN}) if self.reconciler.may_resend(o)]
+        waiting = [
+            order for order in self.journal.orders.all(WAITING) if order.state != OrderState.AWAIT_APPROVAL
+        ]
+        doubtful = [o for o in self.journal.orders.all({OrderState.UNKNOWN}) if self.reconciler.may_resend(o)]
         due = [order for order in (*doubtful, *waiting) if self._is_time(order, look, outside)]
         if not due:
             return 0
         others = {order.symbol for order in look.open_orders if order.symbol}
         prices = self._prices({*self.reconciler.symbols, *look.positions, *others})
         sent = 0
-        for order in sorted(due, key=lambda order: (order.state != State.UNKNOWN, not order.reduces)):
-            doubted = order.symbol in look.doubtful and order.state != State.UNKNOWN
+        for order in sorted(due, key=lambda order: (order.state != OrderState.UNKNOWN, not order.reduces)):
+            doubted = order.symbol in look.doubtful and order.state != OrderState.UNKNOWN
             if doubted and not _flattens(order):
                 continue
             posted, clear = self._send_one(order, look, outside, prices)
@@ -96,9 +99,11 @@ class Sender:
 
     def expire(self, now: datetime) -> None:
         """Let go of orders that were not sent while they were valid."""
-        for order in self.journal.orders(WAITING):
+        for order in self.journal.orders.all(WAITING):
             if now > order.valid_until:
-                self.journal.step(order.client_order_id, Step.EXPIRE, now, "not sent while it was valid")
+                self.journal.orders.step(
+                    order.client_order_id, OrderStep.EXPIRE, now, "not sent while it was valid"
+                )
 
     def _is_time(self, order: StoredOrder, look: Look, outside: Outside) -> bool:
         if _flattens(order) or self._may_queue:
@@ -110,10 +115,10 @@ class Sender:
     ) -> tuple[bool, bool]:
         """Return whether it was POSTed, and whether the next may follow."""
         name = order.client_order_id
-        if order.state == State.DECIDED:
-            self.journal.step(name, Step.INTEND, look.now)
+        if order.state == OrderState.DECIDED:
+            self.journal.orders.step(name, OrderStep.INTEND, look.now)
             reach("after_intent_commit")
-        current = self.journal.order(name)
+        current = self.journal.orders.get(name)
         assert current is not None
         breaches = check(self._ask(current, prices), self._facts(current, look, outside, prices), self.limits)
         if self._dry_run:
@@ -121,7 +126,7 @@ class Sender:
         if breaches:
             self._refuse(current, breaches, look.now)
             return False, True
-        self.journal.submitting(name, look.now)
+        self.journal.orders.submitting(name, look.now)
         self.reconciler.resent(name)
         reach("before_post")
         return True, self._post(current, look.now)
@@ -136,43 +141,43 @@ class Sender:
             self._refused(order, no, now)
             return True
         except RateLimited as busy:
-            self.journal.not_accepted(name, now, str(busy))
+            self.journal.orders.not_accepted(name, now, str(busy))
             return False
         except OutcomeUnknown as lost:
-            self.journal.step(name, Step.LOSE, now, str(lost))
+            self.journal.orders.step(name, OrderStep.LOSE, now, str(lost))
             log.warning("unknown outcome: %s", lost)
             return False
         except MustHalt as stop:
-            self.journal.step(name, Step.REFUSE, now, str(stop))
+            self.journal.orders.step(name, OrderStep.REFUSE, now, str(stop))
             raise
         reach("after_post")
         if not self.reconciler.is_same(order, answer):
-            self.journal.step(name, Step.LOSE, now, "the answer is about another order")
+            self.journal.orders.step(name, OrderStep.LOSE, now, "the answer is about another order")
             self.reconciler.halt(order.symbol, f"{name}: the broker answered with another order", now)
             return False
-        self.journal.report(name, answer, now)
+        self.journal.orders.report(name, answer, now)
         reach("after_ack_commit")
         return True
 
     def _refused(self, order: StoredOrder, no: Refused, now: datetime) -> None:
         name = order.client_order_id
         if no.is_duplicate_id:  # it exists: the doubt's look-ups adopt it, or halt where it is another order
-            self.journal.step(name, Step.LOSE, now, "the broker has an order with this id")
+            self.journal.orders.step(name, OrderStep.LOSE, now, "the broker has an order with this id")
             found = self.broker.order_by_client_id(name)
             if found is not None:
                 self.reconciler.adopt(order, found, now)
             return
-        self.journal.step(name, Step.REFUSE, now, str(no))
+        self.journal.orders.step(name, OrderStep.REFUSE, now, str(no))
         self._notify("refused", order.symbol, f"{name}: {no}")
         existing = no.body.get("existing_order_id")
-        own = self.journal.order_of_broker(str(existing)) if existing else None
+        own = self.journal.orders.of_broker(str(existing)) if existing else None
         if own is not None and own.state in AT_BROKER:
-            self.journal.want_cancel(own.client_order_id, now)
+            self.journal.orders.want_cancel(own.client_order_id, now)
 
     def _refuse(self, order: StoredOrder, breaches: list[Breach], now: datetime) -> None:
         reason = "; ".join(f"{breach.rule}: {breach.text}" for breach in breaches)
-        step = Step.EXPIRE if order.state == State.UNKNOWN else Step.REFUSE
-        self.journal.step(order.client_order_id, step, now, reason)
+        step = OrderStep.EXPIRE if order.state == OrderState.UNKNOWN else OrderStep.REFUSE
+        self.journal.orders.step(order.client_order_id, step, now, reason)
         self._notify("refused", order.symbol, f"{order.client_order_id}: {reason}")
         for breach in breaches:
             if breach.halts:
@@ -198,8 +203,8 @@ class Sender:
     def _facts(
         self, order: StoredOrder, look: Look, outside: Outside, prices: Mapping[str, Decimal]
     ) -> Facts:
-        ledger = self.journal.ledger()
-        target = self.journal.target(order.decision_id, order.symbol)
+        ledger = self.journal.ledger.quantities()
+        target = self.journal.decisions.target(order.decision_id, order.symbol)
         return Facts(
             now=look.now,
             market_open=look.clock.is_open and outside.session_open,
@@ -210,10 +215,10 @@ class Sender:
             pending=self._pending(order, look),
             prices={symbol: p.last_price for symbol, p in look.positions.items() if p.last_price}
             | dict(prices),
-            halt=self.journal.halted(order.symbol),
-            posted_today=self.journal.posts_since(outside.session_start),
+            halt=self.journal.halts.reason(order.symbol),
+            posted_today=self.journal.orders.posts_since(outside.session_start),
             day_start_equity=look.account.last_equity,
-            peak_equity=self.journal.peak_equity(),
+            peak_equity=self.journal.money.peak_equity(),
             bar_problem=target.bar_problem if target else None,
             model_problem=target.model_problem if target else None,
             foreign_sides=frozenset(o.side for o in look.foreign if o.symbol == order.symbol),
@@ -223,7 +228,7 @@ class Sender:
     def _pending(self, order: StoredOrder, look: Look) -> dict[str, Decimal]:
         """Signed open quantity per symbol: our orders at the broker or in doubt, and foreign ones."""
         pending: dict[str, Decimal] = {}
-        for other in self.journal.orders(AT_BROKER | IN_DOUBT):
+        for other in self.journal.orders.all(AT_BROKER | IN_DOUBT):
             if other.client_order_id != order.client_order_id:
                 left = other.signed - (other.filled if other.side == "buy" else -other.filled)
                 pending[other.symbol] = pending.get(other.symbol, Decimal(0)) + left
@@ -251,26 +256,26 @@ class Sender:
 
         Every part can be done twice, so a restart simply goes on. A halt is confirmed when all is done.
         """
-        halts = self.journal.halts()
+        halts = self.journal.halts.in_force()
         for halt in halts:
             if halt.confirmed_at is None:
                 done = self._cancelled(halt, look.now) and self._flattened(halt, look, session)
                 if done and (not halt.suspend or self._suspended(look.now)):
-                    self.journal.confirm_halt(halt.id, look.now)
-        lifted = self.journal.flag("suspended") and not any(halt.suspend for halt in halts)
+                    self.journal.halts.confirm(halt.id, look.now)
+        lifted = self.journal.file.flag("suspended") and not any(halt.suspend for halt in halts)
         if lifted and not self.broker.suspend(False):
-            self.journal.set_flag("suspended", False)
+            self.journal.file.set_flag("suspended", False)
 
     def _cancelled(self, halt: Halt, now: datetime) -> bool:
         if not (halt.cancel or halt.flatten or halt.suspend):
             return True
         for order in self._of(halt, WAITING):
             if not _flattens(order):
-                self.journal.step(order.client_order_id, Step.REFUSE, now, f"halt: {halt.reason}")
+                self.journal.orders.step(order.client_order_id, OrderStep.REFUSE, now, f"halt: {halt.reason}")
         alive = [order for order in self._of(halt, AT_BROKER) if not _flattens(order)]
         for order in alive:
             if not order.cancel_wanted:
-                self.journal.want_cancel(order.client_order_id, now)
+                self.journal.orders.want_cancel(order.client_order_id, now)
         reach("after_broker_cancel_all")
         return not alive
 
@@ -279,7 +284,7 @@ class Sender:
             return True
         held = {
             symbol: quantity
-            for symbol, quantity in self.journal.ledger().items()
+            for symbol, quantity in self.journal.ledger.quantities().items()
             if halt.scope in (EVERYTHING, symbol) and abs(quantity) > TOLERANCE
         }
         if held:
@@ -320,17 +325,19 @@ class Sender:
             kind="flatten",
             note=f"halt {halt.id}: {halt.reason}",
         )
-        self.journal.record_decision(decision, [], orders, ask=False)
+        self.journal.decisions.record(decision, [], orders, ask=False)
 
     def _suspended(self, now: datetime) -> bool:
         confirmed = self.broker.suspend(True)
         if confirmed:
-            self.journal.set_flag("suspended", True)
-            self.journal.note(now, "suspended", "the broker confirms suspend_trade")
+            self.journal.file.set_flag("suspended", True)
+            self.journal.diary.note(now, "suspended", "the broker confirms suspend_trade")
         return confirmed
 
-    def _of(self, halt: Halt, states: frozenset[State]) -> list[StoredOrder]:
-        return [order for order in self.journal.orders(states) if halt.scope in (EVERYTHING, order.symbol)]
+    def _of(self, halt: Halt, states: frozenset[OrderState]) -> list[StoredOrder]:
+        return [
+            order for order in self.journal.orders.all(states) if halt.scope in (EVERYTHING, order.symbol)
+        ]
 
 
 def _flattens(order: StoredOrder) -> bool:

@@ -151,7 +151,7 @@ def approve(
     settings = _settings(config, set_)
     journal = _journal(settings)
     now = commands.now_utc()
-    known = {model["model_id"] for model in journal.models()}
+    known = {model["model_id"] for model in journal.models.all()}
     for order_id in order_ids:
         if order_id in known:
             typer.echo(promote(journal, order_id, _market_time(settings, now)))

@@ -65,7 +65,7 @@ class LiveBars:
         self._schedule = schedule
         self._first = pd.Timestamp(first or FIRST, tz="UTC").to_pydatetime()
         self._adjustment = adjustment
-        self._kept: dict[str, list[Row]] = {}
+        self._kept: dict[str, list[BarRow]] = {}
 
     def fetch(
         self, asof: datetime, known: Mapping[str, tuple[datetime, float]], max_jump: float
@@ -94,7 +94,7 @@ class LiveBars:
                 missing.append(symbol)
         return FreshBars(bars, problems, tuple(missing))
 
-    def _rows(self, asof: datetime) -> tuple[dict[str, list[Row]], dict[str, str]]:
+    def _rows(self, asof: datetime) -> tuple[dict[str, list[BarRow]], dict[str, str]]:
         """Fetch what is new with an overlap; where the overlap has changed, fetch everything again."""
         since = self._overlap_start()
         raw = self._ask(since or self._first, asof)
@@ -124,13 +124,13 @@ class LiveBars:
             return None
         return min(rows[-OVERLAP_BARS].stamp for rows in self._kept.values())
 
-    def _continues(self, symbol: str, fresh: Sequence[Row]) -> bool:
+    def _continues(self, symbol: str, fresh: Sequence[BarRow]) -> bool:
         kept = self._kept.get(symbol, [])
         again = {row.close_at: row for row in fresh}
         overlap = [row for row in kept if fresh and fresh[0].close_at <= row.close_at]
         return bool(overlap) and all(again.get(row.close_at) == row for row in overlap)
 
-    def _panel(self, rows: Mapping[str, Sequence[Row]], asof: datetime) -> Bars:
+    def _panel(self, rows: Mapping[str, Sequence[BarRow]], asof: datetime) -> Bars:
         closes = sorted({row.close_at for found in rows.values() for row in found if row.close_at <= asof})
         if not closes:
             raise DataError("no usable bar for any symbol; check the symbols and the market data plan")
@@ -154,7 +154,7 @@ class LiveBars:
 
 
 @dataclass(frozen=True, slots=True)  # there are many, for as long as the daemon runs
-class Row:
+class BarRow:
     """One bar: the broker's stamp, its close in time, and open, high, low, close, volume."""
 
     stamp: datetime
@@ -164,16 +164,16 @@ class Row:
 
 def parse_bars(
     raw: Mapping[str, Sequence[Any]], symbols: Sequence[str], schedule: Schedule
-) -> tuple[dict[str, list[Row]], dict[str, str]]:
+) -> tuple[dict[str, list[BarRow]], dict[str, str]]:
     """Return usable rows by symbol, and the first thing that is wrong with each symbol that has a bad one.
 
     A row is rejected when a price is missing, not finite, not positive, or outside of high and low, when the
     volume is negative, the stamp has no zone, repeats, goes back, or names no bar of the calendar.
     """
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[BarRow]] = {}
     problems: dict[str, str] = {}
     for symbol in symbols:
-        kept: list[Row] = []
+        kept: list[BarRow] = []
         for number, body in enumerate(raw.get(symbol) or (), 1):
             try:
                 row = _row(body)
@@ -182,10 +182,12 @@ def parse_bars(
             except (ValueError, TypeError, KeyError) as problem:
                 problems.setdefault(symbol, f"bar {number} is rejected: {problem}")
                 continue
-            kept.append(Row(row[0], row[0], row[1]))
+            kept.append(BarRow(row[0], row[0], row[1]))
         closes = _closes([row.stamp for row in kept], schedule)
         rows[symbol] = [
-            Row(r.stamp, close, r.values) for r, close in zip(kept, closes, strict=True) if close is not None
+            BarRow(r.stamp, close, r.values)
+            for r, close in zip(kept, closes, strict=True)
+            if close is not None
         ]
         if len(rows[symbol]) < len(kept):
             at = next(r.stamp for r, close in zip(kept, closes, strict=True) if close is None)

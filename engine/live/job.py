@@ -113,7 +113,7 @@ def enforce_halts(settings: Settings) -> str:
                 look = daemon.reconciler.sync()
                 daemon.sender.enforce_halts(look, daemon.schedule.session_day(look.now).day)
                 daemon.sender.send_due(look, daemon.outside(look))
-            waiting = [halt for halt in daemon.journal.halts() if halt.confirmed_at is None]
+            waiting = [halt for halt in daemon.journal.halts.in_force() if halt.confirmed_at is None]
     except (BrokerError, ConfigError) as problem:
         return f"local only, no daemon runs and the broker was not told: {problem}"
     return "not all is done yet; start the daemon" if waiting else "the broker has done it"
@@ -177,7 +177,7 @@ def run_once(daemon: Daemon) -> None:
     page are let finish when all else is done; nothing else is waited for.
     """
     from broker.errors import Unreachable
-    from broker.orders import State
+    from broker.orders import OrderState
 
     quiet = 0
     while quiet < 2:  # the second look picks up what the first one sent
@@ -185,7 +185,7 @@ def run_once(daemon: Daemon) -> None:
         wait = daemon.step()
         if daemon.status.problem and daemon.status.state != "halted":
             raise Unreachable(daemon.status.problem)
-        if daemon.journal.orders({State.UNKNOWN}):
+        if daemon.journal.orders.all({OrderState.UNKNOWN}):
             time.sleep(min(wait, 1.0))
         elif before == (daemon.status.posts, daemon.status.last_decision):
             quiet += 1
@@ -194,7 +194,7 @@ def run_once(daemon: Daemon) -> None:
 
 
 def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
-    """Step until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
+    """OrderStep until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
     from broker.alpaca.stream import TradeHints
     from broker.keys import read_keys
     from engine.live.watch.health import serve_health
@@ -233,15 +233,15 @@ def forbid_core_dumps() -> None:
 def rebuilt(journal: Journal, broker: Broker, symbols: tuple[str, ...]) -> int:
     """Take over the broker's positions into a new journal; return how many."""
     account = broker.account()
-    journal.bind_account(account.id)
+    journal.file.bind_account(account.id)
     now = broker.clock().now
     held = {s: p for s, p in broker.positions().items() if s in symbols}
-    ledger = journal.ledger()
+    ledger = journal.ledger.quantities()
     count = 0
     for symbol, position in held.items():
         missing = position.quantity - ledger.get(symbol, Decimal(0))
         if missing:
-            journal.adjust(symbol, missing, position.average_price, now, "taken over from the broker")
+            journal.ledger.adjust(symbol, missing, position.average_price, now, "taken over from the broker")
             count += 1
     return count
 

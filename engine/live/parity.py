@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from broker.journal.journal import Journal
-from broker.orders import State
+from broker.orders import OrderState
 from engine.live.deciding.past import past_splits, split_factor
 from forewalk.errors import DataError
 from forewalk.sessions import exchange_zone
@@ -110,7 +110,7 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
     stored = read_run(run)
     run_settings = load_settings(run / "config.toml", environment={})
     bars, _ = load_bars(run_settings.data)
-    decisions = journal.decisions()
+    decisions = journal.decisions.all()
     if not decisions:
         raise DataError("the book has decided nothing yet")
     last = pd.Timestamp(decisions[-1].asof)
@@ -159,7 +159,7 @@ def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: floa
 def compare(journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult) -> Parity:
     """Lay the journal beside a simulation of the same bars."""
     comparison = _Comparison(journal, bars, forecasts, backtest)
-    live = {pd.Timestamp(decision.asof): decision for decision in journal.decisions()}
+    live = {pd.Timestamp(decision.asof): decision for decision in journal.decisions.all()}
     last = max(live)
     for row, asof in enumerate(bars.timestamps):
         if asof <= last:
@@ -190,7 +190,7 @@ class _Comparison:
             self.differ(asof, "", MISSED, "no decision was made in time")
             self.drifted.update(self.bars.symbols)
             return
-        for target in self.journal.targets(decision.decision_id):
+        for target in self.journal.decisions.targets(decision.decision_id):
             self.symbol(row, asof, decision, target)
 
     def symbol(self, row: int, asof: pd.Timestamp, decision: DecisionRow, target: Target) -> None:
@@ -227,7 +227,7 @@ class _Comparison:
         if live is None or other is None:
             self.drifted.add(symbol)
             return
-        if live.state in (State.REFUSED, State.REJECTED):
+        if live.state in (OrderState.REFUSED, OrderState.REJECTED):
             self.differ(asof, symbol, REFUSED, live.reason)
             self.drifted.add(symbol)
         elif live.filled == 0:
@@ -264,7 +264,7 @@ def _by_bar(table: pd.DataFrame, column: str) -> dict[tuple[pd.Timestamp, str], 
 
 
 def _live_orders(journal: Journal) -> dict[tuple[str, str], StoredOrder]:
-    return {(order.decision_id, order.symbol): order for order in journal.orders()}
+    return {(order.decision_id, order.symbol): order for order in journal.orders.all()}
 
 
 def _equal(a: float | None, b: float | None) -> bool:

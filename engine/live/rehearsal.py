@@ -74,7 +74,7 @@ def local_settings(settings: Settings, bars: Bars, url: str, state: Path) -> Set
 def one_session(control: Any, daemon: Daemon, settings: Settings) -> SessionRow:
     """Let one bar close, decide on it, let the market open, send, and see the fills."""
     journal = daemon.journal
-    seen = (len(journal.orders()), len(journal.fills()))
+    seen = (len(journal.orders.all()), len(journal.ledger.fills()))
     control.advance(to="close", offset_seconds=settings.live.close_delay_s + CLOSE_OFFSET_S)
     settle(daemon)
     control.advance(to="open", offset_seconds=OPEN_OFFSET_S)
@@ -85,21 +85,21 @@ def one_session(control: Any, daemon: Daemon, settings: Settings) -> SessionRow:
 def settle(daemon: Daemon, steps: int = 3) -> None:
     """Step until everything that can be done at this moment is done."""
     for _ in range(steps):
-        before = (daemon.status.posts, len(daemon.journal.fills()), daemon.status.last_decision)
+        before = (daemon.status.posts, len(daemon.journal.ledger.fills()), daemon.status.last_decision)
         daemon.step()
         if daemon.status.problem:
             raise DataError(f"the simulated broker is unreachable: {daemon.status.problem}")
-        if before == (daemon.status.posts, len(daemon.journal.fills()), daemon.status.last_decision):
+        if before == (daemon.status.posts, len(daemon.journal.ledger.fills()), daemon.status.last_decision):
             return
 
 
 def _row(journal: Journal, daemon: Daemon, orders: int, fills: int) -> SessionRow:
-    decision = journal.last_decision()
+    decision = journal.decisions.last()
     if decision is None:
         raise DataError("no decision was made; see log.jsonl in the state folder")
-    wanted = [t for t in journal.targets(decision.decision_id) if t.target_weight is not None]
-    new_orders = journal.orders()[orders:]
-    new_fills = journal.fills()[fills:]
+    wanted = [t for t in journal.decisions.targets(decision.decision_id) if t.target_weight is not None]
+    new_orders = journal.orders.all()[orders:]
+    new_fills = journal.ledger.fills()[fills:]
     return SessionRow(
         asof=decision.asof,
         decided=", ".join(f"{t.symbol} {t.target_weight:+.0%} {t.reason}" for t in wanted) or "hold",

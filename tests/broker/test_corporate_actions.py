@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.alpaca.actions import cash_flow, corporate_actions
-from broker.alpaca.wire import BadAnswer
-from broker.journal.actions import ANNOUNCED, BOOKED, NONE_HELD, WITHDRAWN
+from broker.alpaca.answers import BadAnswer
+from broker.alpaca.corporate import cash_flow, corporate_actions
+from broker.journal.corporate import ANNOUNCED, BOOKED, NONE_HELD, WITHDRAWN
 from broker.journal.journal import Journal
 from broker.journal.schema import MIGRATIONS
 from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, SplitBooking, split_booking
@@ -149,47 +149,49 @@ def split_of(symbol="AAPL", ratio="10", day=date(2026, 3, 6), name="1"):
 
 
 def states(journal):
-    return {action.action_id: action.state for action in journal.actions()}
+    return {action.action_id: action.state for action in journal.corporate.all()}
 
 
 def test_an_announcement_is_new_once_and_follows_the_list_until_it_has_happened(journal):
-    assert journal.keep_actions([split_of()], NOW) == [split_of()]
-    assert journal.keep_actions([split_of()], NOW) == []
-    journal.keep_actions([split_of(ratio="20", day=date(2026, 3, 9))], NOW)
-    (kept,) = journal.actions()
+    assert journal.corporate.keep([split_of()], NOW) == [split_of()]
+    assert journal.corporate.keep([split_of()], NOW) == []
+    journal.corporate.keep([split_of(ratio="20", day=date(2026, 3, 9))], NOW)
+    (kept,) = journal.corporate.all()
     assert (kept.ratio, kept.ex_date, kept.state) == (20, date(2026, 3, 9), ANNOUNCED)
-    journal.settle_action(kept, NONE_HELD, NOW, "none held")
-    journal.keep_actions([split_of(ratio="30")], NOW)
-    assert [(action.ratio, action.state) for action in journal.actions()] == [(20, NONE_HELD)]
+    journal.corporate.settle(kept, NONE_HELD, NOW, "none held")
+    journal.corporate.keep([split_of(ratio="30")], NOW)
+    assert [(action.ratio, action.state) for action in journal.corporate.all()] == [(20, NONE_HELD)]
 
 
 def test_an_announcement_that_goes_is_withdrawn_and_may_come_back(journal):
-    journal.keep_actions([split_of()], NOW)
-    journal.keep_actions([], NOW)
+    journal.corporate.keep([split_of()], NOW)
+    journal.corporate.keep([], NOW)
     assert states(journal) == {"1": WITHDRAWN}
-    assert journal.keep_actions([split_of()], NOW) == [split_of()]
+    assert journal.corporate.keep([split_of()], NOW) == [split_of()]
     assert states(journal) == {"1": ANNOUNCED}
 
 
 @pytest.mark.parametrize("in_cash", ["0", "-0.5"])
 def test_a_split_is_booked_in_shares_and_cash_at_once(journal, in_cash):
-    journal.adjust("AAPL", Decimal(10), Decimal(100), NOW, "adopted")
-    journal.keep_actions([split_of(ratio="0.25")], NOW)
-    (action,) = journal.actions()
-    journal.book_split(action, SplitBooking(Decimal("-7.5"), Decimal(in_cash)), Decimal(400), NOW, "split")
-    assert journal.ledger() == {"AAPL": Decimal("2.5") + Decimal(in_cash)}
-    assert sum(flow.amount for flow in journal.cash_flows()) == -Decimal(in_cash) * 400
+    journal.ledger.adjust("AAPL", Decimal(10), Decimal(100), NOW, "adopted")
+    journal.corporate.keep([split_of(ratio="0.25")], NOW)
+    (action,) = journal.corporate.all()
+    journal.corporate.book_split(
+        action, SplitBooking(Decimal("-7.5"), Decimal(in_cash)), Decimal(400), NOW, "split"
+    )
+    assert journal.ledger.quantities() == {"AAPL": Decimal("2.5") + Decimal(in_cash)}
+    assert sum(flow.amount for flow in journal.money.cash_flows()) == -Decimal(in_cash) * 400
     assert states(journal) == {"1": BOOKED}
-    assert [action.action_id for action in journal.splits()] == ["1"]
-    kept = journal.adjustments(without_splits_of={"AAPL"})
+    assert [action.action_id for action in journal.corporate.splits()] == ["1"]
+    kept = journal.ledger.adjustments(without_splits_of={"AAPL"})
     assert [quantity for _, quantity, _, _ in kept] == [10, *([Decimal(in_cash)] if Decimal(in_cash) else [])]
 
 
 def test_a_dividend_is_booked_once_for_ever(journal):
     flow = CashFlow("20260306::1", "dividend", "AAPL", Decimal("2.5"), date(2026, 3, 6))
-    assert journal.add_cash_flows([flow], NOW) == [flow]
-    assert journal.add_cash_flows([flow], NOW) == []
-    assert journal.cash_flows() == [flow]
+    assert journal.money.add_cash_flows([flow], NOW) == [flow]
+    assert journal.money.add_cash_flows([flow], NOW) == []
+    assert journal.money.cash_flows() == [flow]
 
 
 def test_a_journal_of_the_first_version_is_brought_up_to_date_with_what_it_holds(tmp_path):
@@ -206,7 +208,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_what_it_holds
     old.commit()
     old.close()
     journal = Journal(path, "paper")
-    assert journal.ledger() == {"AAPL": 7}
-    assert journal.adjustments() == [("AAPL", 7, 100, NOW)]
-    assert journal.actions() == journal.cash_flows() == []
+    assert journal.ledger.quantities() == {"AAPL": 7}
+    assert journal.ledger.adjustments() == [("AAPL", 7, 100, NOW)]
+    assert journal.corporate.all() == journal.money.cash_flows() == []
     journal.close()

@@ -15,9 +15,9 @@ from broker.orders import (
     STEPS,
     WAITING,
     IllegalStep,
+    OrderState,
+    OrderStep,
     Progress,
-    State,
-    Step,
     after,
     is_known,
 )
@@ -45,13 +45,13 @@ def test_the_filled_quantity_never_shrinks_and_a_finished_order_never_opens_agai
         assert progress.filled >= earlier.filled
         if earlier.state(QUANTITY) in FINAL:
             assert progress.state(QUANTITY) in FINAL
-        if earlier.state(QUANTITY) == State.FILLED:
-            assert progress.state(QUANTITY) == State.FILLED
+        if earlier.state(QUANTITY) == OrderState.FILLED:
+            assert progress.state(QUANTITY) == OrderState.FILLED
 
 
 @given(st.lists(reports))
 def test_all_of_the_quantity_filled_is_filled_whatever_else_was_said(said):
-    assert joined([*said, Progress("canceled", QUANTITY)]).state(QUANTITY) == State.FILLED
+    assert joined([*said, Progress("canceled", QUANTITY)]).state(QUANTITY) == OrderState.FILLED
 
 
 @given(reports, reports, reports)
@@ -69,7 +69,7 @@ def test_fill_before_new_and_cancel_before_fill_end_alike_in_all_permutations():
         Progress("canceled", Decimal(4)),
     ]
     ends = {joined(order).state(QUANTITY) for order in permutations(said)}
-    assert ends == {State.CANCELED}
+    assert ends == {OrderState.CANCELED}
     assert {joined(order).filled for order in permutations(said)} == {Decimal(4)}
 
 
@@ -81,38 +81,42 @@ def test_an_unknown_status_is_noticed_and_moves_nothing(status):
 
 def test_every_state_belongs_to_exactly_one_kind():
     kinds = (WAITING, AT_BROKER, IN_DOUBT, FINAL)
-    assert sum(len(kind) for kind in kinds) == len(State)
-    assert frozenset().union(*kinds) == set(State)
+    assert sum(len(kind) for kind in kinds) == len(OrderState)
+    assert frozenset().union(*kinds) == set(OrderState)
 
 
-@given(st.lists(st.sampled_from(Step), max_size=12))
+@given(st.lists(st.sampled_from(OrderStep), max_size=12))
 def test_a_walk_through_the_table_posts_only_what_was_meant(steps):
-    state, past = State.DECIDED, [State.DECIDED]
+    state, past = OrderState.DECIDED, [OrderState.DECIDED]
     for step in steps:
         try:
             state = after(state, step)
         except IllegalStep:
             continue
         past.append(state)
-    if State.SUBMITTING in past:
-        assert State.INTENT in past[: past.index(State.SUBMITTING)]
+    if OrderState.SUBMITTING in past:
+        assert OrderState.INTENT in past[: past.index(OrderState.SUBMITTING)]
 
 
 def test_an_unknown_outcome_is_never_a_rejection_by_itself():
-    ways = {step for (state, step), end in STEPS.items() if state == State.UNKNOWN and end == State.REFUSED}
+    ways = {
+        step
+        for (state, step), end in STEPS.items()
+        if state == OrderState.UNKNOWN and end == OrderState.REFUSED
+    }
     assert ways == set()
 
 
 @pytest.mark.parametrize(
     ("state", "step"),
     [
-        (State.FILLED, Step.SUBMIT),
-        (State.REFUSED, Step.SUBMIT),
-        (State.EXPIRED, Step.SUBMIT),
-        (State.DECIDED, Step.SUBMIT),
-        (State.AWAIT_APPROVAL, Step.SUBMIT),
-        (State.NEEDS_HUMAN, Step.SUBMIT),
-        (State.ACKED, Step.SUBMIT),
+        (OrderState.FILLED, OrderStep.SUBMIT),
+        (OrderState.REFUSED, OrderStep.SUBMIT),
+        (OrderState.EXPIRED, OrderStep.SUBMIT),
+        (OrderState.DECIDED, OrderStep.SUBMIT),
+        (OrderState.AWAIT_APPROVAL, OrderStep.SUBMIT),
+        (OrderState.NEEDS_HUMAN, OrderStep.SUBMIT),
+        (OrderState.ACKED, OrderStep.SUBMIT),
     ],
 )
 def test_an_order_that_is_over_or_not_approved_cannot_be_sent(state, step):

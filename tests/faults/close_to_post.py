@@ -17,6 +17,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+from broker.alpaca.http import Http  # noqa: E402
 from broker.keys import Keys  # noqa: E402
 from broker.simulator.harness import start_simulator  # noqa: E402
 from broker.simulator.loading import synthetic_bars  # noqa: E402
@@ -37,14 +38,15 @@ class Stopwatch:
     posts: int = 0
     last_post: float = 0.0
 
+    @contextmanager
     def around(self, daemon):
-        """Measure the calls of a daemon from now on."""
-        call, ask = daemon.broker._call, daemon._models.ask
+        """Measure the calls of a daemon meanwhile."""
+        call, ask = Http.call, daemon._models.ask
 
-        def timed_call(client, method, *arguments):
+        def timed_call(host, method, *arguments):
             began = time.perf_counter()
             try:
-                return call(client, method, *arguments)
+                return call(host, method, *arguments)
             finally:
                 now = time.perf_counter()
                 self.broker_s += now - began
@@ -57,7 +59,12 @@ class Stopwatch:
             self.model_s += time.perf_counter() - began
             return answer
 
-        daemon.broker._call, daemon._models.ask = timed_call, timed_ask
+        Http.call, daemon._models.ask = timed_call, timed_ask
+        try:
+            yield
+        finally:
+            Http.call = call
+            del daemon._models.ask
 
 
 def settings_for(symbols, folder):
@@ -102,7 +109,7 @@ def daemon_on(bars, settings, folder):
         with opened(settings.model_copy(update={"live": live}), console=False, keys=KEYS) as (daemon, _):
             simulator.control.advance(to="open", offset_seconds=3600)  # too late for the bar before
             daemon.step()
-            assert daemon.journal.last_decision() is None
+            assert daemon.journal.decisions.last() is None
             daemon.prepare()
             yield simulator, daemon
 
@@ -112,12 +119,11 @@ def measure(simulator, daemon, sessions):
     for _ in range(sessions):
         simulator.control.advance(to="close", offset_seconds=65)
         watch = Stopwatch()
-        watch.around(daemon)
-        began = time.perf_counter()
-        daemon.step()
+        with watch.around(daemon):
+            began = time.perf_counter()
+            daemon.step()
         total = (watch.last_post or time.perf_counter()) - began
         yield watch.posts, total, watch.broker_s, watch.model_s
-        del daemon.broker._call, daemon._models.ask
         simulator.control.advance(to="open", offset_seconds=60)
         for _ in range(3):
             daemon.step()

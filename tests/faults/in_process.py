@@ -92,7 +92,11 @@ class Desk:
 
     def mark(self):
         journal = self.daemon.journal
-        return [str(o.state) for o in journal.orders()], len(journal.fills()), journal.last_decision()
+        return (
+            [str(o.state) for o in journal.orders.all()],
+            len(journal.ledger.fills()),
+            journal.decisions.last(),
+        )
 
     def session(self, between=lambda: None):
         """One bar closes and is decided on, the market opens, orders are sent and filled."""

@@ -17,7 +17,7 @@ import tomli_w
 
 from broker.ids import parse_client_order_id
 from broker.journal.journal import Journal
-from broker.orders import State
+from broker.orders import OrderState
 from forewalk.sessions import session_closes, sessions_between
 from forewalk.types import Bars
 
@@ -108,7 +108,7 @@ def fill_the_disk():
         raise journal_file.JournalUnwritable(f"{self.path}: database or disk is full")
         yield
 
-    journal_file.JournalFile._transaction = full
+    journal_file.JournalFile.transaction = full
 
 
 def know_later_tables(versions):
@@ -222,26 +222,26 @@ class Scene:
 
     def orders(self, *states):
         with self.journal() as journal:
-            return journal.orders([State(state) for state in states] if states else None)
+            return journal.orders.all([OrderState(state) for state in states] if states else None)
 
     def states(self):
         return sorted(str(order.state) for order in self.orders())
 
     def ledger(self):
         with self.journal() as journal:
-            return journal.ledger()
+            return journal.ledger.quantities()
 
     def halts(self):
         with self.journal() as journal:
-            return [(halt.scope, halt.reason) for halt in journal.halts()]
+            return [(halt.scope, halt.reason) for halt in journal.halts.in_force()]
 
     def events(self, kind=None):
         with self.journal() as journal:
-            return [event.text for event in journal.events(kind)]
+            return [event.text for event in journal.diary.events(kind)]
 
     def fills(self):
         with self.journal() as journal:
-            return journal.fills()
+            return journal.ledger.fills()
 
     # what the simulator says
 
@@ -277,7 +277,9 @@ class Scene:
             assert len([p for p in self.posts() if accepted(p, name)]) <= 1, f"I3: {name} was accepted twice"
             assert (stored[name].symbol, stored[name].side) == (order["symbol"], order["side"])
         for order in stored.values():
-            assert order.state != State.REFUSED or order.reason, f"I9: {order.client_order_id} has no reason"
+            assert order.state != OrderState.REFUSED or order.reason, (
+                f"I9: {order.client_order_id} has no reason"
+            )
         if ledger_is_right:
             assert self.ledger() == self.positions(), "I5: ledger and positions differ"
         self.check_secrets()

@@ -79,10 +79,10 @@ def soak(sessions, seed, folder):
         result = {
             "sessions": sessions,
             "faults": sum(counts.values()),
-            "orders": len(journal.orders()),
-            "states": Counter(str(order.state) for order in journal.orders()),
-            "fills": len(journal.fills()),
-            "halts": [halt.reason for halt in journal.halts()],
+            "orders": len(journal.orders.all()),
+            "states": Counter(str(order.state) for order in journal.orders.all()),
+            "fills": len(journal.ledger.fills()),
+            "halts": [halt.reason for halt in journal.halts.in_force()],
             "memory_mb": [round(value, 1) for value in memory[:: max(1, sessions // 10)]],
             "slope_kb_a_session": slope_kb(memory),
             "journal_mb": round(desk.path.stat().st_size / 2**20, 2),
@@ -102,13 +102,13 @@ def slope_kb(memory):
 def compare_books(desk, truth):
     """Assert that the journal is what the simulator knows: orders, executions, positions."""
     journal = desk.daemon.journal
-    mine = {order.client_order_id: order for order in journal.orders()}
+    mine = {order.client_order_id: order for order in journal.orders.all()}
     theirs = [o for o in truth["orders"] if parse_client_order_id(o["client_order_id"])]
     assert len({order["client_order_id"] for order in theirs}) == len(theirs)
     for order in theirs:
         assert float(mine[order["client_order_id"]].filled) == float(order["filled_qty"]), order
     positions = {symbol: float(q) for symbol, q in truth["positions"].items() if float(q)}
-    assert {symbol: float(q) for symbol, q in journal.ledger().items()} == positions
+    assert {symbol: float(q) for symbol, q in journal.ledger.quantities().items()} == positions
 
 
 if __name__ == "__main__":

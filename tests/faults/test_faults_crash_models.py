@@ -60,7 +60,7 @@ def known_models(scene):
     for path in folder.glob("*.safetensors"):
         load_lstm(path)
     with scene.journal() as journal:
-        rows = journal.models()
+        rows = journal.models.all()
     for row in rows:
         assert sha256_of(folder / row["file"]) == row["sha256"]
     return {row["model_id"]: row["role"] for row in rows}
@@ -68,7 +68,7 @@ def known_models(scene):
 
 def decided_by(scene):
     with scene.journal() as journal:
-        return [decision.model_id for decision in journal.decisions()]
+        return [decision.model_id for decision in journal.decisions.all()]
 
 
 def of_a_run(make, chance):
@@ -154,5 +154,5 @@ def test_a_power_cut_right_after_a_challenger_is_judged_leaves_it_champion_where
     (tmp_path / "models" / ".new.fit").write_bytes(b"weights")
     with pytest.raises(KeyboardInterrupt):
         retrainer._judge("new", bars.timestamps[-1].to_pydatetime())
-    assert [model["role"] for model in journal.models()] == ["champion"]
+    assert [model["role"] for model in journal.models.all()] == ["champion"]
     journal.close()

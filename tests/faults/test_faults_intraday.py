@@ -33,18 +33,18 @@ def test_hourly_bars_are_decided_on_and_traded_at_their_close(tmp_path):
             simulator.control.advance(to=f"2026-03-11T{at}-04:00")
             desk.settle()
         journal = desk.daemon.journal
-        assert [d.asof.strftime("%H:%M") for d in journal.decisions()] == [
+        assert [d.asof.strftime("%H:%M") for d in journal.decisions.all()] == [
             "14:30",
             "15:30",
             "16:30",
             "19:30",
             "20:00",
         ]
-        sent = [order for order in journal.orders() if order.posted_at]
+        sent = [order for order in journal.orders.all() if order.posted_at]
         assert sent
         assert all(0 <= (order.posted_at - order.send_from).total_seconds() < 60 for order in sent)
-        last = [o for o in journal.orders() if o.decision_id.endswith("T2000")]
+        last = [o for o in journal.orders.all() if o.decision_id.endswith("T2000")]
         assert {str(order.state) for order in last} <= {"decided"}  # the next bar opens tomorrow
         truth = {s: float(q) for s, q in simulator.control.state()["positions"].items() if float(q)}
-        assert {s: float(q) for s, q in journal.ledger().items()} == truth
+        assert {s: float(q) for s, q in journal.ledger.quantities().items()} == truth
         journal.close()

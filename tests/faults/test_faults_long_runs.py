@@ -34,12 +34,12 @@ def first_bars_asked_for(desk):
 
 def test_a_prepared_daemon_has_decided_nothing_and_asks_at_the_close_for_what_is_new_only(desk):
     desk.daemon.prepare()
-    assert desk.daemon.journal.last_decision() is None
-    assert desk.daemon.journal.orders() == []
+    assert desk.daemon.journal.decisions.last() is None
+    assert desk.daemon.journal.orders.all() == []
     desk.simulator.control.clear_log()
     desk.simulator.control.advance(to="close", offset_seconds=65)
     desk.settle()
-    assert desk.daemon.journal.last_decision() is not None
+    assert desk.daemon.journal.decisions.last() is not None
     (start,) = first_bars_asked_for(desk)
     assert start > "2024-01-25"  # ten bars before; the history begins on 2 January
 
@@ -48,14 +48,14 @@ def test_a_daemon_that_cannot_prepare_goes_on_and_decides_when_the_broker_is_bac
     desk.simulator.control.http_fault(route="GET /v2/stocks/bars", status=500, count=1)
     desk.daemon.prepare()
     desk.session()
-    assert desk.daemon.journal.last_decision() is not None
+    assert desk.daemon.journal.decisions.last() is not None
 
 
 def test_no_run_of_the_strategy_outlives_its_step(desk):
     gc.disable()
     desk.session()
     gc.enable()
-    assert desk.daemon.journal.last_decision() is not None
+    assert desk.daemon.journal.decisions.last() is not None
     assert not [thing for thing in gc.get_objects() if isinstance(thing, bt.Cerebro)]
 
 
@@ -71,7 +71,7 @@ def test_after_hours_without_name_resolution_nothing_that_piled_up_fires(desk, m
         return known(host, wanted, *more, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", lost)
-    desk.daemon.broker._renew()  # a kept connection needs no name
+    desk.daemon.broker.renew()  # a kept connection needs no name
     for moment in ("close", "open"):
         desk.simulator.control.advance(to=moment, offset_seconds=3600)
         desk.daemon.step()
@@ -79,6 +79,6 @@ def test_after_hours_without_name_resolution_nothing_that_piled_up_fires(desk, m
     monkeypatch.setattr(socket, "getaddrinfo", known)
     desk.settle()
     journal = desk.daemon.journal
-    assert (len(journal.decisions()), len(journal.events("missed"))) == (1, 1)
+    assert (len(journal.decisions.all()), len(journal.diary.events("missed"))) == (1, 1)
     desk.session()
-    assert len(journal.decisions()) == 2
+    assert len(journal.decisions.all()) == 2

@@ -9,6 +9,7 @@ from in_process import KEYS, Desk
 from soak import rss_mb
 
 from broker.alpaca.stream import TradeHints, _HintStream
+from broker.journal.diary import add_line
 from broker.journal.journal import Journal
 from broker.simulator.harness import start_simulator
 from engine.live.watch.notify import LOG_FILES, Watch, start_log
@@ -66,14 +67,12 @@ def test_a_diary_of_a_million_lines_is_no_burden_to_a_session(tmp_path, socket_e
         for _ in range(3):
             desk.session()
         assert rss_mb() - before < 10
-        assert len(desk.daemon.journal.decisions()) >= 3
+        assert len(desk.daemon.journal.decisions.all()) >= 3
         desk.daemon.journal.close()
 
 
 def write_diary(journal):
     start = datetime(2024, 1, 2, tzinfo=UTC)
-    with journal._transaction() as write:
+    with journal.file.transaction() as write:
         for number in range(MILLION):
-            journal._diary(
-                write, start + timedelta(seconds=number), "fill", "AAPL", "", f"buy 10 at {number}"
-            )
+            add_line(write, start + timedelta(seconds=number), "fill", "AAPL", "", f"buy 10 at {number}")

@@ -53,12 +53,12 @@ def desk(market, tmp_path, socket_enabled):
 
 def models(scene):
     with scene.journal() as journal:
-        return {model["model_id"]: (model["role"], model["note"]) for model in journal.models()}
+        return {model["model_id"]: (model["role"], model["note"]) for model in journal.models.all()}
 
 
 def decided_by(scene):
     with scene.journal() as journal:
-        return [decision.model_id for decision in journal.decisions()]
+        return [decision.model_id for decision in journal.decisions.all()]
 
 
 def challenger(scene):
@@ -169,7 +169,9 @@ def test_a_refit_that_comes_late_finds_the_champion_silent_exits_made_and_no_ent
     for _ in range(3):
         session(scene)
     with scene.journal() as journal:
-        orders = [[o for o in scene.orders() if o.decision_id == d.decision_id] for d in journal.decisions()]
+        orders = [
+            [o for o in scene.orders() if o.decision_id == d.decision_id] for d in journal.decisions.all()
+        ]
     assert [order.reason for order in orders[2]] == ["no_forecast"]
     assert all(order.reduces for order in orders[2])
     assert orders[3:] == [[], []]

@@ -23,13 +23,13 @@ def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: No
             desk.session(lambda number=number: disturb(desk, number))
         truth = simulator.control.state()
         with desk.journal() as journal:
-            first, last = (journal.decisions()[place].asof for place in (0, -1))
+            first, last = (journal.decisions.all()[place].asof for place in (0, -1))
             span = bars.since(first).until(bars.timestamps[int(bars.timestamps.searchsorted(last)) + 1])
             rows = slice(len(bars) - len(bars.since(first)), len(bars) - len(bars.since(first)) + len(span))
             table = cut(forecasts, rows)
             span = in_new_shares(span, split)
             report = compare(journal, span, table, resimulated(span, table, settings, 100_000.0))
-            ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger().items()}
+            ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger.quantities().items()}
         assert ledger == {s: float(q) for s, q in truth["positions"].items() if float(q)}
         desk.daemon.journal.close()
     return report

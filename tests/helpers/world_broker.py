@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from broker.alpaca import wire
+from broker.alpaca import answers
 from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.simulator.calls import Call
 from broker.simulator.serving import server
 from broker.simulator.serving.commands import run
-from broker.simulator.serving.core import Simulator
+from broker.simulator.serving.core import SimulatorCore
 from broker.simulator.serving.store import Store
 from broker.simulator.values import parse_instant
 from broker.simulator.world.state import SimulatorSettings, World
@@ -21,7 +21,7 @@ class WorldBroker:
     """`fault` is what happens to the next submit; `hidden` look-ups say 404; `down` calls are unreachable."""
 
     def __init__(self, bars, start, **settings):
-        self.simulator = Simulator(
+        self.simulator = SimulatorCore(
             World(bars, parse_instant(start), SimulatorSettings(**settings)), Store(None)
         )
         self.fault = None
@@ -41,16 +41,16 @@ class WorldBroker:
         return reply.body
 
     def account(self):
-        return wire.account(self.call("GET", "/v2/account"))
+        return answers.account(self.call("GET", "/v2/account"))
 
     def clock(self):
-        return wire.market_clock(self.call("GET", "/v2/clock"))
+        return answers.market_clock(self.call("GET", "/v2/clock"))
 
     def asset(self, symbol):
-        return wire.asset(self.call("GET", "/v2/assets/{symbol:.+}", {"symbol": symbol}))
+        return answers.asset(self.call("GET", "/v2/assets/{symbol:.+}", {"symbol": symbol}))
 
     def positions(self):
-        return {p["symbol"]: wire.position(p) for p in self.call("GET", "/v2/positions")}
+        return {p["symbol"]: answers.position(p) for p in self.call("GET", "/v2/positions")}
 
     def submit(self, request):
         fault, self.fault = self.fault, None
@@ -58,7 +58,7 @@ class WorldBroker:
             raise RateLimited("429")
         if fault == "before":
             raise OutcomeUnknown("lost on the way there")
-        answer = wire.order(self.call("POST", "/v2/orders", body=request.body()))
+        answer = answers.order(self.call("POST", "/v2/orders", body=request.body()))
         if fault == "after":
             raise OutcomeUnknown("lost on the way back")
         return answer
@@ -73,19 +73,20 @@ class WorldBroker:
             )
         except Refused:
             return None
-        return wire.order(found)
+        return answers.order(found)
 
     def order(self, order_id):
-        return wire.order(self.call("GET", "/v2/orders/{order_id}", {"order_id": order_id}))
+        return answers.order(self.call("GET", "/v2/orders/{order_id}", {"order_id": order_id}))
 
     def open_orders(self):
         return [
-            wire.order(o) for o in self.call("GET", "/v2/orders", query={"limit": "500", "direction": "asc"})
+            answers.order(o)
+            for o in self.call("GET", "/v2/orders", query={"limit": "500", "direction": "asc"})
         ]
 
     def orders_since(self, moment):
         query = {"limit": "500", "status": "all", "after": moment.isoformat()}
-        return [wire.order(o) for o in self.call("GET", "/v2/orders", query=query)]
+        return [answers.order(o) for o in self.call("GET", "/v2/orders", query=query)]
 
     def cancel(self, order_id):
         try:
@@ -103,7 +104,7 @@ class WorldBroker:
         if after is not None:
             query["after"] = after.isoformat()
         page = self.call("GET", "/v2/account/activities/{kind}", {"kind": "FILL"}, query)
-        return [wire.fill(activity) for activity in page]
+        return [answers.fill(activity) for activity in page]
 
     def last_prices(self, symbols):
         world = self.simulator.world

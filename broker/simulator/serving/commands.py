@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from broker.simulator.serving import scenario
-from broker.simulator.serving.core import START, Keys, Simulator
+from broker.simulator.serving.core import START, Keys, SimulatorCore
 from broker.simulator.serving.faults import FrameFault, HttpFault
 from broker.simulator.values import utc_text
 
 
-def run(simulator: Simulator, name: str, body: Mapping[str, Any]) -> Any:
+def run(simulator: SimulatorCore, name: str, body: Mapping[str, Any]) -> Any:
     """Run a command; what it changed is stored before its answer is known.
 
     Raises:
@@ -33,32 +33,32 @@ def names() -> list[str]:
     return sorted({*COMMANDS, *scenario.COMMANDS})
 
 
-def http_fault(simulator: Simulator, **rule: Any) -> Any:
+def http_fault(simulator: SimulatorCore, **rule: Any) -> Any:
     """Add a rule for requests; see `faults.HttpFault` for its fields."""
     simulator.faults.rules.append(HttpFault(**rule))
     return {}
 
 
-def stream_fault(simulator: Simulator, **rule: Any) -> Any:
+def stream_fault(simulator: SimulatorCore, **rule: Any) -> Any:
     """Add a rule for frames; see `faults.FrameFault` for its fields."""
     simulator.frames.rules.append(FrameFault(**rule))
     return {}
 
 
-def clear_faults(simulator: Simulator) -> Any:
+def clear_faults(simulator: SimulatorCore) -> Any:
     """Let everything work again."""
     simulator.clear_faults()
     return {}
 
 
-def index_delay(simulator: Simulator, lookups: int, lists: bool = False) -> Any:
+def index_delay(simulator: SimulatorCore, lookups: int, lists: bool = False) -> Any:
     """Answer 404 to the first look-ups of each client id; with `lists`, leave it out of lists until then."""
     simulator.faults.hidden_lookups = lookups
     simulator.faults.hidden_in_lists = lists
     return {}
 
 
-def stream_mute(simulator: Simulator, muted: bool = True, stream: str = "trading") -> Any:
+def stream_mute(simulator: SimulatorCore, muted: bool = True, stream: str = "trading") -> Any:
     """Keep the connections of a stream but send nothing over them, or speak again."""
     if muted:
         simulator.frames.muted.add(stream)
@@ -67,7 +67,7 @@ def stream_mute(simulator: Simulator, muted: bool = True, stream: str = "trading
     return {}
 
 
-def stream_release(simulator: Simulator, order: str = "fifo") -> Any:
+def stream_release(simulator: SimulatorCore, order: str = "fifo") -> Any:
     """Send the held frames: fifo, reverse or shuffle."""
     frames = simulator.frames.release(order)
     if simulator.wire is not None:
@@ -76,7 +76,7 @@ def stream_release(simulator: Simulator, order: str = "fifo") -> Any:
 
 
 def stream_send(
-    simulator: Simulator, text: str | None = None, data: str | None = None, stream: str = "trading"
+    simulator: SimulatorCore, text: str | None = None, data: str | None = None, stream: str = "trading"
 ) -> Any:
     """Send a raw frame: `text` as a text frame, or `data` (base64) as a binary one."""
     if (text is None) == (data is None):
@@ -85,42 +85,42 @@ def stream_send(
     return {"sent": simulator.wire.send_raw(stream, raw) if simulator.wire else 0}
 
 
-def stream_close(simulator: Simulator, code: int = 1011, stream: str = "trading") -> Any:
+def stream_close(simulator: SimulatorCore, code: int = 1011, stream: str = "trading") -> Any:
     """Close the connections of a stream with a code."""
     return {"closed": simulator.wire.close(stream, code) if simulator.wire else 0}
 
 
-def stream_reset(simulator: Simulator, stream: str = "trading") -> Any:
+def stream_reset(simulator: SimulatorCore, stream: str = "trading") -> Any:
     """End the connections of a stream with RST."""
     return {"closed": simulator.wire.reset(stream) if simulator.wire else 0}
 
 
-def stream_refuse(simulator: Simulator, status: int = 429, count: int = 1) -> Any:
+def stream_refuse(simulator: SimulatorCore, status: int = 429, count: int = 1) -> Any:
     """Refuse the next websocket handshakes with a status."""
     simulator.handshakes_refused[str(status)] = count
     return {}
 
 
-def stream_listening(simulator: Simulator, streams: list[str] | None = None) -> Any:
+def stream_listening(simulator: SimulatorCore, streams: list[str] | None = None) -> Any:
     """Grant these streams whatever is asked for, as [] does; None grants what is asked for again."""
     simulator.listening_override = streams
     return {}
 
 
-def connections(simulator: Simulator, single: bool | None = None) -> Any:
+def connections(simulator: SimulatorCore, single: bool | None = None) -> Any:
     """Return the number of open connections; `single=True` allows one of each stream only."""
     if single is not None:
         simulator.single_connection = single
     return simulator.wire.count() if simulator.wire else {}
 
 
-def subscribed(simulator: Simulator, stream: str = "trading") -> Any:
+def subscribed(simulator: SimulatorCore, stream: str = "trading") -> Any:
     """Return how many connections of a stream have been granted something to listen to."""
     return simulator.wire.subscribed(stream) if simulator.wire else 0
 
 
 def keys(
-    simulator: Simulator, key: str | None = None, secret: str | None = None, revoked: bool = False
+    simulator: SimulatorCore, key: str | None = None, secret: str | None = None, revoked: bool = False
 ) -> Any:
     """Let in one key pair only (none given: any), or nobody (`revoked`)."""
     simulator.keys = Keys(key, secret)
@@ -128,14 +128,14 @@ def keys(
     return {}
 
 
-def rate_limit(simulator: Simulator, per_minute: int) -> Any:
+def rate_limit(simulator: SimulatorCore, per_minute: int) -> Any:
     """Allow so many requests a minute from now on, 0 for any number."""
     simulator.rate.per_minute = per_minute
     simulator.rate.used = 0
     return {}
 
 
-def settings(simulator: Simulator, **changes: Any) -> Any:
+def settings(simulator: SimulatorCore, **changes: Any) -> Any:
     """Change the market's settings; see `world.SimulatorSettings`. They do not survive a restart."""
     for name in ("slippage_bps", "spread_bps", "cash"):
         if name in changes:
@@ -146,7 +146,7 @@ def settings(simulator: Simulator, **changes: Any) -> Any:
     return {}
 
 
-def new_account(simulator: Simulator, cash: str | None = None) -> Any:
+def new_account(simulator: SimulatorCore, cash: str | None = None) -> Any:
     """Reset the paper account: a new id, no orders, no positions."""
     if cash is not None:
         settings(simulator, cash=cash)
@@ -155,13 +155,13 @@ def new_account(simulator: Simulator, cash: str | None = None) -> Any:
     return {"account_id": simulator.world.account.id}
 
 
-def snapshot(simulator: Simulator, name: str) -> Any:
+def snapshot(simulator: SimulatorCore, name: str) -> Any:
     """Keep the whole state under a name."""
     simulator.store.keep_snapshot(name, simulator.world.snapshot())
     return {}
 
 
-def restore(simulator: Simulator, name: str = START) -> Any:
+def restore(simulator: SimulatorCore, name: str = START) -> Any:
     """Go back to a kept state; "start" is the one that the simulator began with. Faults are forgotten."""
     state = simulator.store.snapshot(name)
     if state is None:
@@ -171,7 +171,7 @@ def restore(simulator: Simulator, name: str = START) -> Any:
     return {"now": simulator.world.now, "time": utc_text(simulator.world.now)}
 
 
-def clear_log(simulator: Simulator) -> Any:
+def clear_log(simulator: SimulatorCore) -> Any:
     """Forget the request log."""
     simulator.store.clear_log()
     return {}

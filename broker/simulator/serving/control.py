@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from broker.simulator.serving import commands
-from broker.simulator.serving.core import Simulator
+from broker.simulator.serving.core import SimulatorCore
 from broker.simulator.serving.server import guard_host
 from broker.simulator.serving.stream import Streams
 from broker.simulator.values import Refusal, utc_text
@@ -21,7 +21,7 @@ from broker.simulator.world.orders import IllegalTransition
 MAX_COMMAND = 64 * 2**20
 
 
-def state(simulator: Simulator) -> dict[str, Any]:
+def state(simulator: SimulatorCore) -> dict[str, Any]:
     """Return the ground truth: orders, executions, positions, cash; numbers as text."""
     world = simulator.world
     kept = world.snapshot()
@@ -40,7 +40,7 @@ def state(simulator: Simulator) -> dict[str, Any]:
     }
 
 
-def control_app(simulator: Simulator) -> web.Application:
+def control_app(simulator: SimulatorCore) -> web.Application:
     """Return the application of the control port."""
 
     async def command(request: web.Request) -> web.Response:

@@ -64,7 +64,7 @@ class Wire(Protocol):
         """Return the number of open connections of each stream."""
 
 
-class Simulator:
+class SimulatorCore:
     """The state of one simulator and the one way to change it.
 
     Args:

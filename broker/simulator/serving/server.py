@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import web
 
 from broker.simulator.calls import Call, Reply, Route
-from broker.simulator.routes import actions, extras, history, news, prices, trading
-from broker.simulator.serving.core import Simulator
+from broker.simulator.routes import corporate, extras, history, news, prices, trading
+from broker.simulator.serving.core import SimulatorCore
+from broker.simulator.serving.responses import as_response, misbehave
 from broker.simulator.serving.stream import Streams
-from broker.simulator.serving.wire import as_response, misbehave
 from broker.simulator.values import Refusal
 
 LOOPBACK = "127.0.0.1"
@@ -23,10 +23,10 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 UNAUTHORIZED = Reply(401, {"message": "unauthorized."})
 TOO_MANY = Reply(429, {"code": 42910000, "message": "rate limit exceeded"})
 MAX_BODY = 1_000_000
-ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *actions.ROUTES, *prices.ROUTES, *news.ROUTES)
+ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *corporate.ROUTES, *prices.ROUTES, *news.ROUTES)
 
 
-def api_app(simulator: Simulator) -> web.Application:
+def api_app(simulator: SimulatorCore) -> web.Application:
     """Return the application of the API's port."""
     app = web.Application(middlewares=[guard_host], client_max_size=MAX_BODY)
     streams = Streams(simulator)
@@ -53,7 +53,7 @@ def _either(rest: Any, websocket: Any) -> Any:
     return handle
 
 
-def _handler(simulator: Simulator, route: Route) -> Any:
+def _handler(simulator: SimulatorCore, route: Route) -> Any:
     async def handle(request: web.Request) -> web.StreamResponse:
         record: dict[str, Any] = {
             "method": request.method,
@@ -76,7 +76,7 @@ def _handler(simulator: Simulator, route: Route) -> Any:
 
 
 async def _answer(
-    simulator: Simulator, request: web.Request, route: Route, record: dict[str, Any]
+    simulator: SimulatorCore, request: web.Request, route: Route, record: dict[str, Any]
 ) -> web.StreamResponse:
     """Return the answer to one request; `record` is filled in for the log."""
     fault = simulator.faults.take(request.method, request.path)
@@ -99,7 +99,7 @@ async def _answer(
     return as_response(reply, headers)
 
 
-def _refused(simulator: Simulator, request: web.Request) -> Reply | None:
+def _refused(simulator: SimulatorCore, request: web.Request) -> Reply | None:
     key = request.headers.get("APCA-API-KEY-ID", "")
     if not simulator.keys.accept(key, request.headers.get("APCA-API-SECRET-KEY", "")):
         return UNAUTHORIZED
@@ -107,7 +107,9 @@ def _refused(simulator: Simulator, request: web.Request) -> Reply | None:
     return None if simulator.rate.take(time.time()) else TOO_MANY
 
 
-async def _perform(simulator: Simulator, request: web.Request, route: Route, record: dict[str, Any]) -> Reply:
+async def _perform(
+    simulator: SimulatorCore, request: web.Request, route: Route, record: dict[str, Any]
+) -> Reply:
     """Run the route; the order that a request made is in the log, for the ground truth."""
     text = await request.text()
     record["body"] = _logged(text)

@@ -11,10 +11,10 @@ import msgpack
 from aiohttp import WSMsgType, web
 
 from broker.simulator.routes.bodies import trade_update
-from broker.simulator.serving.core import Simulator
+from broker.simulator.serving.core import SimulatorCore
 from broker.simulator.serving.faults import Frame
+from broker.simulator.serving.responses import reset
 from broker.simulator.serving.ticks import ticks
-from broker.simulator.serving.wire import reset
 from broker.simulator.values import parse_instant
 from broker.simulator.world.book import Event
 
@@ -79,7 +79,7 @@ class Connection:
 class Streams:
     """Everybody who listens."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: SimulatorCore) -> None:
         self.simulator = simulator
         self.connections: list[Connection] = []
         self._tasks: set[asyncio.Task[Any]] = set()

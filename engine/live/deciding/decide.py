@@ -17,7 +17,7 @@ from forewalk.types import Bars, Forecasts
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class StrategyRun:
     """What one Cerebro run over the bars known now came to."""
 
     orders: list[CapturedOrder]
@@ -33,7 +33,7 @@ def run_strategy(
     strategy: type[Any],
     account: AccountState,
     first: pd.Timestamp,
-) -> Step:
+) -> StrategyRun:
     """Build the Cerebro of the backtest over the bars from `first` on (all bars for a strategy without
     forecasts, whose indicators need them) and let it run to the last bar."""
     params = strategy_params(strategy, forecasts, settings, bars)
@@ -42,12 +42,12 @@ def run_strategy(
     broker = CaptureBroker(account, closes)
     cerebro = build_cerebro(span, settings.execution, strategy, params, broker=broker)
     (finished,) = cerebro.run()
-    return Step(
+    return StrategyRun(
         broker.captured, broker.cancelled, broker.differences, list(getattr(finished, "decisions", []))
     )
 
 
-def repeat_problem(step: Step, bars: Bars, last: DecisionRow | None) -> str | None:
+def repeat_problem(run: StrategyRun, bars: Bars, last: DecisionRow | None) -> str | None:
     """Return why the strategy cannot be trusted to repeat itself, or None.
 
     Asked again about the last bar it decided on, over the very same bars and with the very same past, it must make
@@ -55,7 +55,7 @@ def repeat_problem(step: Step, bars: Bars, last: DecisionRow | None) -> str | No
     """
     if last is None or last.asof not in bars.timestamps:
         return None
-    again = [text for asof, text in step.differences if asof == last.asof]
+    again = [text for asof, text in run.differences if asof == last.asof]
     if not again or bars.until(pd.Timestamp(last.asof)).fingerprint != last.fingerprint:
         return None
     return f"the strategy does not repeat itself: on the bar of {last.asof:%Y-%m-%d %H:%M} UTC, {again[0]}"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from broker.journal.journal import Journal
-from broker.orders import FINAL, State
+from broker.orders import FINAL, OrderState
 from broker.values import Account
 from engine.simulation.capture import positions_after
 from engine.simulation.orders import AccountState, PastFill, PastOrder
@@ -30,7 +30,7 @@ def past_splits(journal: Journal, zone: ZoneInfo) -> tuple[PastSplit, ...]:
     """Return the splits of the journal; each begins at the exchange's midnight of its ex date."""
     return tuple(
         PastSplit(action.symbol, midnight(action.ex_date, zone), float(action.ratio))
-        for action in journal.splits()
+        for action in journal.corporate.splits()
         if action.ratio is not None
     )
 
@@ -52,7 +52,7 @@ def split_factor(splits: Sequence[PastSplit], symbol: str, moment: datetime) -> 
 def replay_start(journal: Journal, bars: Bars, replay_bars: int) -> pd.Timestamp:
     """Return the first bar of the replay: the first bar ever decided on, but at most `replay_bars` back."""
     earliest = bars.timestamps[max(0, len(bars) - replay_bars)]
-    decision = journal.first_decision()
+    decision = journal.decisions.first()
     first = bars.timestamps[-1] if decision is None else pd.Timestamp(decision.asof)
     return max(earliest, min(first, bars.timestamps[-1]))
 
@@ -68,7 +68,7 @@ def account_state(
     past, earlier = _past_orders(journal, first, splits)
     positions = positions_after([fill for order in (*earlier, *past) for fill in _signed(order)])
     opening = positions_after([fill for order in earlier for fill in _signed(order)])
-    cash_at = {d.asof: float(d.cash) for d in journal.decisions(first)}
+    cash_at = {d.asof: float(d.cash) for d in journal.decisions.all(first)}
     return AccountState(float(account.cash), positions, past, opening, cash_at)
 
 
@@ -76,12 +76,12 @@ def _past_orders(
     journal: Journal, first: datetime, splits: Sequence[PastSplit]
 ) -> tuple[list[PastOrder], list[PastOrder]]:
     """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
-    recent = journal.orders_since(first)
-    decided = {d.decision_id: d.asof for d in journal.decisions(first)}
+    recent = journal.orders.since(first)
+    decided = {d.decision_id: d.asof for d in journal.decisions.all(first)}
     fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
     past: list[PastOrder] = []
     earlier: list[PastOrder] = []
-    for fill, owner in journal.fills():
+    for fill, owner in journal.ledger.fills():
         factor = split_factor(splits, fill.symbol, fill.at)
         past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
         if owner in fills:
@@ -95,13 +95,13 @@ def _past_orders(
             stored.symbol,
             float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
-            stored.updated_at if stored.state in FINAL and stored.state != State.FILLED else None,
+            stored.updated_at if stored.state in FINAL and stored.state != OrderState.FILLED else None,
         )
         for stored in recent
     ]
     orders += [
         _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
-        for symbol, quantity, price, at in journal.adjustments({split.symbol for split in splits})
+        for symbol, quantity, price, at in journal.ledger.adjustments({split.symbol for split in splits})
     ]
     for order in orders:
         before = tuple(fill for fill in order.fills if fill.at <= first)

@@ -14,7 +14,7 @@ from broker.ids import ORDERS_PER_BAR, client_order_id, decision_id
 from broker.journal.records import DecisionRow, NewOrder, Target
 from broker.trading.risk import forecast_problem
 from broker.values import Account
-from engine.live.deciding.decide import Step
+from engine.live.deciding.decide import StrategyRun
 from engine.live.schedule import Window
 from engine.simulation.orders import CapturedOrder
 from forewalk.errors import DataError
@@ -37,7 +37,7 @@ class Doubts:
 
 
 def decision_records(
-    step: Step,
+    run: StrategyRun,
     bars: Bars,
     forecasts: Forecasts | None,
     doubts: Doubts,
@@ -62,15 +62,15 @@ def decision_records(
         model_id=forecasts.model_ids[-1] if forecasts is not None else "",
         fingerprint=bars.fingerprint,
     )
-    targets = _targets(step, bars, forecasts, doubts, held)
-    return decision, targets, _new_orders(step.orders, window, book)
+    targets = _targets(run, bars, forecasts, doubts, held)
+    return decision, targets, _new_orders(run.orders, window, book)
 
 
 def _targets(
-    step: Step, bars: Bars, forecasts: Forecasts | None, doubts: Doubts, held: Mapping[str, Decimal]
+    run: StrategyRun, bars: Bars, forecasts: Forecasts | None, doubts: Doubts, held: Mapping[str, Decimal]
 ) -> list[Target]:
-    last = max((row[0] for row in step.decisions), default=None)
-    wanted = {row[1]: row for row in step.decisions if row[0] == last} if _is_last(last, bars) else {}
+    last = max((row[0] for row in run.decisions), default=None)
+    wanted = {row[1]: row for row in run.decisions if row[0] == last} if _is_last(last, bars) else {}
     targets = []
     for column, symbol in enumerate(bars.symbols):
         mean = std = None

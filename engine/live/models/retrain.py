@@ -90,7 +90,9 @@ class Retrainer:
         self._pending = None
 
     def _files(self, role: str) -> tuple[ModelFile, ...]:
-        rows = sorted((m for m in self._journal.models() if m["role"] == role), key=lambda m: m["valid_from"])
+        rows = sorted(
+            (m for m in self._journal.models.all() if m["role"] == role), key=lambda m: m["valid_from"]
+        )
         return tuple(
             ModelFile(self._folder / row["file"], row["sha256"], datetime.fromisoformat(row["valid_from"]))
             for row in rows
@@ -103,7 +105,7 @@ class Retrainer:
         if run is not None:
             now = bars.timestamps[-1].to_pydatetime()
             files = [accept(path, self._folder) for path in run_models(run)]
-            self._journal.record_models(  # at once: half a timeline would pass for the whole of it
+            self._journal.models.record_all(  # at once: half a timeline would pass for the whole of it
                 [
                     (f.path.stem, f.path.name, f.sha256, _valid_from(f.path), CHAMPION, f"from {run}", now)
                     for f in files
@@ -130,13 +132,13 @@ class Retrainer:
 
     def _record(self, file: ModelFile, valid_from: datetime, role: str, note: str, bars: Bars) -> None:
         now = bars.timestamps[-1].to_pydatetime()
-        self._journal.record_model(file.path.stem, file.path.name, file.sha256, valid_from, role, note, now)
+        self._journal.models.record(file.path.stem, file.path.name, file.sha256, valid_from, role, note, now)
 
     # challengers
 
     def _is_due(self, bars: Bars) -> bool:
         rule = self._settings.live.retrain
-        models = self._journal.models()
+        models = self._journal.models.all()
         if rule == "never" or not models:
             return False
         newest = max(pd.Timestamp(model["at"]) for model in models)
@@ -192,7 +194,7 @@ class Retrainer:
     def _fail(self, model_id: str, problem: InferenceFailed) -> None:
         """A failed fit leaves the champion; the next one is due as if this one had been made."""
         assert self._bars is not None
-        self._journal.record_model(
+        self._journal.models.record(
             model_id,
             "",
             "",
@@ -210,17 +212,17 @@ def promote(journal: Journal, model_id: str, now: datetime) -> str:
     Raises:
         DataError: no such challenger is waiting.
     """
-    row = next((m for m in journal.models() if m["model_id"] == model_id), None)
+    row = next((m for m in journal.models.all() if m["model_id"] == model_id), None)
     if row is None or row["role"] != CHALLENGER:
         raise DataError(f"no challenger {model_id!r} is waiting")
     valid_from = after_the_decided(journal, datetime.fromisoformat(row["valid_from"]))
-    journal.record_model(model_id, row["file"], row["sha256"], valid_from, CHAMPION, row["note"], now)
+    journal.models.record(model_id, row["file"], row["sha256"], valid_from, CHAMPION, row["note"], now)
     return f"{model_id} is a champion now: {row['note']}"
 
 
 def after_the_decided(journal: Journal, valid_from: datetime) -> datetime:
     """Return `valid_from`, or the moment after the last bar decided on where that is later."""
-    last = journal.last_decision()
+    last = journal.decisions.last()
     return valid_from if last is None else max(valid_from, last.asof + timedelta(microseconds=1))
 
 

@@ -93,7 +93,7 @@ class DailySummary:
         closed = [s for s in sessions_around(self._settings.data.calendar, now) if s.close + delay <= now]
         if not closed or (self._done is not None and closed[-1].day <= self._done):
             return None
-        last = self._journal.last_decision()
+        last = self._journal.decisions.last()
         if last is None or (last.session < closed[-1].day and now < closed[-1].close + LATE):
             return None
         if self._done is None:
@@ -102,7 +102,7 @@ class DailySummary:
 
     def _remembered(self) -> date:
         """Return the last session that the diary has a page or a failure of."""
-        lines = [*self._journal.events(WRITTEN), *self._journal.events(FAILED)]
+        lines = [*self._journal.diary.events(WRITTEN), *self._journal.diary.events(FAILED)]
         return max((date.fromisoformat(line.text[:10]) for line in lines), default=date.min)
 
     def _look(self, now: datetime, day: date, deadline: float) -> None:
@@ -121,7 +121,7 @@ class DailySummary:
         """Write into the diary how it ended; the child goes, and its memory with it."""
         self.stop()
         self._done = day
-        self._journal.note(now, kind, f"{day}: {text}")
+        self._journal.diary.note(now, kind, f"{day}: {text}")
         self._notify(kind, "", f"{day}: {text}")
 
 

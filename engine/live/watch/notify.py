@@ -7,7 +7,6 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -72,12 +71,7 @@ class Watch:
     def __init__(self, book: str, webhook: str | None = None) -> None:
         self.counts: Counter[str] = Counter()
         self._book = book
-        self._listeners: list[Callable[[str, str, str], None]] = []
         self._webhook = None if webhook is None else Webhook(checked_webhook(webhook))
-
-    def listen(self, listener: Callable[[str, str, str], None]) -> None:
-        """Call `listener(kind, symbol, text)` too."""
-        self._listeners.append(listener)
 
     def notify(self, kind: str, symbol: str, text: str) -> None:
         """Count, log and pass on one thing that happened."""
@@ -91,8 +85,6 @@ class Watch:
             text,
             extra={"fields": {"kind": kind, "symbol": symbol, "book": self._book}},
         )
-        for listener in self._listeners:
-            listener(kind, symbol, text)
         if self._webhook is not None and kind in WEBHOOK_KINDS:
             self._webhook.send({"book": self._book, "kind": kind, "symbol": symbol, "text": redacted(text)})
 

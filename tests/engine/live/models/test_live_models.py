@@ -97,10 +97,10 @@ def test_a_challenger_is_trained_aside_and_judged_on_bars_that_neither_has_seen(
     retrainer.champions(bars.until(bars.timestamps[start]))
     retrainer.champions(bars)
     now = bars.timestamps[-1].to_pydatetime()
-    while len(journal.models()) < 2:
+    while len(journal.models.all()) < 2:
         retrainer.step(now)
         assert retrainer._pending is None or worker._pipe.poll(120)
-    champion, other = journal.models()
+    champion, other = journal.models.all()
     assert (champion["role"], other["role"]) in {(CHAMPION, role), (CHAMPION, "rejected")}
     assert "neither was trained on" in other["note"]
     retrainer.stop()
@@ -113,10 +113,10 @@ def test_a_promoted_model_leaves_the_forecasts_of_decided_bars_alone(tmp_path):
     journal = Journal(tmp_path / "journal.db", "paper")
     asof, now = datetime(2026, 3, 4, 21, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
     row = DecisionRow("paper-x", asof, asof.date(), now, now, now, 1, 1, "m", "f")
-    journal.record_decision(row, [], [], ask=False)
-    journal.record_model("new", "new.safetensors", "ff", asof, CHALLENGER, "better", now)
+    journal.decisions.record(row, [], [], ask=False)
+    journal.models.record("new", "new.safetensors", "ff", asof, CHALLENGER, "better", now)
     promote(journal, "new", now)
-    (model,) = journal.models()
+    (model,) = journal.models.all()
     assert model["role"] == CHAMPION
     assert datetime.fromisoformat(model["valid_from"]) > asof
     with pytest.raises(DataError, match="no challenger"):

@@ -42,7 +42,7 @@ def journal(tmp_path):
 def retrainer_of(journal, worker, rule, champion_at, clock=lambda: 0.0):
     """A retrainer whose champion was accepted at the bar `champion_at`."""
     file = journal.path.parent / "models" / "old.safetensors"
-    journal.record_model("old", file.name, "ff", champion_at, CHAMPION, "", champion_at)
+    journal.models.record("old", file.name, "ff", champion_at, CHAMPION, "", champion_at)
     settings = live_settings(live={"retrain": rule})
     return Retrainer(settings, journal, journal.path.parent, worker, lambda *_: None, clock)
 
@@ -70,8 +70,8 @@ def test_a_challenger_that_does_not_come_back_is_given_up_and_the_champion_stays
         now[0] = second
         retrainer.step(NOW)
     assert (retrainer.busy, worker.stopped, len(worker.sent)) == (False, 1, 1)
-    assert [model["role"] for model in journal.models()] == [CHAMPION, REJECTED]
-    assert "not trained within" in journal.models()[1]["note"]
+    assert [model["role"] for model in journal.models.all()] == [CHAMPION, REJECTED]
+    assert "not trained within" in journal.models.all()[1]["note"]
     assert retrainer.champions(bars) == (champion,)
 
 
@@ -81,7 +81,7 @@ def test_a_challenger_whose_process_cannot_start_is_a_failed_one(journal):
     retrainer.champions(bars)
     retrainer.step(NOW)
     assert not retrainer.busy
-    assert [model["role"] for model in journal.models()] == [CHAMPION, REJECTED]
+    assert [model["role"] for model in journal.models.all()] == [CHAMPION, REJECTED]
 
 
 def test_a_stop_forgets_the_challenger_so_that_the_next_start_begins_it_anew(journal):
@@ -91,4 +91,4 @@ def test_a_stop_forgets_the_challenger_so_that_the_next_start_begins_it_anew(jou
     retrainer.step(NOW)
     retrainer.stop()
     assert not retrainer.busy
-    assert [model["role"] for model in journal.models()] == [CHAMPION]
+    assert [model["role"] for model in journal.models.all()] == [CHAMPION]

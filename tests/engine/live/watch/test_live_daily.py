@@ -49,7 +49,7 @@ def journal(tmp_path):
 
 def decide(journal, close=CLOSE, equity=100_000):
     row = DecisionRow(f"paper-{close:%d}", close, close.date(), close, close, close, equity, equity, "", "f")
-    journal.record_decision(row, [], [], ask=False)
+    journal.decisions.record(row, [], [], ask=False)
 
 
 def summary_of(journal, child, clock=lambda: 0.0):
@@ -57,7 +57,7 @@ def summary_of(journal, child, clock=lambda: 0.0):
 
 
 def lines(journal, kind):
-    return [event.text for event in journal.events(kind)]
+    return [event.text for event in journal.diary.events(kind)]
 
 
 def test_the_page_is_written_once_after_the_close_also_over_a_restart(journal):

@@ -8,7 +8,7 @@ from alpaca.data.historical.corporate_actions import CorporateActionsClient
 from alpaca.data.requests import CorporateActionsRequest
 
 from broker.simulator.calls import Call
-from broker.simulator.routes.actions import get_actions
+from broker.simulator.routes.corporate import get_actions
 from broker.simulator.routes.trading import get_activities
 from broker.simulator.serving import scenario
 from broker.simulator.values import Refusal, parse_instant

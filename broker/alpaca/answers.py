@@ -59,7 +59,10 @@ def market_clock(body: Any) -> MarketClock:
     if not isinstance(body.get("is_open"), bool):
         raise BadAnswer(f"clock: is_open = {body.get('is_open')!r}")
     return MarketClock(
-        moment(body, "timestamp"), body["is_open"], moment(body, "next_open"), moment(body, "next_close")
+        timestamp(body, "timestamp"),
+        body["is_open"],
+        timestamp(body, "next_open"),
+        timestamp(body, "next_close"),
     )
 
 
@@ -89,7 +92,7 @@ def order(body: Any) -> BrokerOrder:
         status=text(body, "status"),
         filled=number(body, "filled_qty", Decimal(0)),
         average_price=None if average is None else decimal(average, "filled_avg_price"),
-        submitted_at=moment(body, "submitted_at") if body.get("submitted_at") else None,
+        submitted_at=timestamp(body, "submitted_at") if body.get("submitted_at") else None,
         replaced_by=body.get("replaced_by") or None,
         replaces=body.get("replaces") or None,
         legs=tuple(order(leg) for leg in body.get("legs") or ()),
@@ -121,7 +124,7 @@ def fill(body: Any) -> Fill:
         side="buy" if text(body, "side") == "buy" else "sell",
         quantity=number(body, "qty"),
         price=number(body, "price"),
-        at=moment(body, "transaction_time"),
+        at=timestamp(body, "transaction_time"),
     )
 
 
@@ -163,7 +166,7 @@ def decimal(value: Any, what: str) -> Decimal:
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
-def moment(body: Mapping[str, Any], key: str) -> datetime:
+def timestamp(body: Mapping[str, Any], key: str) -> datetime:
     """Return an RFC 3339 time as UTC, cut to microseconds; one without zone is refused."""
     raw = text(body, key)
     try:

@@ -26,19 +26,19 @@ def to_ex_day(scene, **live):
 
 def adjustments(scene):
     with scene.journal() as journal:
-        return [(symbol, quantity, price) for symbol, quantity, price, _ in journal.adjustments()]
+        return [(symbol, quantity, price) for symbol, quantity, price, _ in journal.ledger.adjustments()]
 
 
 def actions(scene):
     with scene.journal() as journal:
-        return {action.text.partition(":")[2].strip(): action.state for action in journal.actions()}
+        return {action.text.partition(":")[2].strip(): action.state for action in journal.corporate.all()}
 
 
 def cash_of_journal(scene, opening=100_000):
     """The cash that the journal's own lines add up to."""
     with scene.journal() as journal:
-        traded = sum(-fill.signed * fill.price for fill, _ in journal.fills())
-        return opening + traded + sum(flow.amount for flow in journal.cash_flows())
+        traded = sum(-fill.signed * fill.price for fill, _ in journal.ledger.fills())
+        return opening + traded + sum(flow.amount for flow in journal.money.cash_flows())
 
 
 @pytest.mark.row(37)
@@ -226,7 +226,9 @@ def test_a_dividend_that_the_broker_pays_is_booked_once_and_the_cash_adds_up(sce
     for _ in range(3):
         to_ex_day(scene)
     with scene.journal() as journal:
-        assert [(flow.symbol, flow.amount) for flow in journal.cash_flows()] == [("AAPL", Decimal("2.5"))]
+        assert [(flow.symbol, flow.amount) for flow in journal.money.cash_flows()] == [
+            ("AAPL", Decimal("2.5"))
+        ]
     assert Decimal(scene.truth()["cash"]) == cash_of_journal(scene)
     assert scene.halts() == []
     scene.check()

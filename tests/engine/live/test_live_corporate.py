@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.journal.actions import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED
+from broker.journal.corporate import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED
 from broker.journal.journal import Journal
 from broker.values import DIVIDEND, OTHER, SPLIT, CorporateAction, SplitBooking
-from engine.live.deciding.actions import CorporateActions
+from engine.live.deciding.corporate import CorporateActions
 from engine.live.deciding.past import PastSplit, account_state, split_factor
 from engine.live.schedule import Session
 from engine.simulation.capture import CaptureBroker
@@ -74,7 +74,7 @@ def look(now, held=None):
 
 
 def hold(journal, shares, at):
-    journal.adjust("AAPL", Decimal(shares), Decimal(100), at, "bought")
+    journal.ledger.adjust("AAPL", Decimal(shares), Decimal(100), at, "bought")
 
 
 # when an announcement is taken for what has happened
@@ -97,7 +97,7 @@ def test_an_announced_split_that_the_position_does_not_show(journal, halts, now,
         hold(journal, 10, held_since)
     actions = actions_of(journal, Feed(ten_for_one()), halts)
     actions.step(look(now, 10 if held_since else None), SESSION)
-    assert [action.state for action in journal.actions()] == [state]
+    assert [action.state for action in journal.corporate.all()] == [state]
     assert halts == (["AAPL"] if halted else [])
 
 
@@ -112,8 +112,8 @@ def test_a_dividend_or_a_merger_is_written_down_and_halts_nothing_by_itself(
     cash = Decimal("0.5") if kind == DIVIDEND else None
     actions = actions_of(journal, Feed(CorporateAction("1", kind, "AAPL", EX, None, cash, "AAPL")), halts)
     actions.step(look(AFTER, shares), SESSION)
-    assert [action.state for action in journal.actions()] == [state]
-    assert (halts, journal.splits()) == ([], [])
+    assert [action.state for action in journal.corporate.all()] == [state]
+    assert (halts, journal.corporate.splits()) == ([], [])
 
 
 def test_the_list_is_read_once_for_each_session_and_date(journal, halts):
@@ -133,7 +133,7 @@ def test_only_the_announced_ratio_explains_a_position(journal, halts, held, expl
     hold(journal, 10, BEFORE)
     actions = actions_of(journal, Feed(ten_for_one()), halts)
     assert actions.explain("AAPL", Decimal(10), Decimal(held), AFTER) is explained
-    assert journal.ledger() == {"AAPL": 100 if explained else 10}
+    assert journal.ledger.quantities() == {"AAPL": 100 if explained else 10}
 
 
 @pytest.mark.parametrize("days", [-20, 4])
@@ -148,7 +148,7 @@ def test_a_fraction_without_a_price_is_not_booked(journal, halts):
     quarter = CorporateAction("1", SPLIT, "AAPL", EX, Decimal("0.25"), None, "AAPL: split 1 for 4")
     actions = actions_of(journal, Feed(quarter), halts)
     assert not actions.explain("AAPL", Decimal(10), Decimal(2), AFTER)
-    assert journal.ledger() == {"AAPL": 10}
+    assert journal.ledger.quantities() == {"AAPL": 10}
 
 
 # the past in today's shares
@@ -167,8 +167,10 @@ def test_a_share_is_multiplied_by_every_split_after_it(days, day):
 def booked(journal):
     """Ten shares bought at 100 before a split of ten for one that was booked."""
     hold(journal, 10, BEFORE)
-    journal.keep_actions([ten_for_one()], OPEN)
-    journal.book_split(journal.actions()[0], SplitBooking(Decimal(90), Decimal(0)), Decimal(0), OPEN, "split")
+    journal.corporate.keep([ten_for_one()], OPEN)
+    journal.corporate.book_split(
+        journal.corporate.all()[0], SplitBooking(Decimal(90), Decimal(0)), Decimal(0), OPEN, "split"
+    )
 
 
 @pytest.mark.parametrize(("adjusted", "quantities"), [(True, [100.0]), (False, [10.0, 90.0])])

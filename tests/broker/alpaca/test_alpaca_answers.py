@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.alpaca import wire
-from broker.alpaca.wire import BadAnswer
+from broker.alpaca import answers
+from broker.alpaca.answers import BadAnswer
 from broker.values import OrderRequest, RawPrice
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,7 @@ def test_every_recorded_order_is_read(file):
     body = json.loads(file.read_text())
     for one in body if isinstance(body, list) else [body]:
         if "client_order_id" in one:
-            assert wire.order(one).status == one["status"]
+            assert answers.order(one).status == one["status"]
 
 
 @pytest.mark.parametrize(
@@ -56,54 +56,54 @@ def test_every_recorded_order_is_read(file):
 )
 def test_an_order_of_a_class_the_sdk_does_not_know_is_read(file):
     body = json.loads(file.read_text())
-    assert [wire.order(one).id for one in (body if isinstance(body, list) else [body])]
+    assert [answers.order(one).id for one in (body if isinstance(body, list) else [body])]
 
 
 @pytest.mark.parametrize("file", recorded("*account__*.json"), ids=lambda p: p and p.stem[-30:])
 def test_every_recorded_account_is_read(file):
-    assert wire.account(json.loads(file.read_text())).cash.is_finite()
+    assert answers.account(json.loads(file.read_text())).cash.is_finite()
 
 
 def test_a_status_of_next_year_passes_through():
-    assert wire.account(ACCOUNT | {"status": "ACCOUNT_CLOSED_PENDING"}).status == "ACCOUNT_CLOSED_PENDING"
-    assert wire.order(ORDER | {"status": "quantum"}).status == "quantum"
+    assert answers.account(ACCOUNT | {"status": "ACCOUNT_CLOSED_PENDING"}).status == "ACCOUNT_CLOSED_PENDING"
+    assert answers.order(ORDER | {"status": "quantum"}).status == "quantum"
 
 
 def test_a_missing_flag_of_the_account_counts_as_blocked():
-    assert wire.account(ACCOUNT).trading_blocked
-    assert "trading_blocked" in wire.account(ACCOUNT).problem()
+    assert answers.account(ACCOUNT).trading_blocked
+    assert "trading_blocked" in answers.account(ACCOUNT).problem()
 
 
 def test_an_asset_without_easy_to_borrow_is_read_by_its_borrow_status():
     body = {"symbol": "GME", "status": "active", "tradable": True, "borrow_status": "hard_to_borrow"}
-    assert not wire.asset(body).easy_to_borrow
-    assert wire.asset(body | {"borrow_status": "easy_to_borrow"}).easy_to_borrow
+    assert not answers.asset(body).easy_to_borrow
+    assert answers.asset(body | {"borrow_status": "easy_to_borrow"}).easy_to_borrow
 
 
 def test_nanoseconds_are_cut_and_offsets_become_utc():
-    assert wire.market_clock(CLOCK).now == datetime(2026, 11, 20, 14, 30, 0, 123456, tzinfo=UTC)
+    assert answers.market_clock(CLOCK).now == datetime(2026, 11, 20, 14, 30, 0, 123456, tzinfo=UTC)
 
 
 def test_a_short_position_is_negative_whatever_the_sign_of_its_quantity():
     for quantity in ("5", "-5"):
-        assert wire.position({"symbol": "IBM", "qty": quantity, "side": "short"}).quantity == -5
+        assert answers.position({"symbol": "IBM", "qty": quantity, "side": "short"}).quantity == -5
 
 
 @pytest.mark.parametrize(
     ("reader", "body"),
     [
-        (wire.account, None),
-        (wire.account, []),
-        (wire.account, ACCOUNT | {"equity": "NaN"}),
-        (wire.account, ACCOUNT | {"equity": "Infinity"}),
-        (wire.account, ACCOUNT | {"cash": "lots"}),
-        (wire.account, ACCOUNT | {"id": ""}),
-        (wire.market_clock, CLOCK | {"timestamp": "2026-11-20T09:30:00"}),
-        (wire.market_clock, CLOCK | {"timestamp": "yesterday"}),
-        (wire.market_clock, CLOCK | {"is_open": "yes"}),
-        (wire.order, ORDER | {"filled_qty": True}),
-        (wire.order, {"message": "internal server error"}),
-        (wire.calendar_day, {"date": "2026-02-31", "open": "09:30", "close": "16:00"}),
+        (answers.account, None),
+        (answers.account, []),
+        (answers.account, ACCOUNT | {"equity": "NaN"}),
+        (answers.account, ACCOUNT | {"equity": "Infinity"}),
+        (answers.account, ACCOUNT | {"cash": "lots"}),
+        (answers.account, ACCOUNT | {"id": ""}),
+        (answers.market_clock, CLOCK | {"timestamp": "2026-11-20T09:30:00"}),
+        (answers.market_clock, CLOCK | {"timestamp": "yesterday"}),
+        (answers.market_clock, CLOCK | {"is_open": "yes"}),
+        (answers.order, ORDER | {"filled_qty": True}),
+        (answers.order, {"message": "internal server error"}),
+        (answers.calendar_day, {"date": "2026-02-31", "open": "09:30", "close": "16:00"}),
     ],
 )
 def test_an_answer_without_its_meaning_is_not_guessed_at(reader, body):
@@ -122,7 +122,14 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_no_json_at_all_ends_in_anything_but_a_value_or_a_bad_answer(body):
-    for reader in (wire.order, wire.account, wire.position, wire.fill, wire.asset, wire.market_clock):
+    for reader in (
+        answers.order,
+        answers.account,
+        answers.position,
+        answers.fill,
+        answers.asset,
+        answers.market_clock,
+    ):
         with contextlib.suppress(BadAnswer):
             reader(body)
 

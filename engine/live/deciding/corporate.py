@@ -15,10 +15,10 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from broker.errors import Refused, Unreachable
-from broker.journal.actions import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED, WITHDRAWN, StoredAction
+from broker.journal.corporate import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED, WITHDRAWN, StoredAction
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
-from broker.orders import AT_BROKER, WAITING, Step
+from broker.orders import AT_BROKER, WAITING, OrderStep
 from broker.port import Notify
 from broker.trading.reconcile import TOLERANCE, Look, Reconciler
 from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, RawPrice, plain, split_booking
@@ -84,7 +84,7 @@ class CorporateActions:
         wanted = (session.day, look.now.astimezone(self._zone).date())
         if self._read_for != wanted and self._monotonic() >= self._retry_at and self._read(look.now):
             self._read_for = wanted
-        for action in self._journal.actions((ANNOUNCED,)):
+        for action in self._journal.corporate.all((ANNOUNCED,)):
             if action.ex_date <= session.day:
                 self._arrive(action, look, session)
         self.stop_orders(session.day, look.now)
@@ -97,12 +97,12 @@ class CorporateActions:
         """
         changes = [
             action
-            for action in self._journal.actions()
+            for action in self._journal.corporate.all()
             if action.kind in (SPLIT, OTHER) and action.state != WITHDRAWN and action.ex_date > session - BACK
         ]
         if not changes:
             return
-        for order in self._journal.orders(WAITING | AT_BROKER):
+        for order in self._journal.orders.all(WAITING | AT_BROKER):
             for action in changes:
                 if action.symbol == order.symbol and self._is_older(order, action, session):
                     self._stop(order, action, now)
@@ -114,7 +114,7 @@ class CorporateActions:
             self._read(now)
         today = now.astimezone(self._zone).date()
         latest = max(today, self._session or today)
-        for action in self._journal.actions((ANNOUNCED, UNADJUSTED)):
+        for action in self._journal.corporate.all((ANNOUNCED, UNADJUSTED)):
             if action.symbol != symbol or action.ratio is None or not today - BACK < action.ex_date <= latest:
                 continue
             booking = split_booking(booked, held, action.ratio)
@@ -126,7 +126,7 @@ class CorporateActions:
             text = f"{action.text}: {plain(booked)} shares became {plain(held)}"
             if booking.in_cash:
                 text += f" and {plain(-booking.in_cash)} in cash at about {plain(price)}"
-            self._journal.book_split(action, booking, price, now, text)
+            self._journal.corporate.book_split(action, booking, price, now, text)
             self._notify("split", symbol, text)
             return True
         return False
@@ -151,7 +151,7 @@ class CorporateActions:
     def _read(self, now: datetime) -> bool:
         """Read both lists into the journal; False where the broker did not answer."""
         today = now.astimezone(self._zone).date()
-        symbols = sorted({*self._reconciler.symbols, *self._journal.ledger()})
+        symbols = sorted({*self._reconciler.symbols, *self._journal.ledger.quantities()})
         try:
             listed = self._feed.corporate_actions(symbols, today - BACK, today + AHEAD)
             paid = self._feed.dividends(now - BACK)
@@ -160,9 +160,11 @@ class CorporateActions:
             self._notify("corporate_actions", "", f"the list cannot be read: {problem}")
             return False
         self._read_at = self._monotonic()
-        for action in self._journal.keep_actions(listed, now):
+        for action in self._journal.corporate.keep(listed, now):
             self._notify("announced", action.symbol, action.text)
-        for flow in self._journal.add_cash_flows([flow for flow in paid if flow.symbol in symbols], now):
+        for flow in self._journal.money.add_cash_flows(
+            [flow for flow in paid if flow.symbol in symbols], now
+        ):
             self._notify("dividend", flow.symbol, f"{plain(flow.amount)} dollars paid on {flow.on}")
         return True
 
@@ -172,31 +174,33 @@ class CorporateActions:
         What a merger, a spin-off or a new name makes of a position is not foretold: reconciliation halts where it
         changes.
         """
-        booked = self._journal.ledger().get(action.symbol, Decimal(0))
+        booked = self._journal.ledger.quantities().get(action.symbol, Decimal(0))
         begin = midnight(action.ex_date, self._zone)
         if action.kind == DIVIDEND and action.cash is not None and booked:
             due = f"{plain(booked)} shares held, {plain(booked * action.cash)} dollars due"
             text = f"{action.text}: {due}; booked when the broker pays, which it does not on paper"
-            self._journal.settle_action(action, NOTED, look.now, text)
+            self._journal.corporate.settle(action, NOTED, look.now, text)
         elif look.now < begin:
             return
         elif action.kind == OTHER:
-            self._journal.settle_action(
+            self._journal.corporate.settle(
                 action, NOTED, look.now, f"{action.text}: {plain(booked)} shares held"
             )
         elif action.kind == DIVIDEND or not self._held_before(action.symbol, begin):
-            self._journal.settle_action(action, NONE_HELD, look.now, f"{action.text}: none held")
+            self._journal.corporate.settle(action, NONE_HELD, look.now, f"{action.text}: none held")
         elif look.now >= session.open or action.ex_date < session.day:
             self._expect(action, booked, look)
 
     def _held_before(self, symbol: str, moment: datetime) -> Decimal:
         """Return the quantity that the journal held at a moment."""
         fills = [
-            fill.signed for fill, _ in self._journal.fills() if fill.symbol == symbol and fill.at < moment
+            fill.signed
+            for fill, _ in self._journal.ledger.fills()
+            if fill.symbol == symbol and fill.at < moment
         ]
         others = [
             quantity
-            for name, quantity, _, at in self._journal.adjustments()
+            for name, quantity, _, at in self._journal.ledger.adjustments()
             if name == symbol and at < moment
         ]
         return sum((*fills, *others), Decimal(0))
@@ -211,11 +215,11 @@ class CorporateActions:
             text = (
                 f"{action.text}: the broker still holds {plain(held)}; if right: live resume {action.symbol}"
             )
-            self._journal.settle_action(action, UNADJUSTED, look.now, text)
+            self._journal.corporate.settle(action, UNADJUSTED, look.now, text)
             self._reconciler.halt(action.symbol, text, look.now)
 
     def _is_older(self, order: StoredOrder, action: StoredAction, session: date) -> bool:
-        decision = self._journal.decision(order.decision_id)
+        decision = self._journal.decisions.get(order.decision_id)
         if decision is None or decision.kind == "flatten":
             return False
         return decision.session < action.ex_date <= session
@@ -223,10 +227,10 @@ class CorporateActions:
     def _stop(self, order: StoredOrder, action: StoredAction, now: datetime) -> None:
         reason = f"decided on before {action.text}"
         if order.state in WAITING:
-            self._journal.step(order.client_order_id, Step.REFUSE, now, reason)
+            self._journal.orders.step(order.client_order_id, OrderStep.REFUSE, now, reason)
             self._notify("refused", order.symbol, f"{order.client_order_id}: {reason}")
         elif not order.cancel_wanted:
-            self._journal.want_cancel(order.client_order_id, now)
+            self._journal.orders.want_cancel(order.client_order_id, now)
             self._notify("cancel", order.symbol, f"{order.client_order_id}: {reason}")
 
     def _price(self, symbol: str) -> Decimal | None:

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from broker.alpaca.wire import BadAnswer
+from broker.alpaca.answers import BadAnswer
 from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, plain
 
 log = logging.getLogger(__name__)
