@@ -79,7 +79,8 @@ def test_an_order_written_off_comes_back_when_the_broker_has_it(with_order):
     with_order.orders.step(ID, OrderStep.INTEND, NOW)
     with_order.orders.step(ID, OrderStep.EXPIRE, NOW, "too late")
     assert (
-        with_order.orders.report(ID, a_report(filled=Decimal(10), status="filled"), NOW).state == OrderState.FILLED
+        with_order.orders.report(ID, a_report(filled=Decimal(10), status="filled"), NOW).state
+        == OrderState.FILLED
     )
 
 
@@ -159,10 +160,7 @@ def test_another_account_is_never_merged_into_it(journal):
 
 
 def test_it_is_written_through_to_the_disk(journal):
-    pragma = {
-        name: journal.file.one(f"PRAGMA {name}")[0]
-        for name in ("journal_mode", "synchronous")
-    }
+    pragma = {name: journal.file.one(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous")}
     assert pragma == {"journal_mode": "wal", "synchronous": 2}
 
 
