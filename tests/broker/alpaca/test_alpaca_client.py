@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from alpaca.trading.client import TradingClient
 
 from broker.alpaca.client import AlpacaPaper
+from broker.alpaca.http import Http
 from broker.errors import MustHalt, OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url, stream_url
 from broker.keys import Keys, RedactingFormatter, read_keys, redacted, register_secret
@@ -278,10 +280,11 @@ def test_the_paper_host_and_this_machine_are_accepted(url, host, stream):
     assert stream_url(checked_url(url, host, "live.url")) == stream
 
 
-def test_a_request_never_leaves_for_another_host(alpaca):
-    alpaca._trading._base_url = "http://127.0.0.2:9"
+def test_a_request_never_leaves_for_another_host(server):
+    elsewhere = TradingClient("SIM-key-0815", SECRET, raw_data=True, url_override="http://127.0.0.2:9")
+    host = Http(lambda: elsewhere, server.url, timeout_s=0.4)
     with pytest.raises(MustHalt, match="refused to send"):
-        alpaca.clock()
+        host.call("GET", "/clock")
 
 
 GOOD = {"APCA_API_KEY_ID": "PKABC123", "APCA_API_SECRET_KEY": "s3cr3t-of-paper"}
