@@ -91,6 +91,7 @@ class Certificate:
         created: UTC, ISO 8601.
         data_fingerprint: sha256 of the cleaned bars.
         code_sha256: of the project's own source.
+        plugins: the user's own code that was audited: setting, name and sha256 of the source, a line each.
         cuts: each moment at which the future was replaced, with the reason why it was chosen.
         fits: models that were trained for the audit, those of the undoctored run included.
         seconds: what the audit took.
@@ -105,6 +106,7 @@ class Certificate:
     fits: int
     seconds: float
     checks: tuple[Check, ...]
+    plugins: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:

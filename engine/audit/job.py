@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.audit.pipeline import Pipeline, Prepared
     from engine.audit.rerun import Rerun
     from forewalk.data.table import Table
+    from forewalk.plugins.holding import Own
     from forewalk.settings.sections import Settings
     from forewalk.types import Bars, Forecasts, SimulationResult
     from models.timeline import Timeline
@@ -64,14 +65,28 @@ def audit(
         earlier: the same bars as an earlier download had them, cleaned.
 
     Raises:
-        DataError, ConfigError, ConnectionFailed: the real run is not possible; see `forewalk.errors`.
+        DataError, ConfigError, ConnectionFailed, PluginError: the real run is not possible; see `forewalk.errors`.
     """
-    from engine.audit.certificate import Certificate
     from engine.audit.pipeline import Pipeline
+    from forewalk.plugins.holding import held
+
+    with held(settings) as own:
+        return _audit(settings, pipeline or Pipeline(), own, progress, run, earlier)
+
+
+def _audit(
+    settings: Settings,
+    stages: Pipeline,
+    own: Own,
+    progress: Progress,
+    run: Path | None,
+    earlier: Bars | None,
+) -> Certificate:
+    from engine.audit.certificate import Certificate
     from engine.runs.folder import code_version
     from forewalk.errors import LeakError, LookaheadError
 
-    started, stages = time.monotonic(), pipeline or Pipeline()
+    started = time.monotonic()
     device = settings.model.device
     settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
     fingerprint, fits = "", 0
@@ -84,7 +99,7 @@ def audit(
         fits = len(real.parts) + sum(found.fits for found in reruns)
         checks = [*_future_checks(reruns), *_other_checks(real, settings, stages, earlier)]
         if run is not None:
-            checks.insert(-1, _stored_check(run, real, device))
+            checks.insert(-1, _stored_check(run, real, device, own))
     except (LeakError, LookaheadError) as error:  # the pipeline's own guards have found it
         checks = [_refusal(error)]
     return Certificate(
@@ -96,6 +111,7 @@ def audit(
         fits=fits,
         seconds=round(time.monotonic() - started, 1),
         checks=tuple(checks),
+        plugins=tuple(f"{source}: sha256 {source.sha256}" for source in own.sources),
     )
 
 
@@ -259,11 +275,11 @@ def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier
     return [*found, check_warm_up(prepared, real.timeline, settings, pipeline)]
 
 
-def _stored_check(run: Path, real: RealRun, device: str) -> Check:
+def _stored_check(run: Path, real: RealRun, device: str, own: Own) -> Check:
     from engine.audit.stored import check_stored_run
 
     fingerprint = real.prepared.bars.fingerprint
-    return check_stored_run(run, real.forecasts, real.simulation, fingerprint, device)
+    return check_stored_run(run, real.forecasts, real.simulation, fingerprint, device, own.sources)
 
 
 def _refusal(error: Exception) -> Check:

@@ -19,7 +19,8 @@ from forewalk.data.cleaning.rules import clean
 from forewalk.data.loading import read_table
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import Table
-from forewalk.features.panel import FeaturePanel, Labels, build_features, build_labels
+from forewalk.features.own import panel_of
+from forewalk.features.panel import FeaturePanel, Labels, build_labels
 from forewalk.folds import Fold, walk_forward_folds
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import Settings
@@ -55,9 +56,7 @@ def _clean(table: Table, settings: Settings) -> tuple[Bars, QualityReport]:
 
 
 def _features(bars: Bars, settings: Settings) -> FeaturePanel:
-    return build_features(
-        bars, settings.features, settings.label.horizon_bars, settings.data.min_history_bars
-    )
+    return panel_of(bars, settings)
 
 
 def _labels(bars: Bars, panel: FeaturePanel, settings: Settings) -> Labels:

@@ -34,6 +34,8 @@ from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, 
 from forewalk.data.quality import Finding
 from forewalk.data.table import Table
 from forewalk.errors import ForewalkError
+from forewalk.plugins.holding import held, plugin_of
+from forewalk.plugins.sources import Source
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import Settings
 from forewalk.types import Arrays
@@ -44,7 +46,7 @@ _TABLE_ARRAYS = ("code", "wall", "instant", "line", "prices", "volume")
 
 @dataclass(frozen=True)
 class AuditSubject:
-    """What is audited: everything about it that is not an array."""
+    """What is audited: everything about it that is not an array. `plugins` are sources of the user's own code."""
 
     settings: Settings
     pipeline: Pipeline
@@ -52,11 +54,13 @@ class AuditSubject:
     origins: tuple[str, ...]
     findings: tuple[Finding, ...]
     line_word: str
+    plugins: tuple[Source, ...] = ()
 
     @classmethod
     def of(cls, table: Table, settings: Settings, pipeline: Pipeline) -> AuditSubject:
         """Describe a table and what is to be done with it."""
-        return cls(settings, pipeline, table.symbols, table.origins, table.findings, table.line_word)
+        plugins = tuple(plugin_of(settings, *key).source for key in settings.own_code)
+        return cls(settings, pipeline, table.symbols, table.origins, table.findings, table.line_word, plugins)
 
     def table(self, arrays: Arrays) -> Table:
         """Return the table again from `table_arrays`."""
@@ -88,8 +92,9 @@ class FitTask:
 def fit_fold(task: FitTask, arrays: Arrays) -> Parts:
     """Run the stages up to training on the real data and train one fold's model."""
     subject = task.subject
-    prepared = prepare(subject.table(arrays), subject.settings, subject.pipeline)
-    return fit_parts(prepared.training[task.fold], subject.settings, subject.pipeline)
+    with held(subject.settings, subject.plugins):
+        prepared = prepare(subject.table(arrays), subject.settings, subject.pipeline)
+        return fit_parts(prepared.training[task.fold], subject.settings, subject.pipeline)
 
 
 @dataclass(frozen=True)
@@ -143,8 +148,13 @@ def rerun(task: RerunTask, arrays: Arrays) -> Rerun:
     table = subject.table(arrays)
     closes = row_closes(table, subject.settings.data)
     other = doctored(table, closes, task.cut.time, task.doctoring, (subject.settings.seed, task.number))
+    with held(subject.settings, subject.plugins):
+        return _attempt(task, other, arrays)
+
+
+def _attempt(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
     try:
-        return _rerun(task, other, arrays)
+        return _rerun(task, table, arrays)
     except (ForewalkError, ValueError, LookupError, ArithmeticError) as error:
         offender = Offender(
             "run", type(error).__name__, cut=moment(task.cut.time), message=f"the run failed: {error}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.evaluation.subject import Evidence, Subject
     from engine.runs.trial import Trial
     from forewalk.data.quality import QualityReport
+    from forewalk.plugins.holding import Own
     from forewalk.settings.sections import Settings
     from forewalk.types import TrainingCurve
 
@@ -38,6 +39,7 @@ class Backtest:
         quality: what was wrong with the data.
         curves: losses of every network.
         verdict: the outcome in plain words, bad news first.
+        own: the user's own code that it was made with.
     """
 
     subject: Subject
@@ -45,6 +47,7 @@ class Backtest:
     quality: QualityReport
     curves: tuple[TrainingCurve, ...]
     verdict: str
+    own: Own
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -65,27 +68,38 @@ def backtest(
         tried: returns the earlier trials on the data of a fingerprint; they discount the Sharpe ratio.
 
     Raises:
-        DataError, ConfigError, ConnectionFailed: see `forewalk.errors`.
+        DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
     """
     from forewalk.compute.cluster import workers_of
     from forewalk.compute.pool import start_early
 
     start_early(workers_of(settings))  # before our own imports, which take as long
+    from forewalk.plugins.holding import held, settled
+
+    with held(settings) as own:
+        return _backtest(settled(settings, own), own, progress, tried)
+
+
+def _backtest(
+    settings: Settings, own: Own, progress: Progress, tried: Callable[[str], Sequence[Trial]]
+) -> Backtest:
     from engine.evaluation.evidence import gather_evidence
     from engine.evaluation.subject import Subject
     from engine.evaluation.verdict import verdict_sentence
     from engine.simulation.cerebro import simulate
     from engine.training.walkforward import walk_forward
+    from forewalk.compute.cluster import workers_of
     from forewalk.data.loading import load_bars
-    from forewalk.features.panel import build_features, build_labels
+    from forewalk.features.own import gap_findings, panel_of
+    from forewalk.features.panel import build_labels
     from forewalk.folds import walk_forward_folds
     from models.recurrent.forecaster import LSTMForecaster
 
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data)
     progress("features", 0, 1)
-    horizon = settings.label.horizon_bars
-    panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
+    panel = panel_of(bars, settings)
+    quality = quality.noting(gap_findings(panel))
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
     timeline, curves = walk_forward(
@@ -98,7 +112,7 @@ def backtest(
         data_fingerprint=bars.fingerprint,
         on_done=lambda done, total: progress("training", done, total),
     )
-    forecasts = timeline.forecasts(panel, horizon)
+    forecasts = timeline.forecasts(panel, settings.label.horizon_bars)
     progress("simulation", 0, 1)
     simulation = simulate(bars, forecasts, settings)
     subject = Subject(
@@ -111,6 +125,7 @@ def backtest(
         forecasts=forecasts,
         actual=labels.returns[len(bars) - len(forecasts) :],
         simulation=simulation,
+        plugins=own.sources,
     )
     evidence = gather_evidence(subject, tried(bars.fingerprint), progress)
-    return Backtest(subject, evidence, quality, curves, verdict_sentence(evidence.metrics, settings))
+    return Backtest(subject, evidence, quality, curves, verdict_sentence(evidence.metrics, settings), own)

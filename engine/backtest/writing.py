@@ -23,10 +23,12 @@ def write_backtest(result: Backtest, out: Path | None = None) -> Path:
     """
     from engine.runs.folder import write_run
     from engine.runs.ledger import record_backtest
+    from forewalk.plugins.sources import hashes
 
     subject = result.subject
     folder = write_run(out, subject.settings.name, lambda folder: _fill(folder, result))
-    record_backtest(folder, subject.bars, subject.settings, subject.simulation)
+    plugins = hashes(subject.plugins)
+    record_backtest(folder, subject.bars, subject.settings, subject.simulation, plugins)
     return folder
 
 
@@ -41,6 +43,7 @@ def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
 def _fill(folder: Path, result: Backtest) -> None:
     from engine.report.pages import write_pages
     from engine.runs.folder import forecast_table, make_manifest, write_tables
+    from forewalk.plugins.holding import FOLDER
 
     subject = result.subject
     manifest = make_manifest(
@@ -49,6 +52,7 @@ def _fill(folder: Path, result: Backtest) -> None:
         verdict=result.verdict,
         feature_names=list(subject.panel.names),
         folds=[_fold_entry(fold) for fold in subject.folds],
+        plugins=result.own.manifest(),
     )
     write_tables(
         folder,
@@ -59,6 +63,7 @@ def _fill(folder: Path, result: Backtest) -> None:
         result.quality.to_dict(),
         manifest,
     )
+    result.own.write(folder / FOLDER)
     (folder / "models").mkdir()
     for model in subject.timeline.models:
         model.save(folder / "models" / f"{model.model_id}.safetensors")

@@ -23,6 +23,7 @@ from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.runs.counts import distinct_trials, effective_trials
 from engine.runs.trial import Trial, make_trial
 from engine.simulation.cerebro import simulate
+from forewalk.plugins.sources import hashes
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
@@ -143,7 +144,8 @@ def _reality(subject: Subject, simulator: Simulator) -> Metrics:
 def _luck(subject: Subject, tried: Sequence[Trial]) -> tuple[Metrics, FloatArray]:
     """Intervals of this account and its discount for all the tries; also their annual Sharpe ratios."""
     returns = subject.account
-    own = make_trial("backtest", subject.settings.name, subject.bars, subject.settings, returns)
+    settings, sources = subject.settings, subject.plugins
+    own = make_trial("backtest", settings.name, subject.bars, settings, returns, plugins=hashes(sources))
     everyone = distinct_trials([*tried, own])
     alike = [trial for trial in everyone if (trial.first_row, trial.bars) == (own.first_row, own.bars)]
     metrics = luck_metrics(

@@ -11,6 +11,7 @@ import numpy as np
 from engine.evaluation.metrics.bootstrap import AccountBootstrap
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
+from forewalk.plugins.sources import Source
 from forewalk.returns import simple_returns
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
@@ -22,7 +23,10 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is judged: a finished walk-forward and its account. Forecasts and `actual` share their rows."""
+    """What is judged: a finished walk-forward and its account. Forecasts and `actual` share their rows.
+
+    `plugins` are the sources of the user's own code that took part.
+    """
 
     settings: Settings
     bars: Bars
@@ -33,6 +37,7 @@ class Subject:
     forecasts: Forecasts
     actual: FloatArray
     simulation: SimulationResult
+    plugins: tuple[Source, ...] = ()
 
     @property
     def returns(self) -> FloatArray:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forewalk.plugins.holding import Own
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -109,8 +111,16 @@ def reproduce(
         run=str(run),
         compared={name: int(table.size) for name, table in old.items()},
         differences=tuple(differences),
-        causes=tuple(_causes(stored.manifest, manifest)),
+        causes=(*_own_code_changes(run, stored.manifest, result.own), *_causes(stored.manifest, manifest)),
     )
+
+
+def _own_code_changes(run: Path, manifest: dict[str, Any], own: Own) -> list[str]:
+    """Return which of the user's own code is not what the run was made with."""
+    from forewalk.plugins.holding import FOLDER, changed_since
+
+    as_it_was = f"as it was: {run / FOLDER}"
+    return [f"your own code: {what}; {as_it_was}" for what in changed_since(manifest, own.sources)]
 
 
 def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | None:

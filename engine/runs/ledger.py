@@ -19,7 +19,7 @@ import os
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.runs.trial import Trial, make_trial
+from engine.runs.trial import NO_PLUGINS, Trial, make_trial
 from forewalk.errors import ForewalkError
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import Settings
@@ -193,14 +193,22 @@ class Ledger:
             yield None
 
 
-def record_backtest(folder: Path, bars: Bars, settings: Settings, simulation: SimulationResult) -> Trial:
+def record_backtest(
+    folder: Path,
+    bars: Bars,
+    settings: Settings,
+    simulation: SimulationResult,
+    plugins: Mapping[str, str] = NO_PLUGINS,
+) -> Trial:
     """Record a finished run in the ledger beside its folder, and leave the receipt in the folder.
+
+    `plugins` are the hashes of the user's own code, see `make_trial`.
 
     Raises:
         ForewalkError: it could not be recorded; the run itself is complete.
     """
     returns = simple_returns(simulation.equity["equity"].to_numpy(dtype=np.float64))
-    trial = make_trial("backtest", folder.name, bars, settings, returns)
+    trial = make_trial("backtest", folder.name, bars, settings, returns, plugins=plugins)
     recorded = Ledger(folder.parent / LEDGER_FILE).record(trial)
     _write_witness(folder / WITNESS_FILE, recorded.number, recorded.hash)
     return recorded

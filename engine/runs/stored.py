@@ -51,3 +51,11 @@ def require_same_bars(stored: StoredRun, settings: Settings) -> Bars:
             "forecasts belong to other bars; run the backtest again and sweep that"
         )
     return bars
+
+
+def stored_hashes(stored: StoredRun) -> dict[str, str]:
+    """Return the hashes of the user's own code that a run was made with, by setting and name."""
+    return {
+        f"{entry['setting']} = {entry['name']!r}": str(entry["sha256"])
+        for entry in stored.manifest.get("plugins", ())
+    }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,8 @@ from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray
 
 Kind = Literal["backtest", "sweep", "tune"]
+NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
+YOUNGER: dict[str, dict[str, Any]] = {"features": {"extra": []}}  # settings that came after the first ledgers
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,18 @@ class Trial:
 
 
 def make_trial(
-    kind: Kind, name: str, bars: Bars, settings: Settings, returns: FloatArray, shown: str | None = None
+    kind: Kind,
+    name: str,
+    bars: Bars,
+    settings: Settings,
+    returns: FloatArray,
+    shown: str | None = None,
+    plugins: Mapping[str, str] = NO_PLUGINS,
 ) -> Trial:
     """Build the trial of an account with `returns`, [T], over the last T of `bars`.
 
-    `shown` is what a reader should see of the settings; by default strategy and model as JSON.
+    `shown` is what a reader should see of the settings; by default strategy and model as JSON. `plugins` are the
+    hashes of the user's own code by setting and name: with another source the same settings are another try.
     """
     sharpe, skew, kurtosis = moments(returns)
     return Trial(
@@ -70,7 +81,7 @@ def make_trial(
         name=name,
         data_fingerprint=bars.fingerprint,
         data=describe_data(bars),
-        settings_hash=settings_hash(settings),
+        settings_hash=settings_hash(settings, plugins),
         settings=shown if shown is not None else _shown(settings),
         first_row=len(bars) - len(returns),
         returns=returns.astype(np.float32),
@@ -91,12 +102,19 @@ def moments(returns: FloatArray) -> tuple[float, float, float]:
     return float(returns.mean()) / spread, skew, float((centred**4).mean()) / variance**2
 
 
-def settings_hash(settings: Settings) -> str:
-    """Return the sha256 of every setting that can change a result on given bars.
+def settings_hash(settings: Settings, plugins: Mapping[str, str] = NO_PLUGINS) -> str:
+    """Return the sha256 of every setting that can change a result on given bars, and of the user's own code.
 
-    Left out: `name`, `jobs`, and where the bars came from, which their fingerprint answers for.
+    Left out: `name`, `jobs`, and where bars and own code came from, for which fingerprint and hash answer. A
+    setting younger than the ledger counts only where it is not at its default: earlier tries keep their hash.
     """
-    tree = settings.model_dump(mode="json", exclude={"name", "jobs", "data"})
+    tree = settings.model_dump(mode="json", exclude={"name", "jobs", "data", "plugins"})
+    for section, added in YOUNGER.items():
+        for name, default in added.items():
+            if tree[section][name] == default:
+                del tree[section][name]
+    if plugins:
+        tree["plugins"] = dict(plugins)
     tree["min_history_bars"] = settings.data.min_history_bars
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 

@@ -7,11 +7,11 @@ of many tries is good by luck alone, so each try goes into the ledger beside the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.runs.stored import require_same_bars, stored_forecasts
+from engine.runs.stored import require_same_bars, stored_forecasts, stored_hashes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ def sweep(
     tables = []
     for start in range(0, len(grid), BATCH):
         batch = grid[start : start + BATCH]
-        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, jobs))
+        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, jobs, stored_hashes(stored)))
         progress("settings", start + len(batch), len(grid))
     table = pd.concat(tables, ignore_index=True)
     return Sweep(
@@ -107,6 +107,7 @@ def _run_batch(
     ledger: Any,
     name: str,
     jobs: int | Cluster,
+    plugins: Mapping[str, str],
 ) -> pd.DataFrame:
     import json
 
@@ -121,7 +122,7 @@ def _run_batch(
     varied = [{axis.key: setting(each, axis.key) for axis in axes} for each in batch]
     recorded = ledger.record_many(
         [
-            make_trial("sweep", name, bars, each, simple_returns(equity), json.dumps(values))
+            make_trial("sweep", name, bars, each, simple_returns(equity), json.dumps(values), plugins)
             for each, equity, values in zip(batch, result.equity, varied, strict=True)
         ]
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from forewalk.types import BoolArray, IntArray
 ACTIONS = {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "kept"}
 
 EARLIER = "earlier"  # kind of a finding that was made when bars in memory were read
+FEATURE_GAPS = "feature_gaps"  # kind of a finding about a feature of the user's own
+_IN_FULL = (EARLIER, FEATURE_GAPS)  # kinds whose sentence a summary repeats
 _SHOWN = 6  # names and reasons in a summary
 
 
@@ -24,7 +27,7 @@ class Finding:
         symbol: the symbol, or "" where the whole source is meant.
         kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
             "no_volume", "from_cache", "restated_history", "partial_last_bar", "no_bars", "earlier" (bars in
-            memory: what was found when they were read).
+            memory: what was found when they were read), "feature_gaps" (where features of your own are missing).
         policy: "refuse", "drop", "repair" or "flag"; "" for information.
         action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
             "kept", or "noted" for information.
@@ -70,6 +73,10 @@ class QualityReport:
     refused: dict[str, str] = field(default_factory=dict)
     adjusted: tuple[str, ...] = ()
 
+    def noting(self, findings: Iterable[Finding]) -> QualityReport:
+        """Return the report with more findings."""
+        return replace(self, findings=(*self.findings, *findings))
+
     def of_kind(self, kind: str, symbol: str | None = None) -> tuple[Finding, ...]:
         """Return the findings of one kind, of one symbol when given."""
         return tuple(f for f in self.findings if f.kind == kind and symbol in (None, f.symbol))
@@ -91,9 +98,9 @@ class QualityReport:
         if self.adjusted:
             lines.append(f"adjusted by adj_close / close: {_some(self.adjusted)}")
         groups: dict[tuple[str, str], list[Finding]] = {}
-        lines += [finding.message for finding in self.findings if finding.kind == EARLIER]
+        lines += [finding.message for finding in self.findings if finding.kind in _IN_FULL]
         for finding in self.findings:
-            if finding.kind not in ("adjusted", EARLIER):
+            if finding.kind not in ("adjusted", *_IN_FULL):
                 groups.setdefault((finding.kind, finding.action), []).append(finding)
         for (kind, action), members in sorted(groups.items()):
             bars = sum(finding.count for finding in members)

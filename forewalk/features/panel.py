@@ -6,17 +6,21 @@ so that a model's `predict` cannot be handed a label by accident.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forewalk.errors import ConfigError
 from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
 from forewalk.settings.sections import FeatureSettings, LabelSettings
 from forewalk.types import Bars, BoolArray, FloatArray, frozen
 
 Float32Array = npt.NDArray[np.float32]
+NONE_OWN: Mapping[str, FloatArray] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,7 @@ class FeaturePanel:
         scale: trailing volatility of the return over the horizon, log-return units, float64 [T, S];
             forecasts and labels are expressed in multiples of it.
         eligible: bool [T, S], True from the bar at which the symbol has its minimum history.
+        gaps: feature of the user's own -> symbol-bars at which it is missing though all built-in ones are there.
     """
 
     timestamps: pd.DatetimeIndex
@@ -37,6 +42,7 @@ class FeaturePanel:
     values: Float32Array
     scale: FloatArray
     eligible: BoolArray
+    gaps: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -76,19 +82,38 @@ class Labels:
 
 
 def build_features(
-    bars: Bars, settings: FeatureSettings, horizon_bars: int = 1, min_history_bars: int = 1
+    bars: Bars,
+    settings: FeatureSettings,
+    horizon_bars: int = 1,
+    min_history_bars: int = 1,
+    own: Mapping[str, FloatArray] = NONE_OWN,
 ) -> FeaturePanel:
-    """Compute the feature panel; the row of bar t depends on bars at or before t only."""
+    """Compute the feature panel; the row of bar t depends on bars at or before t only.
+
+    `own` are further features by name, float64 [T, S] each; see `forewalk.features.own`. They are taken as they
+    are, neither scaled nor cut.
+
+    Raises:
+        ConfigError: one of `own` has the name of another feature.
+    """
     rows, columns = bars.close.shape
     by_symbol = [_symbol_features(bars, column, settings) for column in range(columns)]
-    names = (*by_symbol[0], "market_return") if settings.market_return else tuple(by_symbol[0])
+    built_in = (*by_symbol[0], "market_return") if settings.market_return else tuple(by_symbol[0])
+    taken = [name for name in own if name in built_in]
+    if taken:
+        raise ConfigError(f"{taken[0]!r} is a feature of Forewalk already; give yours another name")
+    names = (*built_in, *own)
     values = np.full((rows, columns, len(names)), np.nan)
     for column, features in enumerate(by_symbol):
         for position, feature in enumerate(features.values()):
             values[bars.present[:, column], column, position] = feature
     volatility = symbol_volatility(bars, settings.volatility_bars)
     if settings.market_return:
-        values[:, :, -1] = _market_return(bars, volatility)[:, None]
+        values[:, :, len(built_in) - 1] = _market_return(bars, volatility)[:, None]
+    for position, feature in enumerate(own.values(), len(built_in)):
+        values[:, :, position] = feature
+    complete = np.isfinite(values[:, :, : len(built_in)]).all(axis=2)
+    gaps = {name: int((complete & ~np.isfinite(feature)).sum()) for name, feature in own.items()}
     values[~np.isfinite(values).all(axis=2)] = np.nan
     return FeaturePanel(
         timestamps=bars.timestamps,
@@ -97,6 +122,7 @@ def build_features(
         values=_read_only(values.astype(np.float32)),
         scale=frozen(volatility * np.sqrt(horizon_bars)),
         eligible=np.cumsum(bars.present, axis=0) >= min_history_bars,
+        gaps=gaps,
     )
 
 

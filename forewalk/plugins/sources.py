@@ -50,6 +50,11 @@ class Source:
         return {**asdict(self), "files": dict(self.files)}
 
 
+def hashes(sources: Sequence[Source]) -> dict[str, str]:
+    """Return the hash of each plug-in by setting and name."""
+    return {str(source): source.sha256 for source in sources}
+
+
 def own_files(module: str) -> tuple[tuple[str, str], ...]:
     """Return the file of a module and of every module of the user's own that it imports, without running any.
 

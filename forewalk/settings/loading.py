@@ -49,7 +49,16 @@ def load_settings(
         _put_all(tree, overrides)
     else:
         _put_texts(tree, overrides)
-    return settings_from(tree, source=str(path) if path else None)
+    settings = settings_from(tree, source=str(path) if path else None)
+    return _with_plugin_folder(settings, path) if path else settings
+
+
+def _with_plugin_folder(settings: Settings, path: Path) -> Settings:
+    """Say in which folder the user's own modules are looked for; one named in a file is relative to the file."""
+    if not settings.own_code:
+        return settings
+    folder = path.parent if settings.plugins is None else path.parent / settings.plugins.expanduser()
+    return settings.model_copy(update={"plugins": folder.resolve()})
 
 
 def _put_texts(tree: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -112,6 +112,8 @@ class FeatureSettings(Section):
     """Span of the volume z-score; 0 leaves it out."""
     market_return: bool = True
     """Mean return of all loaded symbols on the same bar."""
+    extra: Names = ()
+    """Features of your own, `module:function` each: from the bars to an array [T, S]; see docs/plugins.md."""
 
 
 class LabelSettings(Section):
@@ -257,6 +259,8 @@ class Settings(Section):
     """Where independent tasks run: processes on this machine, or a Ray cluster (extra `cluster`)."""
     address: str = Field("auto", pattern=r"^(auto|[^\s/]+:[0-9]{1,5})$")
     """Ray cluster: HOST:PORT of its head, or `auto` for the one this machine belongs to."""
+    plugins: Path | None = None
+    """Folder of your own modules; none means that of the settings file. The current folder is looked into next."""
     data: DataSettings = DataSettings()
     """Where the bars come from."""
     features: FeatureSettings = FeatureSettings()
@@ -277,3 +281,8 @@ class Settings(Section):
     """Limits of the paper account."""
     live: LiveSettings = LiveSettings()
     """The paper-trading daemon."""
+
+    @property
+    def own_code(self) -> tuple[tuple[str, str], ...]:
+        """What of the settings is code of the user's own: (setting, `module:Name`), in a fixed order."""
+        return tuple(("features.extra", name) for name in self.features.extra)

@@ -103,10 +103,10 @@ def load_timeline(files: Sequence[ModelFile], max_age_bars: int) -> Timeline:
 
 def forecasts_for(bars: Bars, settings: Settings, timeline: Timeline, first: pd.Timestamp) -> Forecasts:
     """Return the forecasts of the bars from `first` on, by the same features as the backtest's."""
-    from forewalk.features.panel import build_features
+    from forewalk.features.own import panel_of
 
     horizon = settings.label.horizon_bars
-    panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
+    panel = panel_of(bars, settings)
     row = int(panel.timestamps.searchsorted(first))
     known = (
         int(panel.timestamps.searchsorted(timeline.models[0].valid_from)) if timeline.models else len(panel)
@@ -128,12 +128,12 @@ def live_fold(bars: Bars, label_end: pd.DatetimeIndex, settings: FoldSettings) -
 def fit_live(bars: Bars, settings: Settings, model_id: str) -> FittedForecaster:
     """Train a model on everything known at the last bar; it is valid from that bar on."""
     from engine.training.walkforward import training_data
-    from forewalk.features.panel import build_features, build_labels
+    from forewalk.features.own import panel_of
+    from forewalk.features.panel import build_labels
     from models.base import fit
     from models.recurrent.forecaster import LSTMForecaster
 
-    horizon = settings.label.horizon_bars
-    panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
+    panel = panel_of(bars, settings)
     labels = build_labels(bars, panel, settings.label)
     fold = live_fold(bars, labels.end, settings.folds)
     data = replace(training_data(panel, labels, fold, bars.fingerprint), model_id=model_id)
@@ -162,13 +162,14 @@ def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out
     The loss is the Gaussian negative log likelihood of the actual returns, as in training. The challenger itself
     has seen these bars, so its recipe is judged by a model that has not.
     """
-    from forewalk.features.panel import build_features, build_labels
+    from forewalk.features.own import panel_of
+    from forewalk.features.panel import build_labels
     from models.base import predict_rows
 
     horizon = settings.label.horizon_bars
     cut = len(bars) - held_out_bars - horizon
     rehearsal = fit_live(bars.until(bars.timestamps[cut]), settings, "rehearsal")
-    panel = build_features(bars, settings.features, horizon, settings.data.min_history_bars)
+    panel = panel_of(bars, settings)
     actual = build_labels(bars, panel, settings.label).returns
     first = max(cut, int(panel.timestamps.searchsorted(champion.valid_from)))
     stop = len(bars) - horizon

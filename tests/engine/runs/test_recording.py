@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import engine.backtest.job
+import engine.backtest.writing
 from engine.cli.app import app
 from engine.runs.ledger import LEDGER_FILE, Ledger
 from forewalk.errors import ForewalkError
@@ -30,7 +30,7 @@ def written(tmp_path, monkeypatch):
     def write(name, **settings):
         simulation = SimpleNamespace(equity=pd.DataFrame({"equity": EQUITY}))
         tree = settings_from({"name": name, **settings})
-        subject = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation)
+        subject = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation, plugins=())
         return engine.backtest.writing.write_backtest(SimpleNamespace(subject=subject), tmp_path / name)
 
     return write
