@@ -23,7 +23,7 @@ from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 from engine.evaluation.policies import target_account
 from engine.runs.counts import effective_trials
 from engine.runs.trial import make_trial
-from forewalk.compute.pool import run_tasks
+from forewalk.compute.pool import Processes
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import walk_forward_folds
 from forewalk.returns import sharpe_sample, simple_returns
@@ -195,7 +195,7 @@ def main() -> None:
     options = parser.parse_args()
     tasks = [Task(seed, 0.0) for seed in range(options.panels)]
     tasks += [Task(1000 + seed, IC, symbols=40) for seed in range(options.signals)]
-    findings = run_tasks(study, tasks, {}, options.jobs)
+    findings = Processes(options.jobs).run(study, tasks, {})
     noise, signal = findings[: options.panels], findings[options.panels :]
     report = {
         "noise": {"panels": len(noise), "significant": shares(noise)},

@@ -21,7 +21,7 @@ from benchmarks.data import sp500
 from benchmarks.measure import Report, machine
 from benchmarks.train import problem
 from engine.training.walkforward import walk_forward
-from forewalk.compute.pool import start_early
+from forewalk.compute.pool import Processes
 from forewalk.types import FloatArray
 from models.recurrent.forecaster import LSTMForecaster
 
@@ -31,10 +31,10 @@ PASSES, RUNS = 5, 3
 MODEL = {"max_epochs": PASSES, "patience": PASSES, "seeds": 3}
 INTERRUPTED = """
 import time
-from forewalk.compute.pool import run_tasks
+from forewalk.compute.pool import Processes
 from benchmarks.parallel import sleep
 print("started", flush=True)
-run_tasks(sleep, [60.0] * 4, {}, 2)
+Processes(2).run(sleep, [60.0] * 4, {})
 """
 
 
@@ -46,7 +46,7 @@ def sleep(seconds: float, arrays: object) -> None:
 
 def run() -> Report:
     """Measure one worker against two, and an interrupt."""
-    start_early(2)  # as a run does, before it reads its data
+    Processes(2).prepare()  # as a run does, before it reads its data
     bars, data = sp500()
     report = Report("parallel", data)
     task = problem(
@@ -61,7 +61,9 @@ def run() -> Report:
     for jobs in (1, 2) * RUNS:
         begun, own, workers = time.perf_counter(), time.process_time(), _workers_cpu()
         forecaster = LSTMForecaster(task.settings.model, task.settings.seed)
-        timeline, _ = walk_forward(task.panel, task.labels, task.folds, forecaster, 504, jobs=jobs)
+        timeline, _ = walk_forward(
+            task.panel, task.labels, task.folds, forecaster, 504, workers=Processes(jobs)
+        )
         taken[jobs].append(time.perf_counter() - begun)
         cpu[jobs].append(time.process_time() - own + (_workers_cpu() - workers) / jobs)
         means[jobs] = timeline.forecasts(task.panel, 1).mean

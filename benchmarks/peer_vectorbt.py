@@ -1,6 +1,7 @@
 """Measure vectorbt, in its own environment: `python peer_vectorbt.py SIGNALS.npz RUNS` prints JSON.
 
-The same signals and costs as ours; what is asked of it is what ours always computes, less the turnover.
+A sweep over thresholds on the same scores and costs as ours, one account with shared cash for each threshold; what is
+asked of it is what ours always computes, less the turnover. A position takes an equal share of the symbols.
 """
 
 import json
@@ -15,14 +16,29 @@ import vectorbt as vbt
 
 def main(file: str, runs: int) -> None:
     arrays = np.load(file)
-    index = pd.bdate_range("2010-01-04", periods=len(arrays["close"]))
-    close, entries, exits = (
-        pd.DataFrame(arrays[name], index=index) for name in ("close", "entries", "exits")
-    )
+    score, thresholds = arrays["score"], arrays["entries"].tolist()
+    bars, symbols = score.shape
+    index = pd.bdate_range("2010-01-04", periods=bars)
+    columns = pd.MultiIndex.from_product([thresholds, range(symbols)], names=["entry", "symbol"])
 
     def once() -> None:
+        entries, exits = (
+            pd.DataFrame(np.hstack(parts), index=index, columns=columns)
+            for parts in zip(*((score >= entry, score < -entry) for entry in thresholds), strict=True)
+        )
+        close = pd.DataFrame(np.tile(arrays["close"], len(thresholds)), index=index, columns=columns)
         account = vbt.Portfolio.from_signals(
-            close, entries, exits, fees=1e-4, slippage=4e-4, init_cash=1e5, freq="1D"
+            close,
+            entries,
+            exits,
+            size=1e5 / symbols,
+            size_type="value",
+            group_by="entry",
+            cash_sharing=True,
+            fees=1e-4,
+            slippage=4e-4,
+            init_cash=1e5,
+            freq="1D",
         )
         account.total_return()
         account.sharpe_ratio()

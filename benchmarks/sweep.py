@@ -20,29 +20,25 @@ import pandas as pd
 
 from benchmarks.measure import Report, median_cpu, side_by_side
 from engine.simulation.cerebro import simulate
-from engine.simulation.compiled.run import simulate_columns, simulate_settings, vector_orders
+from engine.simulation.compiled.run import simulate_settings, vector_orders
+from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
-PEER = Path(__file__).resolve().parents[1] / ".venv-peers" / "bin" / "python"
+PEERS = Path(os.environ.get("FOREWALK_PEERS", Path(__file__).resolve().parents[1] / ".venv-peers"))
+PEER = PEERS / "bin" / "python"
 PEER_SCRIPT = Path(__file__).with_name("peer_vectorbt.py")
 VECTORBT = 2.5  # million bars a second, measured once on two cores: see the issue
 TARGET = 10 * VECTORBT
-COLUMNS = (2500, 2000)  # bars, symbols
-PORTFOLIO = (2500, 200)
-POLICIES = {
-    "holding on average 5 days": {"entry": 0.1, "min_hold_bars": 5},
-    "trading at every change of sign": {"entry": 0.0, "min_hold_bars": 0},
-    "holding for weeks": {"entry": 0.5, "exit": -0.5, "min_hold_bars": 20},
-}
+PORTFOLIO = (2500, 200)  # bars, symbols
+ENTRIES = [round(0.02 * number, 2) for number in range(16)]  # thresholds that both sweep
 RUNS = 5
 
 
 def run() -> Report:
-    """Measure one account per column, grids of settings, threads, and the others."""
-    report = Report("sweep", f"random walks, {COLUMNS[0]} bars x {COLUMNS[1]} symbols")
-    _columns(report)
+    """Measure grids of settings, threads, and the others."""
+    report = Report("sweep", f"random walks, {PORTFOLIO[0]} bars x {PORTFOLIO[1]} symbols")
     _grids(report)
     _threads(report)
     _cerebro(report)
@@ -66,23 +62,6 @@ def made_up_world(bars: int, symbols: int, seed: int = 0) -> tuple[Bars, Forecas
     std, half = np.full(mean.shape, 0.02), np.full(mean.shape, 0.5)
     never = pd.DatetimeIndex([pd.NaT] * bars, tz="UTC")
     return history, Forecasts(times, names, mean, std, half, 1, ("",) * bars, never)
-
-
-def _columns(report: Report) -> None:
-    bars, forecasts = made_up_world(*COLUMNS)
-    for name, policy in POLICIES.items():
-        settings = settings_from({"strategy": policy})
-        seconds = median_cpu(lambda settings=settings: simulate_columns(bars, forecasts, settings), RUNS)
-        orders = simulate_columns(bars, forecasts, settings).table[
-            ["filled", "partial", "cancelled", "margin"]
-        ]
-        share = float(orders.to_numpy().sum()) / bars.close.size
-        _speed(
-            report,
-            f"one account per symbol, {name}",
-            bars.close.size / seconds,
-            f"orders on {share:.1%} of bars",
-        )
 
 
 def _grids(report: Report) -> None:
@@ -116,7 +95,7 @@ def _threads(report: Report) -> None:
     for _ in range(RUNS):
         for threads in (1, 2):
             begun, used = time.perf_counter(), time.process_time()
-            simulate_settings(bars, forecasts, grid, jobs=threads)
+            simulate_settings(bars, forecasts, grid, Processes(threads))
             clock[threads].append(time.perf_counter() - begun)
             cpu[threads].append(time.process_time() - used)
     one, two = min(clock[1]), min(clock[2])
@@ -159,27 +138,28 @@ def _vectorbt(report: Report) -> None:
     if not PEER.exists():
         report.details["vectorbt"] = "not measured: .venv-peers is not here (make bench-peers)"
         return
-    bars, forecasts = made_up_world(*COLUMNS)
-    settings = settings_from({"strategy": {**POLICIES["trading at every change of sign"]}})
+    bars, forecasts = made_up_world(*PORTFOLIO)
+    grid = [
+        settings_from({"strategy": {"entry": entry, "exit": -entry, "min_hold_bars": 0}}) for entry in ENTRIES
+    ]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "signals.npz"
-        score = forecasts.mean / forecasts.std
-        np.savez(file, close=bars.close, entries=score > 0, exits=score < 0)
+        np.savez(file, close=bars.close, score=forecasts.mean / forecasts.std, entries=ENTRIES)
         command = [str(PEER), str(PEER_SCRIPT), str(file), str(RUNS)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         report.details["vectorbt"] = f"not measured: {done.stderr.strip().splitlines()[-1:]}"
         return
     peer = json.loads(done.stdout)
-    own = median_cpu(lambda: simulate_columns(bars, forecasts, settings), RUNS)
+    own = median_cpu(lambda: simulate_settings(bars, forecasts, grid), RUNS)
+    cells = len(grid) * bars.close.size
+    what = f"{len(grid)} thresholds over {PORTFOLIO[1]} symbols, one account each"
     report.details["vectorbt"] = peer
-    report.add(
-        f"vectorbt {peer['version']}, the same signals", bars.close.size / peer["seconds"] / 1e6, "M bars/s"
-    )
+    report.add(f"vectorbt {peer['version']}, {what}", cells / peer["seconds"] / 1e6, "M bars/s")
     ratio = peer["seconds"] / own
     report.add(
-        "one account per symbol, the same signals",
-        bars.close.size / own / 1e6,
+        what,
+        cells / own / 1e6,
         "M bars/s",
         against="vectorbt",
         ratio=ratio,

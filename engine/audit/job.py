@@ -161,10 +161,10 @@ def audit_command(
 
 def real_run(settings: Settings, pipeline: Pipeline, progress: Progress = _silent) -> RealRun:
     """Run every stage on the real data; folds are trained in parallel."""
-    from forewalk.compute.cluster import workers_of
-    from forewalk.compute.pool import run_tasks, start_early
+    from forewalk.compute.workers import workers_of
 
-    start_early(workers_of(settings))
+    workers = workers_of(settings)
+    workers.prepare()
     from engine.audit.pipeline import finish, prepare
     from engine.audit.rerun import AuditSubject, FitTask, fit_fold, table_arrays
 
@@ -173,13 +173,8 @@ def real_run(settings: Settings, pipeline: Pipeline, progress: Progress = _silen
     prepared = prepare(table, settings, pipeline)
     subject = AuditSubject.of(table, settings, pipeline)
     newest_first = [FitTask(subject, fold) for fold in reversed(range(len(prepared.folds)))]
-    parts = run_tasks(
-        fit_fold,
-        newest_first,
-        table_arrays(table),
-        workers_of(settings),
-        _count("training", progress, newest_first),
-    )[::-1]
+    counted = _count("training", progress, newest_first)
+    parts = workers.run(fit_fold, newest_first, table_arrays(table), counted)[::-1]
     progress("simulation", 0, 1)
     timeline, forecasts, simulation = finish(prepared, prepared.training, parts, settings, pipeline)
     return RealRun(table, prepared, tuple(parts), timeline, forecasts, simulation)
@@ -193,8 +188,7 @@ def rerun_all(
     from engine.audit.doctoring import DOCTORINGS
     from engine.audit.pipeline import training_digest
     from engine.audit.rerun import AuditSubject, RerunTask, part_arrays, rerun, table_arrays
-    from forewalk.compute.cluster import workers_of
-    from forewalk.compute.pool import run_tasks
+    from forewalk.compute.workers import workers_of
     from forewalk.sessions import microseconds
 
     prepared = real.prepared
@@ -210,9 +204,8 @@ def rerun_all(
         for number, cut in reversed(list(enumerate(cuts)))
         for doctoring in DOCTORINGS
     ]
-    return run_tasks(
-        rerun, latest_first, arrays, workers_of(settings), _count("audit", progress, latest_first)
-    )[::-1]
+    counted = _count("audit", progress, latest_first)
+    return workers_of(settings).run(rerun, latest_first, arrays, counted)[::-1]
 
 
 def _cuts(real: RealRun, settings: Settings) -> tuple[Cut, ...]:

@@ -70,10 +70,9 @@ def backtest(
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
     """
-    from forewalk.compute.cluster import workers_of
-    from forewalk.compute.pool import start_early
+    from forewalk.compute.workers import workers_of
 
-    start_early(workers_of(settings))  # before our own imports, which take as long
+    workers_of(settings).prepare()  # before our own imports, which take as long
     from forewalk.plugins.holding import held, settled
 
     with held(settings) as own:
@@ -108,7 +107,7 @@ def _backtest(
         folds,
         LSTMForecaster(settings.model, settings.seed),
         max_age_bars=settings.model.max_age_bars,
-        jobs=workers_of(settings),
+        workers=workers_of(settings),
         data_fingerprint=bars.fingerprint,
         on_done=lambda done, total: progress("training", done, total),
     )

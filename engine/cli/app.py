@@ -224,7 +224,7 @@ def sweep(
     from engine.sweep.job import sweep as run_sweep
     from engine.sweep.job import write_sweep
     from engine.sweep.result import summary, sweep_lines
-    from forewalk.compute.cluster import workers_of
+    from forewalk.compute.workers import workers_of
     from forewalk.settings.loading import load_settings
 
     axes = [parse_axis(text) for text in vary or []]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.training.walkforward import walk_forward
-from forewalk.compute.cluster import workers_of
+from forewalk.compute.pool import Processes
+from forewalk.compute.workers import Workers, workers_of
 from forewalk.errors import ConfigError
 from forewalk.features.panel import FeaturePanel, Float32Array, Labels
 from forewalk.folds import Fold
@@ -78,7 +79,6 @@ def run_baselines(
         raise ConfigError(
             f"no baseline {', '.join(sorted(unknown))}; there are: {', '.join(baseline_names(settings))}"
         )
-    small = panel.scale.size < PARALLEL_CELLS
     baselines = {}
     for name in chosen:
         own = returns_panel(panel, returns) if name == "arima" else panel
@@ -88,7 +88,7 @@ def run_baselines(
             folds,
             _forecaster(name, settings),
             max_age_bars=settings.model.max_age_bars,
-            jobs=1 if name in SIMPLE and (small or name in ("zero", "drift")) else workers_of(settings),
+            workers=_workers(name, panel, settings),
             data_fingerprint=data_fingerprint,
             on_done=lambda done, total, name=name: on_done(name, done, total),  # type: ignore[misc]
         )
@@ -105,6 +105,12 @@ def returns_panel(panel: FeaturePanel, returns: FloatArray) -> FeaturePanel:
     there = np.isfinite(panel.values).all(axis=2)
     values: Float32Array = np.where(np.isfinite(returns), returns, np.nan).astype(np.float32)[:, :, None]
     return replace(panel, names=(RETURN_FEATURE,), values=values, scale=np.where(there, panel.scale, np.nan))
+
+
+def _workers(name: str, panel: FeaturePanel, settings: Settings) -> Workers:
+    small = panel.scale.size < PARALLEL_CELLS
+    quick = name in SIMPLE and (small or name in ("zero", "drift"))
+    return Processes(1) if quick else workers_of(settings)
 
 
 def _forecaster(name: str, settings: Settings) -> Forecaster:

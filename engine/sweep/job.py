@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.runs.folder import StoredRun
     from engine.sweep.grid import Axis
     from engine.sweep.result import Sweep
-    from forewalk.compute.cluster import Cluster
+    from forewalk.compute.workers import Workers
     from forewalk.settings.sections import Settings
     from forewalk.types import Bars, Forecasts
 
@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 def sweep(
     run: Path,
     axes: Sequence[Axis] = (),
-    jobs: int | Cluster = 0,
+    workers: Workers | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Sweep:
     """Simulate every combination of the axes' values and record each in the ledger beside the run.
@@ -38,7 +38,7 @@ def sweep(
     Args:
         run: folder of a finished run.
         axes: what to vary; none means `default_axes`.
-        jobs: threads, 0 for one per core, or a cluster; never changes a result.
+        workers: who simulates; None means a thread per core. Never changes a result.
 
     Raises:
         DataError: `run` is no run folder, or its data cannot be had any more as they were.
@@ -52,6 +52,7 @@ def sweep(
     from engine.runs.ledger import LEDGER_FILE, Ledger
     from engine.sweep.grid import default_axes, grid_settings, setting
     from engine.sweep.result import Sweep, luck_of_the_best
+    from forewalk.compute.pool import Processes
     from forewalk.settings.loading import load_settings
 
     run = run.resolve()
@@ -65,10 +66,11 @@ def sweep(
     equals_run = _equals_run(stored, bars, forecasts, base)
     ledger = Ledger(run.parent / LEDGER_FILE)
     name = f"{run.name}/{_next_folder(run).relative_to(run).as_posix()}"
+    who = workers or Processes()
     tables = []
     for start in range(0, len(grid), BATCH):
         batch = grid[start : start + BATCH]
-        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, jobs, stored_hashes(stored)))
+        tables.append(_run_batch(batch, axes, bars, forecasts, ledger, name, who, stored_hashes(stored)))
         progress("settings", start + len(batch), len(grid))
     table = pd.concat(tables, ignore_index=True)
     return Sweep(
@@ -106,7 +108,7 @@ def _run_batch(
     forecasts: Forecasts,
     ledger: Any,
     name: str,
-    jobs: int | Cluster,
+    workers: Workers,
     plugins: Mapping[str, str],
 ) -> pd.DataFrame:
     import json
@@ -118,7 +120,7 @@ def _run_batch(
     from engine.sweep.grid import setting
     from forewalk.returns import simple_returns
 
-    result = simulate_settings(bars, forecasts, batch, jobs)
+    result = simulate_settings(bars, forecasts, batch, workers)
     varied = [{axis.key: setting(each, axis.key) for axis in axes} for each in batch]
     recorded = ledger.record_many(
         [

@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forewalk.compute.cluster import Cluster
-from forewalk.compute.pool import run_tasks
+from forewalk.compute.pool import Processes
+from forewalk.compute.workers import Workers
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import Fold
 from forewalk.types import Arrays, TrainingCurve
 from models.base import FitsTogether, Forecaster, TrainingData
 from models.timeline import Timeline
+
+ALONE = Processes(1)  # this process
 
 
 @dataclass(frozen=True)
@@ -61,27 +63,39 @@ def walk_forward(
     folds: Sequence[Fold],
     forecaster: Forecaster,
     max_age_bars: int,
-    jobs: int | Cluster = 1,
+    workers: Workers = ALONE,
     data_fingerprint: str = "",
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Timeline, tuple[TrainingCurve, ...]]:
     """Train one model per fold and return them as a timeline, with the training curve of every member.
 
-    The result is the same for any number of `jobs`. With `model.device` on a GPU this process trains all
-    members at once on it instead, with the same result to rounding. `on_done(done, total)` reports progress.
+    The result is the same for any `workers`. With `model.device` on a GPU of this machine all members are
+    trained at once on it instead, with the same result to rounding. `on_done(done, total)` reports progress.
     """
     training = [training_data(panel, labels, fold, data_fingerprint) for fold in folds]
-    work = [
-        (fold, member) for fold, data in enumerate(training) for member in forecaster.members(data.symbols)
-    ]
+    members = [forecaster.members(data.symbols) for data in training]
+    work = [(fold, member) for fold, names in enumerate(members) for member in names]
     longest_first = sorted(work, key=lambda item: -item[0])
-    tasks = [
-        _MemberTask(
-            forecaster, folds[fold], member, panel.timestamps, panel.symbols, panel.names, data_fingerprint
-        )
-        for fold, member in longest_first
-    ]
-    arrays: dict[str, npt.NDArray[Any]] = {
+    if workers.here and isinstance(forecaster, FitsTogether) and forecaster.fits_together():
+        fits = forecaster.fit_together([(training[fold], member) for fold, member in longest_first])
+        on_done(len(work), len(work))
+    else:
+        about = (panel.timestamps, panel.symbols, panel.names, data_fingerprint)
+        tasks = [_MemberTask(forecaster, folds[fold], member, *about) for fold, member in longest_first]
+        done = iter(range(1, len(work) + 1))
+        shared = _arrays(panel, labels)
+        fits = workers.run(_fit_member, tasks, shared, lambda _: on_done(next(done), len(work)))
+    fitted = dict(zip(longest_first, fits, strict=True))
+    models = tuple(
+        forecaster.assemble(data, [fitted[fold, member][0] for member in members[fold]])
+        for fold, data in enumerate(training)
+    )
+    return Timeline(models, max_age_bars), tuple(fitted[item][1] for item in work)
+
+
+def _arrays(panel: FeaturePanel, labels: Labels) -> dict[str, npt.NDArray[Any]]:
+    """Return what all tasks share; `_fit_member` puts it together again."""
+    return {
         "values": panel.values,
         "scale": panel.scale,
         "eligible": panel.eligible,
@@ -90,18 +104,6 @@ def walk_forward(
         "end": labels.end.tz_localize(None).to_numpy("M8[us]"),
         "horizon": np.array(labels.horizon_bars),
     }
-    if isinstance(forecaster, FitsTogether) and forecaster.fits_together() and isinstance(jobs, int):
-        results = forecaster.fit_together([(training[fold], member) for fold, member in longest_first])
-        on_done(len(tasks), len(tasks))
-    else:
-        done = iter(range(1, len(tasks) + 1))
-        results = run_tasks(_fit_member, tasks, arrays, jobs, lambda _: on_done(next(done), len(tasks)))
-    by_work = dict(zip(longest_first, results, strict=True))
-    models = tuple(
-        forecaster.assemble(data, [by_work[fold, member][0] for member in forecaster.members(data.symbols)])
-        for fold, data in enumerate(training)
-    )
-    return Timeline(models, max_age_bars), tuple(by_work[item][1] for item in work)
 
 
 def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve]:

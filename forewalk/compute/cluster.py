@@ -20,7 +20,6 @@ import numpy as np
 from forewalk.errors import ConfigError, ConnectionFailed, ForewalkError
 
 if TYPE_CHECKING:
-    from forewalk.settings.sections import Settings
     from forewalk.types import Arrays
 
 Task = TypeVar("Task")
@@ -32,13 +31,47 @@ RETRIES_PER_TASK = 3  # a task is run again when its node or process dies, not w
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster that is already running.
+    """A Ray cluster that is already running, as `Workers`.
 
     Attributes:
         address: `HOST:PORT` of its head, or "auto" for the one this machine belongs to.
     """
 
     address: str
+
+    @property
+    def here(self) -> bool:
+        """Its nodes may be other machines."""
+        return False
+
+    def prepare(self) -> None:
+        """Its nodes import what they need with their first task."""
+
+    def run(
+        self,
+        function: Callable[[Task, Arrays], Result],
+        tasks: Sequence[Task],
+        arrays: Arrays,
+        on_done: Callable[[int], None] = lambda task: None,
+    ) -> list[Result]:
+        """Do the tasks on the cluster; see `Workers.run`.
+
+        Raises:
+            ConfigError: Ray is not installed.
+            ConnectionFailed: no cluster answers at the address.
+            ForewalkError: a task kept losing its node, or the cluster went away.
+        """
+        connection = _connected(self)
+        finished = False
+        try:
+            results = _run_all(connection, function, tasks, arrays, on_done)
+            finished = True
+        finally:
+            if not finished:  # an error or Ctrl-C: leaving the cluster ends what still runs there
+                disconnect()
+        return results
+
+    run_compiled = run
 
 
 @dataclass
@@ -60,36 +93,6 @@ class _Connection:
 
 
 _connection: _Connection | None = None
-
-
-def workers_of(settings: Settings) -> int | Cluster:
-    """Return where the settings want tasks to run: a number of local processes, or a cluster."""
-    return Cluster(settings.address) if settings.executor == "ray" else settings.jobs
-
-
-def run_on_cluster(
-    function: Callable[[Task, Arrays], Result],
-    tasks: Sequence[Task],
-    arrays: Arrays,
-    cluster: Cluster,
-    on_done: Callable[[int], None] = lambda task: None,
-) -> list[Result]:
-    """Return `[function(task, arrays) for task in tasks]`, computed on the cluster; see `parallel.run_tasks`.
-
-    Raises:
-        ConfigError: Ray is not installed.
-        ConnectionFailed: no cluster answers at the address.
-        ForewalkError: a task kept losing its node, or the cluster went away.
-    """
-    connection = _connected(cluster)
-    finished = False
-    try:
-        results = _run_all(connection, function, tasks, arrays, on_done)
-        finished = True
-    finally:
-        if not finished:  # an error or Ctrl-C: leaving the cluster ends what still runs there
-            disconnect()
-    return results
 
 
 def disconnect() -> None:

@@ -15,9 +15,17 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -26,7 +34,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from forewalk.compute.cluster import Cluster, run_on_cluster
 from forewalk.errors import ForewalkError
 from forewalk.types import Arrays
 
@@ -46,45 +53,71 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def start_early(jobs: int | Cluster) -> None:
-    """Begin to import in the background what workers need, so that they are there when the first task is."""
-    if not isinstance(jobs, Cluster) and (jobs or available_cores()) > 1 and _forks():
-        _context()
-        forkserver.ensure_running()
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine, as `Workers`.
 
-
-def run_tasks(
-    function: Callable[[Task, Arrays], Result],
-    tasks: Sequence[Task],
-    arrays: Arrays,
-    jobs: int | Cluster = 0,
-    on_done: Callable[[int], None] = lambda task: None,
-) -> list[Result]:
-    """Return `[function(task, arrays) for task in tasks]`, computed by `jobs` processes.
-
-    Args:
-        function: importable, and pure: it gets everything it needs as arguments. `arrays` are read-only.
-        tasks: picklable descriptions of the work; put the longest first.
-        arrays: shared by all tasks.
-        jobs: processes; 0 means one per core; with 1 everything runs in this process. Or a cluster.
-        on_done: called with the task's number each time one is finished.
-
-    Raises:
-        ForewalkError: a worker process died twice; the message names the tasks it was at.
+    Attributes:
+        count: how many; 0 means one per core; with 1 everything runs in this process.
     """
-    if isinstance(jobs, Cluster):
-        return run_on_cluster(function, tasks, arrays, jobs, on_done)
-    jobs = min(jobs or available_cores(), max(len(tasks), 1))
-    if jobs == 1:
-        results = []
-        for number, task in enumerate(tasks):
-            results.append(function(task, arrays))
-            on_done(number)
-        return results
-    with tempfile.TemporaryDirectory(prefix="forewalk-") as folder:
-        for name, values in arrays.items():
-            np.save(Path(folder) / f"{name}.npy", values)
-        return _in_processes(function, tasks, folder, jobs, on_done)
+
+    count: int = 0
+
+    @property
+    def here(self) -> bool:
+        """They are on this machine."""
+        return True
+
+    def prepare(self) -> None:
+        """Start the server that workers are forked from; it imports what they need."""
+        if self._at_most(2) > 1 and _forks():
+            _context()
+            forkserver.ensure_running()
+
+    def run(
+        self,
+        function: Callable[[Task, Arrays], Result],
+        tasks: Sequence[Task],
+        arrays: Arrays,
+        on_done: Callable[[int], None] = lambda task: None,
+    ) -> list[Result]:
+        """Do the tasks in processes; see `Workers.run`.
+
+        Raises:
+            ForewalkError: a worker process died twice; the message names the tasks it was at.
+        """
+        count = self._at_most(len(tasks))
+        if count == 1:
+            results = []
+            for number, task in enumerate(tasks):
+                results.append(function(task, arrays))
+                on_done(number)
+            return results
+        with tempfile.TemporaryDirectory(prefix="forewalk-") as folder:
+            for name, values in arrays.items():
+                np.save(Path(folder) / f"{name}.npy", values)
+            return _in_processes(function, tasks, folder, count, on_done)
+
+    def run_compiled(
+        self,
+        function: Callable[[Task, Arrays], Result],
+        tasks: Sequence[Task],
+        arrays: Arrays,
+        on_done: Callable[[int], None] = lambda task: None,
+    ) -> list[Result]:
+        """Do the tasks in as many threads; see `Workers.run_compiled`."""
+        pool = ThreadPoolExecutor(self._at_most(len(tasks)))
+        try:
+            waiting = {pool.submit(function, task, arrays): number for number, task in enumerate(tasks)}
+            for future in as_completed(waiting):
+                future.result()
+                on_done(waiting[future])
+            return [future.result() for future in waiting]
+        finally:  # Ctrl-C: do not begin what has not begun
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _at_most(self, tasks: int) -> int:
+        return min(self.count or available_cores(), max(tasks, 1))
 
 
 def _in_processes(
@@ -174,7 +207,7 @@ def _without_main(function: object, tasks: Sequence[object]) -> Iterator[None]:
 
 
 def in_worker() -> bool:
-    """Whether this process is a worker that `run_tasks` started."""
+    """Whether this process is a worker that `Processes` started."""
     return _is_worker
 
 

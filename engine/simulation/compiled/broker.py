@@ -26,7 +26,7 @@ from engine.simulation.compiled.types import (
     compiled_and_kept,
     compiled_inline,
 )
-from forewalk.types import FloatArray, IntArray
+from forewalk.types import FloatArray
 
 
 @compiled
@@ -251,19 +251,18 @@ def summarise(equity: FloatArray, summary: FloatArray) -> None:
 def run_settings(
     panel: Any,
     grid: Any,
-    numbers: IntArray,
     equity: FloatArray,
     totals: FloatArray,
     summary: FloatArray,
     log: FloatArray,
 ) -> int:
-    """Simulate one account for each of the `numbers` of `grid`; return how many orders the last one sent.
+    """Simulate one account for each of the N rules in `grid`; return how many orders the last one sent.
 
-    Rows `numbers` of equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for
-    `log` see `run_account`.
+    equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for `log` see
+    `run_account`.
     """
     sent = 0
-    for n in numbers:
+    for n in range(len(grid)):
         sent = run_account(panel, grid[n], equity[n], totals[n], log)
         summarise(equity[n], summary[n])
     return sent

@@ -7,7 +7,6 @@ Equal to `engine.simulation.cerebro.simulate` with `SignalStrategy`, order by or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forewalk.compute.cluster import Cluster
-from forewalk.compute.pool import available_cores, run_tasks
-from forewalk.errors import ConfigError, ForewalkError
+from forewalk.compute.pool import Processes
+from forewalk.compute.workers import Workers
+from forewalk.errors import ForewalkError
 from forewalk.sessions import bar_open_times, bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
@@ -26,8 +25,8 @@ from strategies.policy import REASONS
 Panel = npt.NDArray[Any]  # records of types.PANEL
 Numbers = npt.NDArray[np.int64]
 BPS = 1e-4
+ALONE = Processes(1)  # this thread
 CHUNK = 32  # settings that a thread takes at a time
-COLUMNS = ("open", "close", "volume", "mean", "std")  # what an account that is alone sees, each [T, S]
 STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
 
 
@@ -60,7 +59,7 @@ def simulate_settings(
     bars: Bars,
     forecasts: Forecasts,
     settings: Sequence[Settings],
-    jobs: int | Cluster = 1,
+    workers: Workers = ALONE,
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> VectorResult:
     """Run the signal policy once per settings, each over all symbols with one account.
@@ -68,93 +67,50 @@ def simulate_settings(
     Args:
         bars, forecasts: as for `simulate`; only the bars from the first forecast on are used.
         settings: their `strategy` and `execution` count.
-        jobs: threads; 0 is one per core. Or a cluster. Never changes a result.
+        workers: who simulates: threads of this machine, or a cluster. Never changes a result.
         on_done: called with (settings done, all settings).
 
     Raises:
         ForewalkError: numba is not installed.
     """
-    kernels, types, _, _ = _kernels()
     span = bars.since(forecasts.timestamps[0])
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
     grid = make_rules(settings)
-    outputs = _outputs(len(settings), len(span))
-    log = np.empty((0, len(types.LOG)))
     groups = _by_capacity(settings)
-    panels = [make_panel(span, forecasts, grid[numbers[0]], ranked) for numbers in groups]
-    parts = [
-        (which, numbers[i : i + CHUNK])
+    panels = {
+        f"panel{which}": make_panel(span, forecasts, grid[numbers[0]], ranked)
         for which, numbers in enumerate(groups)
+    }
+    parts = [
+        (name, numbers[i : i + CHUNK])
+        for name, numbers in zip(panels, groups, strict=True)
         for i in range(0, len(numbers), CHUNK)
     ]
+    finished = 0
 
-    def work(which: int, numbers: Numbers) -> int:
-        kernels.run_settings(panels[which], grid, numbers, *outputs, log)
-        return len(numbers)
+    def count(part: int) -> None:
+        nonlocal finished
+        finished += len(parts[part][1])
+        on_done(finished, len(grid))
 
-    if isinstance(jobs, Cluster):
-        shared = {f"panel{which}": panel for which, panel in enumerate(panels)}
-        tasks = [(f"panel{which}", grid[numbers]) for which, numbers in parts]
-        rows = [numbers for _, numbers in parts]
-        _on_cluster(_settings_part, tasks, shared, jobs, rows, outputs, lambda done: on_done(done, len(grid)))
-    else:
-        _in_threads(work, parts, jobs, lambda done: on_done(done, len(grid)))
+    tasks = [(name, grid[numbers]) for name, numbers in parts]
+    found = workers.run_compiled(_simulate_part, tasks, panels, count)
+    outputs = _outputs(len(grid), len(span))
+    for (_, numbers), part in zip(parts, found, strict=True):
+        for whole, values in zip(outputs, part, strict=True):
+            whole[numbers] = values
     return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
 
 
-def _settings_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Outputs:
-    """Run the accounts of some settings over one panel, somewhere else."""
+def _simulate_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Outputs:
+    """Run the accounts of some settings over one panel."""
     name, grid = task
-    kernels, types, _, _ = _kernels()
-    panel = arrays[name].copy()  # what is shared is read-only, for which nothing is compiled
+    kernels, types, _ = _kernels()
+    panel = arrays[name]
+    if not panel.flags.writeable:  # the kernels are compiled for arrays of this process alone
+        panel = panel.copy()
     outputs = _outputs(len(grid), len(panel))
-    kernels.run_settings(panel, grid, np.arange(len(grid)), *outputs, np.empty((0, len(types.LOG))))
-    return outputs
-
-
-def simulate_columns(
-    bars: Bars, forecasts: Forecasts, settings: Settings, jobs: int | Cluster = 1
-) -> VectorResult:
-    """Run the signal policy once per symbol, each as if it were alone, with the whole cash of its own.
-
-    The rows of the result are the symbols. Equal to `simulate` on `bars.select([symbol])`.
-
-    Raises:
-        ConfigError: the strategy ranks symbols against each other.
-        ForewalkError: numba is not installed.
-    """
-    if settings.strategy.kind == "cross_section":
-        raise ConfigError("strategy.kind = 'cross_section' ranks symbols; alone there is nothing to rank")
-    *_, kernels = _kernels()
-    span = bars.since(forecasts.timestamps[0])
-    *panels, years = _seen(span, forecasts)
-    (rules,) = make_rules([settings])
-    symbols = len(span.symbols)
-    outputs = _outputs(symbols, len(span))
-    parts = [(i, min(i + CHUNK, symbols)) for i in range(0, symbols, CHUNK)]
-
-    def work(first: int, last: int) -> int:
-        part = (values[first:last] for values in outputs)
-        kernels.run_columns(*panels, years, rules, first, *part)
-        return last - first
-
-    if isinstance(jobs, Cluster):
-        shared = dict(zip(COLUMNS, panels, strict=True))
-        tasks = [(first, last, make_rules([settings]), years) for first, last in parts]
-        rows = [np.arange(first, last) for first, last in parts]
-        _on_cluster(_columns_part, tasks, shared, jobs, rows, outputs)
-    else:
-        _in_threads(work, parts, jobs)
-    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
-
-
-def _columns_part(task: tuple[int, int, npt.NDArray[Any], float], arrays: Arrays) -> Outputs:
-    """Run the accounts of some symbols, somewhere else."""
-    first, last, (rules,), years = task
-    *_, kernels = _kernels()
-    panels = [arrays[name].copy() for name in COLUMNS]
-    outputs = _outputs(last - first, len(panels[0]))
-    kernels.run_columns(*panels, years, rules, first, *outputs)
+    kernels.run_settings(panel, grid, *outputs, np.empty((0, len(types.LOG))))
     return outputs
 
 
@@ -163,20 +119,19 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
 
     The column `type` is left out: all are market orders.
     """
-    kernels, types, _, _ = _kernels()
+    kernels, types, _ = _kernels()
     span = bars.since(forecasts.timestamps[0])
     grid = make_rules([settings])
     panel = make_panel(span, forecasts, grid[0], settings.strategy.kind == "cross_section")
     outputs = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
-    one = np.zeros(1, np.int64)
-    sent = kernels.run_settings(panel, grid, one, *outputs, log)
+    sent = kernels.run_settings(panel, grid, *outputs, log)
     return outputs.equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
 def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Panel:
     """Return what the accounts see as records, [T, S], with the rankings where `ranked`."""
-    _, types, feed, _ = _kernels()
+    _, types, feed = _kernels()
     panel = np.zeros(span.close.shape, types.PANEL)
     feed.fill_panel(*_seen(span, forecasts), rules, panel)
     if ranked:
@@ -193,7 +148,7 @@ def _seen(span: Bars, forecasts: Forecasts) -> tuple[Any, ...]:
 
 def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     """Return one record of plain numbers per settings; what is not set becomes infinite or NaN."""
-    _, types, _, _ = _kernels()
+    _, types, _ = _kernels()
     grid = np.zeros(len(settings), types.RULES)
     for rules, each in zip(grid, settings, strict=True):
         strategy, execution = each.strategy, each.execution
@@ -215,16 +170,16 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     return grid
 
 
-def _kernels() -> tuple[Any, Any, Any, Any]:
+def _kernels() -> tuple[Any, Any, Any]:
     try:
-        from engine.simulation.compiled import broker, columns, feed, types
+        from engine.simulation.compiled import broker, feed, types
     except ModuleNotFoundError as missing:
         if missing.name != "numba":
             raise
         raise ForewalkError(
             "the compiled simulation needs numba; install it with: pip install 'forewalk[fast]'"
         ) from None
-    return broker, types, feed, columns
+    return broker, types, feed
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
@@ -237,52 +192,8 @@ def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
     return [np.array(members) for members in groups.values()]
 
 
-def _in_threads(
-    work: Callable[..., int],
-    parts: Sequence[tuple[Any, ...]],
-    jobs: int,
-    on_done: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Run `work` over the parts and add up what it returns for `on_done`.
-
-    Compiled code releases the interpreter, so threads use the cores and nothing has to be copied.
-    """
-    done = 0
-    threads = min(jobs or available_cores(), max(len(parts), 1))
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for future in as_completed([pool.submit(work, *part) for part in parts]):
-            done += future.result()
-            on_done(done)
-    finally:  # Ctrl-C: do not begin what has not begun
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _on_cluster(
-    function: Callable[[Any, Arrays], Outputs],
-    tasks: Sequence[Any],
-    arrays: Arrays,
-    cluster: Cluster,
-    rows: Sequence[Numbers],
-    outputs: Outputs,
-    on_done: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Run the tasks on the cluster; what comes back of each are its `rows` of the outputs."""
-    done = 0
-
-    def count(number: int) -> None:
-        nonlocal done
-        done += len(rows[number])
-        on_done(done)
-
-    results = run_tasks(function, tasks, arrays, cluster, count)
-    for own, part in zip(rows, results, strict=True):
-        for whole, values in zip(outputs, part, strict=True):
-            whole[own] = values
-
-
 def _outputs(count: int, bars: int) -> Outputs:
-    _, types, _, _ = _kernels()
+    _, types, _ = _kernels()
     return Outputs(
         np.empty((count, bars)),
         np.empty((count, len(types.TOTALS))),
@@ -291,7 +202,7 @@ def _outputs(count: int, bars: int) -> Outputs:
 
 
 def _table(outputs: Outputs, span: Bars) -> pd.DataFrame:
-    _, types, _, _ = _kernels()
+    _, types, _ = _kernels()
     year = bars_per_year(span.calendar, span.interval)
     table = pd.DataFrame(outputs.summary, columns=list(types.SUMMARY))
     counts = pd.DataFrame(outputs.totals, columns=list(types.TOTALS))

@@ -18,6 +18,7 @@ from engine.sweep.grid import parse_axis, setting
 from engine.sweep.job import BATCH, sweep, write_sweep
 from engine.sweep.page import drawn_axes, heat_table
 from engine.sweep.result import best_rows, sweep_lines
+from forewalk.compute.pool import Processes
 from forewalk.errors import DataError, ForewalkError
 from helpers.run_folders import make_run
 
@@ -124,7 +125,7 @@ def test_trying_more_raises_the_bar(run):
 
 
 def test_threads_do_not_change_a_sweep(run):
-    pd.testing.assert_frame_equal(sweep(run, AXES, jobs=1).table, sweep(run, AXES, jobs=3).table)
+    pd.testing.assert_frame_equal(sweep(run, AXES, Processes(1)).table, sweep(run, AXES, Processes(3)).table)
 
 
 def test_the_best_rows_have_the_highest_ratios(result):

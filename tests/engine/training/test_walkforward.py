@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.training.walkforward import walk_forward
-from forewalk.compute.pool import available_cores, run_tasks
+from forewalk.compute.pool import Processes, available_cores
 from forewalk.errors import ForewalkError
 from forewalk.features.panel import build_features, build_labels
 from forewalk.folds import walk_forward_folds
@@ -54,7 +54,7 @@ def walked(jobs, forecaster=LSTMForecaster):
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
     timeline, curves = walk_forward(
-        panel, labels, folds, forecaster(settings.model, 7), max_age_bars=200, jobs=jobs
+        panel, labels, folds, forecaster(settings.model, 7), max_age_bars=200, workers=Processes(jobs)
     )
     return timeline.forecasts(panel, 1), curves
 
@@ -101,29 +101,29 @@ def test_progress_counts_every_member():
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_results_come_in_the_order_of_the_tasks(jobs):
     arrays = {"values": np.arange(5.0)}
-    assert run_tasks(scaled_sum, [3, 1, 2], arrays, jobs) == [30.0, 10.0, 20.0]
+    assert Processes(jobs).run(scaled_sum, [3, 1, 2], arrays) == [30.0, 10.0, 20.0]
 
 
 def test_shared_arrays_cannot_be_written_by_a_worker():
     with pytest.raises(ValueError, match="read-only"):
-        run_tasks(refuse_to_write, [1, 2], {"values": np.arange(5.0)}, 2)
+        Processes(2).run(refuse_to_write, [1, 2], {"values": np.arange(5.0)})
 
 
 def test_a_crashed_worker_is_retried_once(tmp_path):
     tasks = [(str(tmp_path / "flag"), number) for number in range(3)]
-    assert run_tasks(die_once, tasks, {}, 2) == [0, 1, 2]
+    assert Processes(2).run(die_once, tasks, {}) == [0, 1, 2]
     assert (tmp_path / "flag").exists()
 
 
 def test_a_worker_that_dies_again_is_named():
     with pytest.raises(ForewalkError, match=r"died twice.*'alpha'"):
-        run_tasks(always_die, ["alpha", "beta"], {}, 2)
+        Processes(2).run(always_die, ["alpha", "beta"], {})
     assert multiprocessing.active_children() == []
 
 
 def test_an_error_in_a_task_comes_back_and_leaves_no_process():
     with pytest.raises(ValueError, match="went wrong"):
-        run_tasks(fail, [1, 2, 3], {}, 2)
+        Processes(2).run(fail, [1, 2, 3], {})
     assert multiprocessing.active_children() == []
 
 
@@ -138,18 +138,18 @@ def interruptible():
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_process():
     with pytest.raises(KeyboardInterrupt):
-        run_tasks(interrupt, [os.getpid()] * 2, {}, 2)
+        Processes(2).run(interrupt, [os.getpid()] * 2, {})
     assert multiprocessing.active_children() == []
 
 
 ENDLESS = """
 import signal
-from forewalk.compute.pool import run_tasks
+from forewalk.compute.pool import Processes
 def wait(task, arrays):
     print("working", flush=True)
     signal.pause()
 if __name__ == "__main__":
-    run_tasks(wait, [1, 2], {}, 2)
+    Processes(2).run(wait, [1, 2], {})
 """
 
 
@@ -181,10 +181,10 @@ def test_a_script_without_the_usual_guard_is_run_once_and_not_by_every_worker(tm
 
 
 ASKED = """
-from forewalk.compute.pool import run_tasks, start_early
-start_early(2)
+from forewalk.compute.pool import Processes
+Processes(2).prepare()
 loaded = "{'torch', 'engine.training.walkforward', 'models.baselines.simple'} <= set(__import__('sys').modules)"
-print(run_tasks(eval, [loaded, loaded], {}, 2))  # a function of ours would import them
+print(Processes(2).run(eval, [loaded, loaded], {}))  # a function of ours would import them
 """
 
 
@@ -199,4 +199,4 @@ def test_there_is_at_least_one_core():
 
 
 def test_no_tasks_give_no_results():
-    assert run_tasks(scaled_sum, [], {}, 2) == []
+    assert Processes(2).run(scaled_sum, [], {}) == []

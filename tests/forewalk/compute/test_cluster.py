@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from engine.cli.app import app
 from engine.evaluation.baselines import run_baselines
 from engine.runs.ledger import LEDGER_FILE, Ledger
-from engine.simulation.compiled.run import simulate_columns, simulate_settings
+from engine.simulation.compiled.run import simulate_settings
 from engine.training.walkforward import walk_forward
-from forewalk.compute.cluster import Cluster, disconnect, run_on_cluster, workers_of
-from forewalk.compute.pool import run_tasks
+from forewalk.compute.cluster import Cluster, disconnect
+from forewalk.compute.pool import Processes
+from forewalk.compute.workers import workers_of
 from forewalk.errors import ConfigError, ConnectionFailed
 from forewalk.features.panel import build_features, build_labels, one_bar_returns
 from forewalk.folds import walk_forward_folds
@@ -84,19 +85,21 @@ def prepared(**changes):
 def walked(workers, **changes):
     _, settings, panel, labels, folds = prepared(model__seeds=2, **changes)
     timeline, _ = walk_forward(
-        panel, labels, folds, LSTMForecaster(settings.model, 7), max_age_bars=200, jobs=workers
+        panel, labels, folds, LSTMForecaster(settings.model, 7), max_age_bars=200, workers=workers
     )
     return timeline.forecasts(panel, 1)
 
 
 def test_the_test_cluster_listens_on_loopback_alone(nodes):
-    run_tasks(scaled_sum, [1], {"values": np.ones(1)}, Cluster(nodes[0].address))
+    Cluster(nodes[0].address).run(scaled_sum, [1], {"values": np.ones(1)})
     assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("scope", ["pooled", "per_symbol"])
 def test_a_walk_forward_has_the_same_bits_on_a_cluster(nodes, scope):
-    here, there = (walked(workers, model__scope=scope) for workers in (1, Cluster(nodes[0].address)))
+    here, there = (
+        walked(workers, model__scope=scope) for workers in (Processes(1), Cluster(nodes[0].address))
+    )
     np.testing.assert_array_equal(here.mean, there.mean)
     np.testing.assert_array_equal(here.std, there.std)
 
@@ -113,7 +116,7 @@ def test_baselines_have_the_same_bits_on_a_cluster(nodes):
 
 @pytest.mark.parametrize("kind", ["per_symbol", "cross_section"])
 def test_a_sweep_has_the_same_bits_on_a_cluster(nodes, kind):
-    bars, forecasts = prepared()[0], walked(1)
+    bars, forecasts = prepared()[0], walked(Processes(1))
     policy = {"strategy__kind": kind, "strategy__entry": 0.0, "strategy__exit": 0.0, "strategy__top": 1}
     grid = [
         make_settings(**policy, execution__fee_bps=fee, execution__max_volume_share=share)
@@ -141,36 +144,29 @@ def test_the_sweep_command_writes_the_same_table_from_a_cluster(nodes, tmp_path)
     pd.testing.assert_frame_equal(here, there)
 
 
-def test_symbols_alone_have_the_same_bits_on_a_cluster(nodes):
-    bars, forecasts = prepared()[0], walked(1)
-    here = simulate_columns(bars, forecasts, make_settings())
-    there = simulate_columns(bars, forecasts, make_settings(), Cluster(nodes[0].address))
-    np.testing.assert_array_equal(here.equity, there.equity)
-
-
 def test_a_panel_is_sent_once_and_again_when_it_has_changed(nodes, monkeypatch):
     where, values, sent = Cluster(nodes[0].address), np.arange(5.0), []
-    run_tasks(scaled_sum, [1], {"values": values}, where)
+    where.run(scaled_sum, [1], {"values": values})
     put = ray.put
     monkeypatch.setattr(ray, "put", lambda each: sent.append(each) or put(each))
-    assert run_tasks(scaled_sum, [1], {"values": values}, where) == [10.0]
+    assert where.run(scaled_sum, [1], {"values": values}) == [10.0]
     assert sent == []
     values[0] = 1.0
-    assert run_tasks(scaled_sum, [1], {"values": values}, where) == [11.0]
+    assert where.run(scaled_sum, [1], {"values": values}) == [11.0]
     assert len(sent) == 1
 
 
 def test_results_come_in_the_order_of_the_tasks(nodes):
     arrays = {"values": np.arange(5.0)}
     done = []
-    results = run_tasks(scaled_sum, [3, 1, 2], arrays, Cluster(nodes[0].address), done.append)
+    results = Cluster(nodes[0].address).run(scaled_sum, [3, 1, 2], arrays, done.append)
     assert results == [30.0, 10.0, 20.0]
     assert sorted(done) == [0, 1, 2]
 
 
 def test_an_error_in_a_task_comes_back_as_itself(nodes):
     with pytest.raises(ValueError, match="went wrong"):
-        run_on_cluster(fail, [1, 2], {}, Cluster(nodes[0].address))
+        Cluster(nodes[0].address).run(fail, [1, 2], {})
     assert not ray.is_initialized()  # nothing goes on there
 
 
@@ -189,7 +185,7 @@ def test_a_node_that_is_killed_changes_no_result(nodes, tmp_path):
             os.kill(process, signal.SIGKILL)
         release.touch()
         os._exit(0)
-    results = run_tasks(wait_for_file, tasks, {"values": np.arange(5.0)}, Cluster(local.address))
+    results = Cluster(local.address).run(wait_for_file, tasks, {"values": np.arange(5.0)})
     os.waitpid(pid, 0)
     assert results == [0.0, 10.0]
     assert len(list(tmp_path.glob("started-*"))) == 3  # one of them had to start again
@@ -202,7 +198,7 @@ def parent_of(pid):
 
 def test_no_cluster_at_the_address_is_a_connection_error():
     with pytest.raises(ConnectionFailed, match=r"no Ray cluster answers at '127\.0\.0\.1:9'"):
-        run_on_cluster(scaled_sum, [1], {"values": np.ones(1)}, Cluster("127.0.0.1:9"))
+        Cluster("127.0.0.1:9").run(scaled_sum, [1], {"values": np.ones(1)})
 
 
 def test_a_sweep_without_its_cluster_records_no_trial(tmp_path):
@@ -216,7 +212,7 @@ def test_a_sweep_without_its_cluster_records_no_trial(tmp_path):
 def test_the_settings_choose_between_this_machine_and_a_cluster():
     local = load_settings(overrides=["jobs=3"], environment={})
     far = load_settings(overrides=["executor=ray", "address=10.0.0.1:6379"], environment={})
-    assert workers_of(local) == 3
+    assert workers_of(local) == Processes(3)
     assert workers_of(far) == Cluster("10.0.0.1:6379")
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 from engine.simulation.cerebro import simulate
-from engine.simulation.compiled.run import simulate_columns, simulate_settings, vector_orders
+from engine.simulation.compiled.run import simulate_settings, vector_orders
+from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars
 from helpers.vector_worlds import all_settings, make_forecasts, make_world, worlds
@@ -111,27 +112,6 @@ def test_a_forecast_before_the_first_price_enters_nothing():
     assert orders["decided_at"].min() == bars.timestamps[10]
 
 
-@hypothesis.settings(max_examples=60)
-@given(world=worlds, settings=all_settings)
-def test_each_column_alone_is_the_run_on_that_symbol(world, settings):
-    bars, forecasts = world
-    hypothesis.assume(settings.strategy.kind == "per_symbol")
-    result = simulate_columns(bars, forecasts, settings)
-    s = len(bars.symbols) - 1
-    one = make_forecasts(
-        forecasts.timestamps,
-        bars.symbols[s:],
-        forecasts.mean[:, s:],
-        forecasts.std[:, s:],
-        np.isnan(forecasts.mean[:, s:]),
-        forecasts.horizon_bars,
-    )
-    expected = simulate(bars.select(bars.symbols[s:]), one, settings)
-    assert np.array_equal(result.equity[s], expected.equity["equity"].to_numpy())
-    for status in ("pending", "filled", "partial", "cancelled", "margin"):
-        assert result.table[status][s] == expected.counts[status]
-
-
 @hypothesis.settings(max_examples=20)
 @given(world=worlds)
 def test_a_grid_is_its_settings_one_by_one(world):
@@ -139,7 +119,7 @@ def test_a_grid_is_its_settings_one_by_one(world):
     trees += [{"strategy": {"kind": "cross_section", "top": top}} for top in (1, 3)]
     trees += [{"execution": {"fractional": True}}, {"execution": {"max_volume_share": 0.01}}]
     grid = [settings_from(tree) for tree in trees]
-    together = simulate_settings(*world, grid, jobs=2)
+    together = simulate_settings(*world, grid, Processes(2))
     alone = [vector_orders(*world, settings) for settings in grid]
     assert np.array_equal(together.equity, [equity for equity, _ in alone])
     for status in ("pending", "filled", "partial", "cancelled", "margin"):

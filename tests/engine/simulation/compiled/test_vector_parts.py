@@ -15,8 +15,9 @@ from engine.evaluation.metrics.account import return_metrics, strategy_metrics
 from engine.simulation import account
 from engine.simulation.cerebro import simulate
 from engine.simulation.compiled import types as vector_types
-from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_columns, simulate_settings
+from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_settings
 from engine.simulation.feeds import STALE, feed_columns
+from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from helpers.vector_worlds import all_settings, make_world, worlds
 from strategies import policy
@@ -71,18 +72,16 @@ def test_an_account_that_never_trades_has_no_sharpe_ratio():
 def test_threads_change_nothing(jobs):
     bars, forecasts = make_world(5, bars=60, symbols=70)
     grid = [settings_from({"strategy": {"entry": 0.01 * n}}) for n in range(80)]
-    one, many = (simulate_settings(bars, forecasts, grid, jobs=n) for n in (1, jobs))
+    one, many = (simulate_settings(bars, forecasts, grid, Processes(n)) for n in (1, jobs))
     assert np.array_equal(one.equity, many.equity)
-    assert np.array_equal(
-        simulate_columns(bars, forecasts, grid[0]).equity,
-        simulate_columns(bars, forecasts, grid[0], jobs=jobs).equity,
-    )
 
 
 def test_progress_counts_to_the_end():
     seen = []
     grid = [settings_from({"strategy": {"entry": 0.01 * n}}) for n in range(70)]
-    simulate_settings(*make_world(5), grid, jobs=2, on_done=lambda done, total: seen.append((done, total)))
+    simulate_settings(
+        *make_world(5), grid, Processes(2), on_done=lambda done, total: seen.append((done, total))
+    )
     assert [done for done, _ in seen] == sorted({done for done, _ in seen})
     assert seen[-1] == (70, 70)
 
