@@ -166,9 +166,9 @@ def test_a_killed_run_leaves_no_worker_behind(tmp_path):
 
 PLAIN = """
 from pathlib import Path
-from forewalk.compute.pool import in_worker, run_tasks
+from forewalk.compute.pool import Processes, in_worker
 Path("started").open("a").write("x")
-print(run_tasks(eval, ["__import__('forewalk.compute.pool').compute.pool.in_worker()"] * 2, {}, 2), in_worker())
+print(Processes(2).run(eval, ["__import__('forewalk.compute.pool').compute.pool.in_worker()"] * 2, {}), in_worker())
 """
 
 
