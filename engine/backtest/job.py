@@ -87,7 +87,7 @@ def _backtest(
     from engine.evaluation.verdict import verdict_sentence
     from engine.simulation.cerebro import simulate
     from engine.training.walkforward import walk_forward
-    from forewalk.compute.cluster import workers_of
+    from forewalk.compute.workers import workers_of
     from forewalk.data.loading import load_bars
     from forewalk.features.own import gap_findings, panel_of
     from forewalk.features.panel import build_labels
