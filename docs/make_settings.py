@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def _section(section: type[BaseModel], prefix: str) -> Iterator[str]:
 def _default(value: object) -> str:
     if value is None:
         return "*none*"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | Mapping):
         return f"`{', '.join(map(str, value))}`" if value else "*empty*"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -67,7 +67,13 @@ def _values(schema: dict[str, Any]) -> str:
         return f"list of {items}"
     if "pattern" in schema:
         return f"text like `{_escape(schema['pattern'])}`"
-    words = {"integer": "whole number", "string": "text", "boolean": "`true`, `false`", "null": "*none*"}
+    words = {
+        "integer": "whole number",
+        "string": "text",
+        "boolean": "`true`, `false`",
+        "null": "*none*",
+        "object": "table",
+    }
     kind = "path" if schema.get("format") == "path" else words.get(schema["type"], schema["type"])
     return ", ".join([kind, *_limits(schema)])
 

@@ -5,6 +5,7 @@ ForewalkError            exit 1   something failed; the message says what and wh
 ├── UsageError           exit 2   the command line makes no sense: correct it
 ├── ConfigError          exit 3   a setting is wrong: correct it
 ├── ConnectionFailed     exit 4   a service could not be reached: try again later or go offline
+│   └── RateLimited      exit 4   it asks to come back later; `after_s` says when
 ├── DataError            exit 5   the data cannot be used: mend it or choose other data
 ├── PackageShadowed      exit 3   a folder of yours has the name of a package of ours: rename it; also an ImportError
 ├── PluginError          exit 1   your own code (a feature, model, strategy) raised: mend it at the line named
@@ -52,6 +53,14 @@ class ConnectionFailed(ForewalkError):  # noqa: N818 - ConnectionError is a buil
     """A remote service did not answer; the same call may succeed later."""
 
     exit_code = EXIT_CONNECTION
+
+
+class RateLimited(ConnectionFailed):
+    """A service answers no more for now; `after_s` is the wait in seconds it asks for, 0 where it does not say."""
+
+    def __init__(self, message: str, after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.after_s = after_s
 
 
 class DataError(ForewalkError):

@@ -265,9 +265,17 @@ class AlpacaPaper:
         return prices
 
     def bars(
-        self, symbols: Sequence[str], interval: str, first: datetime, last: datetime, adjustment: str
+        self,
+        symbols: Sequence[str],
+        interval: str,
+        first: datetime,
+        last: datetime,
+        adjustment: str,
+        each: Callable[[Callable[[], Any]], Any] = lambda request: request(),
     ) -> dict[str, list[dict[str, Any]]]:
         """Return raw bar objects (`t`, `o`, `h`, `l`, `c`, `v`) by symbol, complete or not at all.
+
+        `each` makes the request of one page; it may wait before, and ask again.
 
         Raises:
             DataError: a page repeats or the pages do not end: a short history is never passed on as a whole one.
@@ -285,7 +293,7 @@ class AlpacaPaper:
         bars: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in symbols}
         tokens: set[str] = set()
         for _ in range(PAGES):
-            body = self._data.call("GET", "/stocks/bars", params)
+            body = each(lambda: self._data.call("GET", "/stocks/bars", params))
             if not isinstance(body, dict):
                 raise Unreachable("the bars cannot be read")
             for symbol, page in (body.get("bars") or {}).items():

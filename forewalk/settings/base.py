@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +16,8 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+Value = TypeVar("Value")
+Mapped = Mapping[str, Value]  # a table of the TOML file
 Text = Annotated[str, BeforeValidator(_as_text)]  # `live.retrain=5` is read as a number
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Spans = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split_commas)]

@@ -6,15 +6,29 @@ environment, then `--set model.hidden_size=64`. An unknown key is refused with t
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from forewalk.settings.base import Names, Section, Spans
+from forewalk.settings.base import Mapped, Names, Section, Spans
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 Policy = Literal["refuse", "drop", "repair", "flag"]
+SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
+
+
+def _known_source(value: str) -> str:
+    """Return a source's name, or `module:Class`; anything else is answered with the nearest name."""
+    if value in SOURCES or ":" in value:
+        return value
+    near = difflib.get_close_matches(value, SOURCES, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
+    raise ValueError(f"{value!r} is no source of bars; {hint} (one of your own is written module:Class)")
+
+
+Source = Annotated[str, AfterValidator(_known_source)]
 
 
 class CleaningSettings(Section):
@@ -53,10 +67,10 @@ class CleaningSettings(Section):
 class DataSettings(Section):
     """Where the bars come from and what is required of them."""
 
-    source: Literal["sample", "csv", "parquet", "yahoo"] = "sample"
-    """`sample` (bundled with a dependency, offline), `csv` or `parquet` files, or `yahoo` (network)."""
+    source: Source = "sample"
+    """`sample` (bundled, offline), `csv` or `parquet` files, `yahoo`, `alpaca` (network), or `module:Class`."""
     symbols: Names = ()
-    """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo`)."""
+    """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo` and `alpaca`)."""
     path: Path | None = None
     """File or folder of a `csv` or `parquet` source; `bars.parquet` in a settings file is the one beside it."""
     start: str | None = None
@@ -73,6 +87,20 @@ class DataSettings(Section):
     """Folder of the downloaded bars."""
     offline: bool = False
     """Never open a connection; use the cache or fail."""
+    refresh: bool = False
+    """Load cached bars again and report what the source says otherwise about them now."""
+    requests_per_minute: float | None = Field(None, gt=0.0)
+    """Requests a minute to a source on the network; none means what that source bears."""
+    patience_s: float = Field(300.0, ge=0.0)
+    """Seconds to wait in all for a source that is too busy to answer (429); then what was loaded stays cached."""
+    feed: Literal["iex", "sip"] = "iex"
+    """`alpaca`: market data plan."""
+    adjustment: Literal["all", "split", "raw"] = "all"
+    """`alpaca`: for splits and dividends, for splits, or not at all."""
+    url: str | None = None
+    """`alpaca`: a simulator on this machine instead, http://127.0.0.1:PORT."""
+    options: Mapped[Any] = Field({})
+    """A source of your own: keyword arguments of its class."""
     cleaning: CleaningSettings = CleaningSettings()
     """Policy for each kind of damage."""
 
@@ -80,8 +108,8 @@ class DataSettings(Section):
     def _path_where_needed(self) -> DataSettings:
         if self.source in ("csv", "parquet") and self.path is None:
             raise ValueError(f"source {self.source!r} needs a path: --path FOLDER_OR_FILE")
-        if self.source == "yahoo" and not self.symbols:
-            raise ValueError("source 'yahoo' needs symbols: --symbols AAPL,MSFT")
+        if self.source in ("yahoo", "alpaca") and not self.symbols:
+            raise ValueError(f"source {self.source!r} needs symbols: --symbols AAPL,MSFT")
         return self
 
 

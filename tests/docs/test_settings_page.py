@@ -11,7 +11,8 @@ page = runpy.run_path(str(DOCS / "make_settings.py"))["page"]
 def leaves(tree, prefix=""):
     for name, value in tree.items():
         key = f"{prefix}{name}"
-        yield from leaves(value, key + ".") if isinstance(value, dict) else [key]
+        section = isinstance(value, dict) and value  # an empty one is a setting that is a table
+        yield from leaves(value, key + ".") if section else [key]
 
 
 def documented(text):

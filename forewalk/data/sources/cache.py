@@ -6,6 +6,7 @@ differ. `compare_vintages` says by how much; a backtest that silently mixed them
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ import pandas as pd
 from forewalk.data.quality import Finding
 from forewalk.data.table import check_symbol
 from forewalk.errors import DataError
-from forewalk.types import FloatArray
+from forewalk.types import FloatArray, IntArray
 
 _PRICES = ("open", "high", "low", "close", "adj_close")
+RESTATEMENTS = "restatements.jsonl"  # beside the bars: what a later download said otherwise
 PRICE_TOLERANCE = 1e-5  # relative; vendors' float32 noise stays below it
 VOLUME_TOLERANCE = 0.01  # vendors touch up the volume of finished bars by less than this
 
@@ -50,6 +52,8 @@ class VintageComparison:
         common: bars in both.
         restated: common bars whose prices or volume changed, without a partial last bar.
         largest_change: largest relative change of a price among them, e.g. 0.01 for 1 %; 0 when none.
+        factor: what all prices of the restated bars were multiplied by, where it is one and the same: a dividend or a
+            split since; None where they changed in different ways.
         first, last: index labels of the first and last restated bar, None when none.
         partial_last_bar: only the last common bar's volume changed by over 1 % (without volumes: only its
             prices changed): the earlier download caught a session that was still running.
@@ -61,6 +65,7 @@ class VintageComparison:
     first: pd.Timestamp | None
     last: pd.Timestamp | None
     partial_last_bar: bool
+    factor: float | None = None
 
     def findings(self, symbol: str) -> list[Finding]:
         """Return the comparison as findings of a quality report."""
@@ -71,6 +76,8 @@ class VintageComparison:
             message = (
                 f"{count} of {self.common} known bars were restated by the source, by {share} at the most"
             )
+            if self.factor is not None:
+                message += f": all prices times {self.factor:.6g}, as after a dividend or a split"
             found.append(Finding(symbol, "restated_history", "", "noted", count, first, last, message))
         if self.partial_last_bar:
             message = "the last bar of the earlier download was incomplete and has been replaced"
@@ -115,7 +122,21 @@ def compare_vintages(old: pd.DataFrame, new: pd.DataFrame) -> VintageComparison:
         first=index[span[0]] if len(span) else None,
         last=index[span[-1]] if len(span) else None,
         partial_last_bar=partial,
+        factor=_common_factor(old.loc[index, prices], new.loc[index, prices], restated),
     )
+
+
+def _common_factor(old: pd.DataFrame, new: pd.DataFrame, restated: IntArray) -> float | None:
+    """Return new / old of the restated rows' prices where it is the same for all of them and not 1."""
+    if not len(restated) or not old.shape[1]:
+        return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = new.to_numpy(np.float64)[restated] / old.to_numpy(np.float64)[restated]
+    low, high = float(ratio.min()), float(ratio.max())  # NaN where a price is missing
+    if not (0.0 < low <= high < np.inf) or high / low - 1.0 > 10 * PRICE_TOLERANCE:
+        return None
+    middle = float(np.median(ratio))
+    return middle if abs(middle - 1.0) > PRICE_TOLERANCE else None
 
 
 def _relative_change(old: pd.DataFrame, new: pd.DataFrame) -> FloatArray:
@@ -192,3 +213,46 @@ def write_cached(folder: Path, symbol: str, interval: str, cached: CachedBars) -
         raise DataError(
             f"{folder}: the cache cannot be written: {error.strerror or error} (data.cache)"
         ) from None
+
+
+def note_restatement(
+    folder: Path,
+    symbol: str,
+    interval: str,
+    found: VintageComparison,
+    before: pd.Timestamp,
+    now: pd.Timestamp,
+) -> None:
+    """Add a line to the cache's list of revised histories: what changed between two downloads.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    line = {
+        "symbol": symbol,
+        "interval": interval,
+        "fetched_before": before.isoformat(),
+        "fetched": now.isoformat(),
+        "bars_compared": found.common,
+        "bars_restated": found.restated,
+        "first": None if found.first is None else found.first.isoformat(),
+        "last": None if found.last is None else found.last.isoformat(),
+        "largest_change": found.largest_change if np.isfinite(found.largest_change) else None,
+        "factor": found.factor,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / RESTATEMENTS).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"{folder}: the cache cannot be written: {error.strerror or error} (data.cache)"
+        ) from None
+
+
+def restatements(folder: Path) -> list[dict[str, object]]:
+    """Return what downloads into a cache folder said otherwise than the ones before, oldest first."""
+    path = folder / RESTATEMENTS
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

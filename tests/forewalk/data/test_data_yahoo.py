@@ -73,7 +73,7 @@ def test_a_body_without_bars_is_an_error_naming_the_symbol(name, shared_folder, 
 )
 def test_a_fault_of_the_network_is_no_fault_of_the_data(fault, bodies, yahoo, tmp_path):
     with pytest.raises(ConnectionFailed, match="NVDA"):
-        read_yahoo(wanted(tmp_path, "NVDA"), yahoo(bodies, fault), NOW)
+        read_yahoo(wanted(tmp_path, "NVDA", patience_s=0), yahoo(bodies, fault), NOW)
 
 
 def test_a_body_that_is_no_json_is_a_failed_connection(yahoo, tmp_path):
