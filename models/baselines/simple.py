@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from forewalk.errors import DataError
 from forewalk.features.panel import FeaturePanel
@@ -21,7 +19,6 @@ from forewalk.types import FloatArray, TrainingCurve
 from models.base import TrainingData
 from models.baselines.arima import ArimaRule
 from models.baselines.rule import (
-    FORMAT,
     FittedBaseline,
     NumberArray,
     Rule,
@@ -31,7 +28,7 @@ from models.baselines.rule import (
     trained_columns,
 )
 from models.baselines.trees import TreesRule
-from models.checkpoint import read_file, unpack
+from models.checkpoint import unpack
 from models.scaler import Scaler
 
 Kind = Literal["zero", "drift", "ridge", "trees", "arima"]
@@ -81,27 +78,6 @@ class BaselineForecaster:
             feature_names=data.panel.names,
             data_fingerprint=data.data_fingerprint,
         )
-
-
-def load_baseline(path: Path) -> FittedBaseline:
-    """Read what `FittedBaseline.save` wrote; DataError where the file is damaged or of another format."""
-    tensors, header = read_file(path)
-    if header.get("format") != FORMAT or header.get("kind") not in _READ:
-        raise DataError(
-            f"{path}: format {header.get('format')!r} of {header.get('kind')!r} is no baseline that this "
-            f"version reads; train it again"
-        )
-    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-    return FittedBaseline(
-        kind=header["kind"],
-        rule=_READ[header["kind"]](arrays, header["rule"]),
-        residual_std=float(header["rule"]["residual_std"]),
-        model_id=header["model_id"],
-        trained_until=pd.Timestamp(header["trained_until"]),
-        valid_from=pd.Timestamp(header["valid_from"]),
-        feature_names=tuple(header["feature_names"]),
-        data_fingerprint=header["data_fingerprint"],
-    )
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,18 @@
-import json
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 
-from engine.training.walkforward import training_data
 from forewalk.errors import DataError, LookaheadError
-from forewalk.features.panel import build_features, build_labels
-from forewalk.folds import walk_forward_folds
+from forewalk.features.panel import build_features
+from helpers.lstm_models import fitted, prepared
 from helpers.making import make_bars, make_settings
 from models.base import fit, predict_rows
-from models.checkpoint import pack, unpack
-from models.header import read_header
-from models.recurrent.fitted import load_lstm
+from models.checkpoint import unpack
 from models.recurrent.forecaster import LSTMForecaster
 from models.recurrent.networks import RecurrentForecaster, gaussian_nll, mean_and_log_std
 from models.recurrent.training import (
@@ -32,35 +26,6 @@ from models.recurrent.training import (
     run_network,
 )
 from models.scaler import Scaler
-
-VARIANTS = [
-    {},
-    {"model__cell": "gru"},
-    {"model__attention": True},
-    {"model__layers": 2, "model__dropout": 0.1},
-    {"model__loss": "mse"},
-    {"model__scope": "per_symbol"},
-    {"model__seeds": 2, "label__kind": "market_relative", "label__horizon_bars": 3},
-]
-
-
-def prepared(bars, settings):
-    panel = build_features(
-        bars, settings.features, settings.label.horizon_bars, settings.data.min_history_bars
-    )
-    labels = build_labels(bars, panel, settings.label)
-    folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
-    return panel, training_data(panel, labels, folds[0], "abc"), folds[0]
-
-
-def fitted(bars, settings):
-    panel, data, fold = prepared(bars, settings)
-    return fit(LSTMForecaster(settings.model, settings.seed), data), panel, fold
-
-
-@pytest.fixture(params=VARIANTS, ids=lambda v: "-".join(f"{k[7:]}={x}" for k, x in v.items()) or "default")
-def variant(request):
-    return fitted(make_bars(rows=330), make_settings(**request.param))
 
 
 def test_a_forecast_does_not_depend_on_how_the_rows_are_cut(variant):
@@ -98,19 +63,6 @@ def _changes(model):
     return changes
 
 
-def test_a_stored_model_forecasts_what_it_did_before(variant, tmp_path):
-    model, panel, fold = variant
-    model.save(tmp_path / "m.safetensors")
-    stored = load_lstm(tmp_path / "m.safetensors")
-    assert stored.header() == json.loads(json.dumps(model.header())) | {
-        "feature_names": stored.feature_names,
-        "members": stored.header()["members"],
-    }
-    rows = (int(fold.test[0]), len(panel))
-    for one, two in zip(predict_rows(model, panel, *rows), predict_rows(stored, panel, *rows), strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
 def test_a_forecast_is_a_distribution(variant):
     model, panel, fold = variant
     mean, std, p_up = predict_rows(model, panel, int(fold.test[0]), len(panel))
@@ -129,8 +81,8 @@ def test_asking_about_a_bar_the_model_already_knew_is_an_error(rows_before):
 
 def test_a_panel_that_does_not_reach_back_to_the_first_forecast_is_refused():
     model, panel, _fold = fitted(make_bars(rows=330), make_settings())
-    late = panel.__class__(*(getattr(panel, f) if f in ("symbols", "names") else getattr(panel, f)[280:]
-                             for f in panel.__dataclass_fields__))  # fmt: skip
+    rows = ("timestamps", "values", "scale", "eligible")
+    late = replace(panel, **{name: getattr(panel, name)[280:] for name in rows})
     with pytest.raises(DataError, match="must reach back"):
         predict_rows(model, late, 10, 20)
 
@@ -329,43 +281,6 @@ def test_a_signal_that_is_there_is_learnt():
     assert np.corrcoef(mean.ravel(), truth.ravel())[0, 1] > 0.8
 
 
-def test_a_model_file_says_what_it_is(tmp_path):
-    model, _, fold = fitted(make_bars(rows=330), make_settings())
-    model.save(tmp_path / "m.safetensors")
-    with safe_open(tmp_path / "m.safetensors", framework="pt") as file:
-        header = json.loads(file.metadata()["forewalk"])
-    assert header == read_header(tmp_path / "m.safetensors")
-    assert header["trained_until"] == fold.trained_until.isoformat()
-    assert header["data_fingerprint"] == "abc"
-    assert header["settings"]["hidden_size"] == 4
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda data: data[:100],
-        lambda data: b"",
-        lambda data: b"\x80\x04not a model",
-        lambda data: pack({"w": torch.tensor([float("nan")])}, {}),
-        lambda data: pack({"seed-0|cell.weight_ih_l0": torch.zeros(3)}, unpack(data)[1]),
-        lambda data: pack({}, {"format": 99}),
-    ],
-    ids=["truncated", "empty", "pickle", "nan", "wrong-shape", "other-format"],
-)
-def test_a_damaged_model_file_is_refused_with_its_name(tmp_path, damage):
-    model, _, _ = fitted(make_bars(rows=330), make_settings())
-    path = tmp_path / "m.safetensors"
-    model.save(path)
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(DataError, match=r"m\.safetensors"):
-        load_lstm(path)
-
-
-def test_a_missing_model_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.safetensors"):
-        load_lstm(tmp_path / "none.safetensors")
-
-
 def test_the_scaler_turns_missing_values_into_the_training_mean():
     scaler = Scaler.fit(np.array([[[1.0, 5.0]], [[3.0, 5.0]]], dtype=np.float32))
     out = scaler.transform(np.array([[[np.nan, 5.0]], [[2.0, 1e9]]], dtype=np.float32))
@@ -375,9 +290,3 @@ def test_the_scaler_turns_missing_values_into_the_training_mean():
 def test_a_fold_without_any_complete_bar_says_so():
     with pytest.raises(DataError, match="no training bar has complete features"):
         Scaler.fit(np.full((3, 2, 1), np.nan, dtype=np.float32))
-
-
-def test_model_dates_are_utc():
-    model, _, _ = fitted(make_bars(rows=330), make_settings())
-    assert isinstance(model.trained_until, pd.Timestamp)
-    assert str(model.trained_until.tz) == "UTC"
