@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.evaluation.subject import Evidence, Subject
+    from engine.evaluation.subject import Evidence, Metrics, Subject
     from engine.runs.trial import Trial
     from forewalk.data.quality import QualityReport
     from forewalk.plugins.holding import Own
@@ -50,8 +50,8 @@ class Backtest:
     own: Own
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """Every number of the run; see `Evidence`."""
+    def metrics(self) -> Metrics:
+        """Every number of the run."""
         return self.evidence.metrics
 
 

@@ -59,7 +59,7 @@ def _fill(folder: Path, result: Backtest) -> None:
         subject.settings,
         forecast_table(subject.forecasts, subject.actual),
         subject.simulation,
-        result.metrics,
+        result.metrics.to_json(),
         result.quality.to_dict(),
         manifest,
     )
@@ -67,7 +67,7 @@ def _fill(folder: Path, result: Backtest) -> None:
     (folder / "models").mkdir()
     for model in subject.timeline.models:
         model.save(folder / "models" / f"{model.model_id}.safetensors")
-    write_pages(folder, subject, result.evidence, result.quality.to_dict(), result.curves, result.verdict)
+    write_pages(folder, subject, result.evidence, result.quality, result.curves, result.verdict)
 
 
 def _fold_entry(fold: Fold) -> dict[str, Any]:

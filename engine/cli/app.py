@@ -127,7 +127,7 @@ def backtest(
         folder = write_backtest(result, out)
     if as_json:
         summary = {"run": str(folder), "verdict": result.verdict, "refused": result.quality.refused}
-        typer.echo(json.dumps({**summary, "metrics": result.metrics}, allow_nan=False))
+        typer.echo(json.dumps({**summary, "metrics": result.metrics.to_json()}, allow_nan=False))
     else:
         print_backtest(result, folder, verbose)
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from engine.backtest.job import Backtest
+    from engine.evaluation.subject import Metrics
     from engine.reproduce.job import Comparison
 
 TABLE_WIDTH = 100  # where stdout is not a terminal
@@ -84,60 +85,64 @@ def _headline_table(result: Backtest) -> Table:
 
 def _span(result: Backtest) -> str:
     times = result.subject.forecasts.timestamps
-    universe = result.metrics["universe"]
-    return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {universe['forecast_symbols']} symbols"
+    symbols = result.metrics.universe.forecast_symbols
+    return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {symbols} symbols"
 
 
-def _forecast_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    overall = metrics["forecast"]["overall"]
-    returns = overall["returns"]
-    for name in ("mae", "rmse"):
-        pair = (_text(returns[name], "{:.6f}"), _text(returns[f"naive_{name}"], "{:.6f}"))
-        yield f"forecast {name.upper()} (log return)", *pair
-    yield "forecast skill (1 - MSE / naive MSE)", _text(overall["returns"]["skill_mse"], "{:+.4%}"), "0"
-    direction = overall["direction"]
+def _forecast_rows(metrics: Metrics) -> Iterator[tuple[str, str, str]]:
+    overall = metrics.forecast.overall
+    returns, direction, ranks, variance = (
+        overall.returns,
+        overall.direction,
+        overall.rank_ic,
+        overall.variance,
+    )
+    for name, own, naive in (
+        ("MAE", returns.mae, returns.naive_mae),
+        ("RMSE", returns.rmse, returns.naive_rmse),
+    ):
+        yield f"forecast {name} (log return)", _text(own, "{:.6f}"), _text(naive, "{:.6f}")
+    yield "forecast skill (1 - MSE / naive MSE)", _text(returns.skill_mse, "{:+.4%}"), "0"
     yield (
         "direction right (base rate)",
-        _text(direction["accuracy"], "{:.2%}"),
-        _text(direction["base_rate"], "{:.2%}"),
+        _text(direction.accuracy, "{:.2%}"),
+        _text(direction.base_rate, "{:.2%}"),
     )
-    if overall["rank_ic"]:
-        yield "rank IC per bar (t)", f"{overall['rank_ic']['mean']:.4f} ({overall['rank_ic']['t']:.2f})", "0"
-    trees = metrics["baselines"]["forecasters"]
-    best = max((n for n in trees if n != "zero"), key=lambda n: trees[n]["skill_mse"] or 0.0)
-    yield "best forecaster on the same rows", best, _text(trees[best]["skill_mse"], "{:+.4%}")
-    variance = overall["variance"]
+    if ranks:
+        yield "rank IC per bar (t)", f"{_text(ranks.mean, '{:.4f}')} ({_text(ranks.t, '{:.2f}')})", "0"
+    scores = {name: score for name, score in metrics.baselines.forecasters.items() if name != "zero"}
+    best = max(scores, key=lambda name: scores[name].skill_mse or 0.0)
+    yield "best forecaster on the same rows", best, _text(scores[best].skill_mse, "{:+.4%}")
     if variance:
         yield (
             "volatility QLIKE (EWMA)",
-            _text(variance["qlike"], "{:.4f}"),
-            _text(variance["ewma_qlike"], "{:.4f}"),
+            _text(variance.qlike, "{:.4f}"),
+            _text(variance.ewma_qlike, "{:.4f}"),
         )
 
 
-def _account_rows(metrics: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    strategy, benchmark = metrics["strategy"], metrics["benchmark"]
-    for name, label, form in (
-        ("total_return", "total return", "{:.1%}"),
-        ("cagr", "return per year", "{:.2%}"),
-        ("annual_volatility", "volatility per year", "{:.1%}"),
-        ("sharpe", "Sharpe ratio", "{:.2f}"),
-        ("max_drawdown", "largest drawdown", "{:.1%}"),
+def _account_rows(metrics: Metrics) -> Iterator[tuple[str, str, str]]:
+    own, held = metrics.strategy, metrics.benchmark
+    for label, form, value, beside in (
+        ("total return", "{:.1%}", own.total_return, held.total_return),
+        ("return per year", "{:.2%}", own.cagr, held.cagr),
+        ("volatility per year", "{:.1%}", own.volatility_annual, held.volatility_annual),
+        ("Sharpe ratio", "{:.2f}", own.sharpe_annual, held.sharpe_annual),
+        ("largest drawdown", "{:.1%}", own.max_drawdown, held.max_drawdown),
     ):
-        yield label, _text(strategy[name], form), _text(benchmark[name], form)
-    luck = metrics["luck"]
-    if luck["sharpe"]["low"] is not None:
-        yield "Sharpe ratio, 95% interval", f"{luck['sharpe']['low']:.2f} to {luck['sharpe']['high']:.2f}", ""
+        yield label, _text(value, form), _text(beside, form)
+    luck, orders = metrics.luck, metrics.orders
+    if luck.sharpe.low is not None:
+        yield "Sharpe ratio, 95% interval", f"{luck.sharpe.low:.2f} to {luck.sharpe.high:.2f}", ""
         yield (
-            f"probability it is real ({luck['tries']} tries)",
-            _text(luck["deflated"]["probability"], "{:.2f}"),
+            f"probability it is real ({luck.tries} tries)",
+            _text(luck.deflated.probability, "{:.2f}"),
             "",
         )
-    orders = metrics["orders"]
-    yield "trades closed", str(strategy["trades"]), ""
-    refused = orders["margin"] + orders["rejected"]
-    yield "orders filled (refused)", f"{orders['filled'] + orders['partial']:.0f} ({refused:.0f})", ""
-    yield "fees + slippage paid", f"{orders['fees_paid'] + orders['slippage_paid']:,.2f}", ""
+    yield "trades closed", str(own.trades), ""
+    refused = orders.margin + orders.rejected
+    yield "orders filled (refused)", f"{orders.filled + orders.partial:.0f} ({refused:.0f})", ""
+    yield "fees + slippage paid", f"{orders.fees_paid + orders.slippage_paid:,.2f}", ""
 
 
 def _text(value: float | None, form: str) -> str:

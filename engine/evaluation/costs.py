@@ -6,14 +6,14 @@ Every row of the grid is the same forecasts and policy through the same Cerebro 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.account import return_metrics, strategy_metrics
-from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.metrics.account import strategy_metrics, traded_value
+from engine.evaluation.metrics.door import Record, named
 from engine.evaluation.policies import Simulator
 from engine.simulation.cerebro import simulate
 from forewalk.sessions import bars_per_year
@@ -27,7 +27,71 @@ VOLUME_SHARES = (0.01, 0.05)
 MOST_RUNS = 12
 PRECISION_BPS = 0.1
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True)
+class AccountAtCosts(Record):
+    """What came out of the strategy at other costs.
+
+    Attributes:
+        fee_bps, slippage_bps: basis points of each fill.
+        delay_bars: by which every decision is later.
+        borrow_bps_per_year: of the value of short positions.
+        total_return, cagr, max_drawdown: fractions.
+        sharpe_annual: Sharpe ratio per year.
+        turnover_per_year: value of all fills over the mean account value.
+    """
+
+    fee_bps: float
+    slippage_bps: float
+    delay_bars: int
+    borrow_bps_per_year: float
+    total_return: float | None
+    cagr: float | None
+    sharpe_annual: float | None = field(metadata=named("sharpe"))
+    max_drawdown: float | None
+    turnover_per_year: float | None
+
+
+@dataclass(frozen=True)
+class BreakEven(Record):
+    """The cost per fill at which the strategy earns nothing.
+
+    Attributes:
+        cost_bps: basis points of each fill, to a tenth; None where the strategy does not pay even for free.
+        first_order_bps: the profit without costs over the value traded.
+        runs: simulations that it took.
+    """
+
+    cost_bps: float | None = field(metadata=named("bps"))
+    first_order_bps: float | None
+    runs: int
+
+
+@dataclass(frozen=True)
+class Capacity(Record):
+    """How large the account could have been if no fill took more than a share of its bar's volume.
+
+    Attributes:
+        volume_share: that share.
+        money: account that the 5 % tightest fills allow; median_money: what half of them do.
+        fills: on bars with volume.
+    """
+
+    volume_share: float
+    money: float | None
+    median_money: float | None
+    fills: int
+
+
+@dataclass(frozen=True)
+class RealityMetrics(Record):
+    """What reality would charge: a grid of fees and slippage, a late order, borrowed shares, break-even, capacity."""
+
+    grid: tuple[AccountAtCosts, ...]
+    delay: AccountAtCosts
+    borrow: tuple[AccountAtCosts, ...]
+    break_even: BreakEven
+    capacity: tuple[Capacity, ...]
 
 
 def cost_grid(
@@ -37,26 +101,22 @@ def cost_grid(
     fees_bps: Sequence[float] = FEES_BPS,
     slippages_bps: Sequence[float] = SLIPPAGES_BPS,
     run: Simulator = simulate,
-) -> list[Row]:
-    """Return one row per fee and slippage: what came out of the strategy at these costs per fill.
-
-    Each row has fee_bps, slippage_bps, delay_bars (0), borrow_bps_per_year (0), total_return, cagr, sharpe,
-    max_drawdown and turnover_per_year; None where undefined.
-    """
+) -> tuple[AccountAtCosts, ...]:
+    """Return one entry per fee and slippage, the slippage fastest."""
     rows = []
     for fee in fees_bps:
         for slippage in slippages_bps:
             changed = with_costs(settings, fee, slippage)
-            rows.append(_row(changed, bars, run(bars, forecasts, changed)))
-    return rows
+            rows.append(_at_costs(changed, bars, run(bars, forecasts, changed)))
+    return tuple(rows)
 
 
 def delay_row(
     bars: Bars, forecasts: Forecasts, settings: Settings, delay_bars: int = 1, run: Simulator = simulate
-) -> Row:
-    """Return the row of the run's own costs with every decision `delay_bars` later."""
+) -> AccountAtCosts:
+    """Return what comes out at the run's own costs with every decision `delay_bars` later."""
     result = run(bars, delayed(forecasts, delay_bars), settings)
-    return {**_row(settings, bars, result), "delay_bars": delay_bars}
+    return replace(_at_costs(settings, bars, result), delay_bars=delay_bars)
 
 
 def borrow_rows(
@@ -64,8 +124,8 @@ def borrow_rows(
     result: SimulationResult,
     settings: Settings,
     rates_bps_per_year: Sequence[float] = BORROW_BPS_PER_YEAR,
-) -> list[Row]:
-    """Return the rows of a finished run with short positions charged; the trades stay as they were."""
+) -> tuple[AccountAtCosts, ...]:
+    """Return what comes out of a finished run with short positions charged; the trades stay as they were."""
     exposure = short_exposure(bars, result)
     year = bars_per_year(bars.calendar, bars.interval)
     rows = []
@@ -73,9 +133,9 @@ def borrow_rows(
         equity = result.equity.assign(
             equity=result.equity["equity"].to_numpy() - np.cumsum(exposure) * rate * 1e-4 / year
         )
-        row = _row(settings, bars, replace(result, equity=equity))
-        rows.append({**row, "borrow_bps_per_year": rate})
-    return rows
+        row = _at_costs(settings, bars, replace(result, equity=equity))
+        rows.append(replace(row, borrow_bps_per_year=rate))
+    return tuple(rows)
 
 
 def delayed(forecasts: Forecasts, bars: int = 1) -> Forecasts:
@@ -106,15 +166,11 @@ def break_even(
     settings: Settings,
     against: Literal["cash", "benchmark"] = "cash",
     run: Simulator = simulate,
-) -> dict[str, Any]:
+) -> BreakEven:
     """Return the cost per fill, in basis points of its value, at which the strategy earns nothing.
 
     Args:
         against: "cash" (a total return of zero) or "benchmark" (that of buying and holding at the same cost).
-
-    Returns:
-        `bps` to a tenth, None where the strategy does not pay even for free; `first_order_bps`, the profit
-        without costs over the value traded; `runs` that it took.
     """
 
     def profit(cost_bps: float) -> tuple[float, SimulationResult]:
@@ -124,9 +180,9 @@ def break_even(
         return float(result.equity["equity"].iloc[-1]) - base, result
 
     free, result = profit(0.0)
-    traded = _traded_value(result.orders)
+    traded = traded_value(result.orders)
     if free <= 0 or traded <= 0:
-        return {"bps": None, "first_order_bps": None, "runs": 1}
+        return BreakEven(None, None, 1)
     first_order = free / traded * 1e4
     low, high, runs = 0.0, first_order, 1
     gain_low, gain_high = free, profit(high)[0]
@@ -140,12 +196,12 @@ def break_even(
             low, gain_low = guess, gain
         else:
             high, gain_high = guess, gain
-    return {"bps": round((low + high) / 2, 2), "first_order_bps": first_order, "runs": runs + 1}
+    return BreakEven(round((low + high) / 2, 2), first_order, runs + 1)
 
 
 def capacity(
     bars: Bars, result: SimulationResult, volume_shares: Sequence[float] = VOLUME_SHARES
-) -> list[Row]:
+) -> tuple[Capacity, ...]:
     """Return how large the account could have been if no fill took more than a share of its bar's volume.
 
     Each fill allows the account of its own moment times (share x volume of the bar) / quantity; `money` is
@@ -162,14 +218,8 @@ def capacity(
     rows = []
     for share in volume_shares:
         tight, middle = (np.quantile(allowed, [0.05, 0.5]) * share) if allowed else (np.nan, np.nan)
-        rows.append(
-            dict(
-                json_ready(
-                    {"volume_share": share, "money": tight, "median_money": middle, "fills": len(allowed)}
-                )
-            )
-        )
-    return rows
+        rows.append(Capacity(share, tight, middle, len(allowed)))
+    return tuple(rows)
 
 
 def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Settings:
@@ -178,19 +228,20 @@ def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Setti
     return settings.model_copy(update={"execution": execution})
 
 
-def _row(settings: Settings, bars: Bars, result: SimulationResult) -> Row:
+def _at_costs(settings: Settings, bars: Bars, result: SimulationResult) -> AccountAtCosts:
     year = bars_per_year(bars.calendar, bars.interval)
-    times = pd.DatetimeIndex(result.equity["time"])
-    account = return_metrics(result.equity["equity"].to_numpy(dtype=np.float64), times, year)
-    whole = strategy_metrics(result.equity, result.trades, result.orders, result.counts, year)["strategy"]
-    return {
-        "fee_bps": settings.execution.fee_bps,
-        "slippage_bps": settings.execution.slippage_bps,
-        "delay_bars": 0,
-        "borrow_bps_per_year": 0.0,
-        **{name: account[name] for name in ("total_return", "cagr", "sharpe", "max_drawdown")},
-        "turnover_per_year": whole["turnover_per_year"],
-    }
+    account = strategy_metrics(result.equity, result.trades, result.orders, result.counts, year).strategy
+    return AccountAtCosts(
+        fee_bps=settings.execution.fee_bps,
+        slippage_bps=settings.execution.slippage_bps,
+        delay_bars=0,
+        borrow_bps_per_year=0.0,
+        total_return=account.total_return,
+        cagr=account.cagr,
+        sharpe_annual=account.sharpe_annual,
+        max_drawdown=account.max_drawdown,
+        turnover_per_year=account.turnover_per_year,
+    )
 
 
 def _fills(bars: Bars, orders: pd.DataFrame) -> Iterable[tuple[int, int, float]]:
@@ -201,8 +252,3 @@ def _fills(bars: Bars, orders: pd.DataFrame) -> Iterable[tuple[int, int, float]]
     quantities = signs * filled["filled_quantity"].to_numpy(dtype=np.float64)
     for row, symbol, quantity in zip(rows.tolist(), filled["symbol"], quantities.tolist(), strict=True):
         yield row, bars.symbols.index(symbol), quantity
-
-
-def _traded_value(orders: pd.DataFrame) -> float:
-    value = orders["fill_price"].astype(float) * orders["filled_quantity"].astype(float)
-    return float(np.nansum(np.abs(value.to_numpy())))

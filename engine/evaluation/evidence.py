@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.baselines import run_baselines
-from engine.evaluation.comparison import compare_forecasters, seed_timelines, spread_over_seeds
-from engine.evaluation.costs import borrow_rows, break_even, capacity, cost_grid, delay_row
-from engine.evaluation.metrics.account import return_metrics, strategy_metrics
-from engine.evaluation.metrics.bootstrap import bootstrap_account
-from engine.evaluation.metrics.forecast import forecast_metrics
+from engine.evaluation.comparison import compare_forecasters
+from engine.evaluation.costs import RealityMetrics, borrow_rows, break_even, capacity, cost_grid, delay_row
+from engine.evaluation.metrics.account import AccountMetrics, OrderMetrics, return_metrics, strategy_metrics
+from engine.evaluation.metrics.bootstrap import AccountBootstrap, bootstrap_account
+from engine.evaluation.metrics.forecast import ForecastMetrics, forecast_metrics
 from engine.evaluation.metrics.garch import garch_variance
-from engine.evaluation.metrics.luck import luck_metrics
-from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.metrics.luck import LuckMetrics, luck_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
-from engine.evaluation.subject import Evidence, Metrics, Subject
+from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
+from engine.evaluation.subject import Evidence, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import distinct_trials, effective_trials
 from engine.runs.trial import Trial, make_trial
 from engine.simulation.cerebro import simulate
@@ -44,44 +44,47 @@ def gather_evidence(
     baselines = _baselines(subject, progress)
     progress("evaluation", 0, 1)
     garch = _garch(subject) if settings.evaluation.garch else None
-    metrics = {
-        "forecast": _forecast(subject, subject.forecasts, garch),
-        **_account(subject, subject.simulation),
-        "orders": subject.simulation.counts,
-        "universe": universe_metrics(subject.bars, subject.forecasts, settings),
-        "baselines": compare_forecasters(
-            subject.forecasts, baselines, subject.actual, name=settings.model.cell
-        ),
-        "seeds": _seeds(subject, simulator),
-    }
+    forecast = _forecast(subject, subject.forecasts, garch)
+    account = _account(subject, subject.simulation)
+    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.cell)
+    seeds = _seeds(subject, simulator)
     progress("luck and costs", 0, 1)
     policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, simulator)
     times = pd.DatetimeIndex(subject.simulation.equity["time"])
-    metrics["policies"] = {
-        name: return_metrics(curve, times, subject.year) for name, curve in policies.items()
-    }
-    metrics["reality"] = _reality(subject, simulator) if settings.evaluation.costs else None
-    luck, sharpes = _luck(subject, tried)
-    metrics["luck"] = luck
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
-    return Evidence(dict(json_ready(metrics)), policies, bootstrap, sharpes)
+    reality = _reality(subject, simulator) if settings.evaluation.costs else None
+    luck, sharpes = _luck(subject, bootstrap, tried)
+    metrics = Metrics(
+        forecast=forecast,
+        strategy=account.strategy,
+        benchmark=account.benchmark,
+        costs=account.costs,
+        orders=OrderMetrics.of(subject.simulation.counts),
+        universe=universe_metrics(subject.bars, subject.forecasts, settings),
+        baselines=compared,
+        seeds=seeds,
+        policies={name: return_metrics(curve, times, subject.year) for name, curve in policies.items()},
+        reality=reality,
+        luck=luck,
+    )
+    return Evidence(metrics, policies, bootstrap, sharpes)
 
 
-def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Metrics:
+def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> UniverseMetrics:
     """Return how many symbols were loaded and traded, over which span, and how many lasted to the end."""
     traded = np.isfinite(forecasts.mean).any(axis=0)
     lasting = int((bars.present[-1] & traded).sum())
-    return {
-        "symbols": len(bars.symbols),
-        "forecast_symbols": int(traded.sum()),
-        "still_there_at_the_end": lasting,
-        "first_bar": bars.timestamps[0].isoformat(),
-        "first_test_bar": forecasts.timestamps[0].isoformat(),
-        "last_bar": bars.timestamps[-1].isoformat(),
-        "source": settings.data.source,
-        "survivorship_bias": bool(traded.any()) and lasting == int(traded.sum()),
-    }
+    return UniverseMetrics(
+        symbols=len(bars.symbols),
+        forecast_symbols=int(traded.sum()),
+        still_there_at_the_end=lasting,
+        first_bar=bars.timestamps[0].isoformat(),
+        first_test_bar=forecasts.timestamps[0].isoformat(),
+        last_bar=bars.timestamps[-1].isoformat(),
+        source=settings.data.source,
+        survivorship_bias=bool(traded.any()) and lasting == int(traded.sum()),
+    )
 
 
 def _baselines(subject: Subject, progress: Progress) -> dict[str, Forecasts]:
@@ -108,41 +111,42 @@ def _garch(subject: Subject) -> FloatArray:
     return result
 
 
-def _forecast(subject: Subject, forecasts: Forecasts, garch: FloatArray | None = None) -> Metrics:
+def _forecast(subject: Subject, forecasts: Forecasts, garch: FloatArray | None = None) -> ForecastMetrics:
     close = subject.bars.close[len(subject.bars) - len(forecasts) :]
     return forecast_metrics(forecasts, subject.actual, close, subject.returns, garch)
 
 
-def _account(subject: Subject, simulation: SimulationResult) -> Metrics:
+def _account(subject: Subject, simulation: SimulationResult) -> AccountMetrics:
     tables = (simulation.equity, simulation.trades, simulation.orders, simulation.counts)
     return strategy_metrics(*tables, subject.year)
 
 
-def _seeds(subject: Subject, simulator: Simulator) -> Metrics | None:
+def _seeds(subject: Subject, simulator: Simulator) -> SeedSpread | None:
     """Mean and standard deviation over the seeds of what each would have forecast and earned alone."""
     alone = []
     for timeline in seed_timelines(subject.timeline):
         forecasts = timeline.forecasts(subject.panel, subject.labels.horizon_bars)
         account = _account(subject, simulator(subject.bars, forecasts, subject.settings))
-        overall = _forecast(subject, forecasts)["overall"]
-        alone.append({"forecast": overall, "strategy": account["strategy"]})
+        alone.append(SeedMetrics(_forecast(subject, forecasts).overall, account.strategy))
     return spread_over_seeds(alone) if len(alone) > 1 else None
 
 
-def _reality(subject: Subject, simulator: Simulator) -> Metrics:
+def _reality(subject: Subject, simulator: Simulator) -> RealityMetrics:
     bars, forecasts, settings = subject.bars, subject.forecasts, subject.settings
     some: dict[str, Any] = FEW_COSTS if _slow(subject) and simulator is simulate else {}
-    return {
-        "grid": cost_grid(bars, forecasts, settings, run=simulator, **some),
-        "delay": delay_row(bars, forecasts, settings, run=simulator),
-        "borrow": borrow_rows(bars, subject.simulation, settings),
-        "break_even": break_even(bars, forecasts, settings, run=simulator),
-        "capacity": capacity(bars, subject.simulation),
-    }
+    return RealityMetrics(
+        grid=cost_grid(bars, forecasts, settings, run=simulator, **some),
+        delay=delay_row(bars, forecasts, settings, run=simulator),
+        borrow=borrow_rows(bars, subject.simulation, settings),
+        break_even=break_even(bars, forecasts, settings, run=simulator),
+        capacity=capacity(bars, subject.simulation),
+    )
 
 
-def _luck(subject: Subject, tried: Sequence[Trial]) -> tuple[Metrics, FloatArray]:
-    """Intervals of this account and its discount for all the tries; also their annual Sharpe ratios."""
+def _luck(
+    subject: Subject, account: AccountBootstrap, tried: Sequence[Trial]
+) -> tuple[LuckMetrics, FloatArray]:
+    """Discount this account for all the tries; also their annual Sharpe ratios."""
     returns = subject.account
     settings, sources = subject.settings, subject.plugins
     own = make_trial("backtest", settings.name, subject.bars, settings, returns, plugins=hashes(sources))
@@ -150,13 +154,14 @@ def _luck(subject: Subject, tried: Sequence[Trial]) -> tuple[Metrics, FloatArray
     alike = [trial for trial in everyone if (trial.first_row, trial.bars) == (own.first_row, own.bars)]
     metrics = luck_metrics(
         returns,
+        account,
         subject.year,
         subject.settings.seed,
         trial_returns=np.column_stack([trial.returns.astype(np.float64) for trial in alike]),
         trials=effective_trials(everyone),
+        tries=len(everyone),
         repetitions=subject.settings.evaluation.bootstrap_repetitions,
     )
-    metrics["tries"] = len(everyone)
     annual = np.array([trial.sharpe_per_bar for trial in everyone]) * np.sqrt(subject.year)
     return metrics, annual
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from engine.evaluation.comparison import BaselineMetrics
+from engine.evaluation.costs import RealityMetrics
+from engine.evaluation.metrics.account import CostMetrics, OrderMetrics, ReturnMetrics, StrategyMetrics
 from engine.evaluation.metrics.bootstrap import AccountBootstrap
+from engine.evaluation.metrics.door import Record
+from engine.evaluation.metrics.forecast import ForecastMetrics
+from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.seeds import SeedSpread
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
 from forewalk.plugins.sources import Source
@@ -17,8 +23,6 @@ from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 from models.timeline import Timeline
-
-Metrics = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +59,61 @@ class Subject:
         return bars_per_year(self.bars.calendar, self.bars.interval)
 
 
+@dataclass(frozen=True)
+class UniverseMetrics(Record):
+    """How many symbols there were, over which span, and how many lasted to the end.
+
+    Attributes:
+        symbols: loaded. forecast_symbols: with at least one forecast. still_there_at_the_end: of those.
+        first_bar, first_test_bar, last_bar: closes, ISO 8601, UTC.
+        source: of the bars.
+        survivorship_bias: whether every symbol with a forecast lasted to the end.
+    """
+
+    symbols: int
+    forecast_symbols: int
+    still_there_at_the_end: int
+    first_bar: str
+    first_test_bar: str
+    last_bar: str
+    source: str
+    survivorship_bias: bool
+
+
+@dataclass(frozen=True)
+class Metrics(Record):
+    """Every number of a run; `metrics.json` is its `to_json`, and `Metrics.from_json` reads that again.
+
+    Attributes:
+        forecast: skill of the forecasts, beside naive ones.
+        strategy, benchmark: the account, and buying and holding the same symbols.
+        costs, orders, universe: what trading cost, what became of the orders, which symbols there were.
+        baselines: the network beside other forecasters.
+        seeds: the numbers over the seeds; None for one seed or a model without seeds.
+        policies: accounts of policies that need no model, by name.
+        reality: what other costs would change; None where that was switched off.
+        luck: how much may be luck. Only this depends on what was tried before.
+    """
+
+    forecast: ForecastMetrics
+    strategy: StrategyMetrics
+    benchmark: ReturnMetrics
+    costs: CostMetrics
+    orders: OrderMetrics
+    universe: UniverseMetrics
+    baselines: BaselineMetrics
+    seeds: SeedSpread | None
+    policies: Mapping[str, ReturnMetrics]
+    reality: RealityMetrics | None
+    luck: LuckMetrics
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """The judgement.
 
     Attributes:
-        metrics: JSON-able; keys forecast, strategy, benchmark, costs, orders, universe, baselines, policies,
-            reality, seeds, luck. Only `luck` depends on what was tried before.
+        metrics: every number.
         policies: account value of each policy that needs no model, [T] by name.
         bootstrap: what the account might as well have done.
         trial_sharpes: annual Sharpe ratio of every distinct try on these data, this one last.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from engine.evaluation.metrics.account import ReturnMetrics, StrategyMetrics
+from engine.evaluation.metrics.forecast import ForecastSkill
+from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.subject import Metrics
 from forewalk.settings.sections import Settings
 
 SIGNIFICANT_T = 2.0
@@ -14,89 +15,83 @@ SURVIVORSHIP = (
 )
 
 
-def verdict_sentence(metrics: Mapping[str, Any], settings: Settings) -> str:
+def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
     """Say whether the forecasts beat naive and whether the strategy beat buying and holding.
 
     Args:
-        metrics: key `forecast` as from `forecast_metrics`; keys `strategy` and `benchmark` as from
-            `strategy_metrics`, either of which may be missing when nothing was traded.
+        metrics: of the run.
         settings: names the horizon and the costs.
     """
-    overall = metrics["forecast"]["overall"]
+    overall = metrics.forecast.overall
     sentences = [
         _forecast_sentence(overall, settings),
         _rank_sentence(overall),
         _volatility_sentence(overall),
+        _strategy_sentence(metrics.strategy, metrics.benchmark, settings),
+        _luck_sentence(metrics.luck),
     ]
-    if metrics.get("strategy") and metrics.get("benchmark"):
-        sentences.append(_strategy_sentence(metrics["strategy"], metrics["benchmark"], settings))
-        sentences.append(_luck_sentence(metrics.get("luck")))
-    if metrics.get("universe", {}).get("survivorship_bias"):
+    if metrics.universe.survivorship_bias:
         sentences.append(SURVIVORSHIP)
     return " ".join(filter(None, sentences))
 
 
-def _luck_sentence(luck: Mapping[str, Any] | None) -> str:
-    if not luck or luck["sharpe"]["low"] is None or luck["deflated"]["probability"] is None:
+def _luck_sentence(luck: LuckMetrics) -> str:
+    sharpe, tries, probability = luck.sharpe, luck.tries, luck.deflated.probability
+    if sharpe.low is None or probability is None:
         return ""
-    sharpe, tries = luck["sharpe"], luck["tries"]
     after = "at the first try" if tries == 1 else f"after {tries:,} tries on these data"
     return (
-        f"Its Sharpe ratio of {sharpe['value']:.2f} has a 95% interval of {sharpe['low']:.2f} to "
-        f"{sharpe['high']:.2f}; {after} the probability that it is real and not luck is "
-        f"{luck['deflated']['probability']:.2f}."
+        f"Its Sharpe ratio of {sharpe.value:.2f} has a 95% interval of {sharpe.low:.2f} to "
+        f"{sharpe.high:.2f}; {after} the probability that it is real and not luck is {probability:.2f}."
     )
 
 
-def _rank_sentence(overall: Mapping[str, Any]) -> str:
-    ranks = overall.get("rank_ic")
-    if not ranks or ranks["t"] is None:
+def _rank_sentence(overall: ForecastSkill) -> str:
+    ranks = overall.rank_ic
+    if not ranks or ranks.t is None or ranks.mean is None:
         return ""
-    size = f"rank IC {ranks['mean']:.4f} per bar, t = {ranks['t']:.1f}"
-    if abs(ranks["t"]) < SIGNIFICANT_T:
+    size = f"rank IC {ranks.mean:.4f} per bar, t = {ranks.t:.1f}"
+    if abs(ranks.t) < SIGNIFICANT_T:
         return f"They do not rank the symbols better than chance ({size})."
-    return (
-        f"They rank the symbols {'slightly right' if ranks['mean'] > 0 else 'the wrong way round'} ({size})."
-    )
+    return f"They rank the symbols {'slightly right' if ranks.mean > 0 else 'the wrong way round'} ({size})."
 
 
-def _volatility_sentence(overall: Mapping[str, Any]) -> str:
-    variance = overall.get("variance")
+def _volatility_sentence(overall: ForecastSkill) -> str:
+    variance = overall.variance
     if not variance:
         return ""
-    verb = "beat" if variance["beats_ewma"] else "do not beat"
-    pair = f"QLIKE {variance['qlike']:.3f} against {variance['ewma_qlike']:.3f}"
+    verb = "beat" if variance.beats_ewma else "do not beat"
+    pair = f"QLIKE {variance.qlike:.3f} against {variance.ewma_qlike:.3f}"
     return f"As volatility forecasts they {verb} a RiskMetrics EWMA ({pair})."
 
 
-def _forecast_sentence(overall: Mapping[str, Any], settings: Settings) -> str:
-    skill, test = overall["returns"]["skill_mse"], overall["diebold_mariano"]
+def _forecast_sentence(overall: ForecastSkill, settings: Settings) -> str:
+    skill, p = overall.returns.skill_mse, overall.diebold_mariano.p_less
     if skill is None:
         return (
             "There is no out-of-sample forecast whose outcome is known, so nothing can be said about skill."
         )
     horizon = settings.label.horizon_bars
     naive = f"the naive forecast of no change over {horizon} bar{'s' if horizon > 1 else ''}"
-    p = test["p_less"]
     evidence = f"one-sided Diebold-Mariano {_p_value(p)}" if p is not None else "no test is possible"
     size = (
         f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}" if skill else "the same error"
     )
-    bars = f"{overall['bars']:,} bars out of sample"
-    if overall["beats_naive"]:
+    bars = f"{overall.bars:,} bars out of sample"
+    if overall.beats_naive:
         return f"The forecasts beat {naive}: {size} ({evidence}, {bars})."
     tail = "; that is within luck" if skill > 0 else ""
     return f"The forecasts do not beat {naive}: {size} ({evidence}, {bars}){tail}."
 
 
-def _strategy_sentence(strategy: Mapping[str, Any], benchmark: Mapping[str, Any], settings: Settings) -> str:
+def _strategy_sentence(strategy: StrategyMetrics, benchmark: ReturnMetrics, settings: Settings) -> str:
     costs = settings.execution.fee_bps + settings.execution.slippage_bps
-    held = f"buying and holding the same symbols returned {benchmark['total_return']:.1%}"
-    if not strategy["trades"] and not strategy["exposure"]:
+    held = f"buying and holding the same symbols returned {benchmark.total_return:.1%}"
+    if not strategy.trades and not strategy.mean_gross_exposure:
         return f"The strategy never traded; {held}."
-    verb = "beat" if strategy["total_return"] > benchmark["total_return"] else "did not beat"
+    verb = "beat" if strategy.total_return > benchmark.total_return else "did not beat"
     return (
-        f"The strategy {verb} buy-and-hold: it returned {strategy['total_return']:.1%} after costs of "
+        f"The strategy {verb} buy-and-hold: it returned {strategy.total_return:.1%} after costs of "
         f"{costs:g} basis points per fill, while {held}."
     )
 

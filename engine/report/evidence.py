@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from engine.evaluation.metrics.bootstrap import FAN_LEVELS
-from engine.evaluation.metrics.statistics import rank_ic
+from engine.evaluation.comparison import BaselineMetrics
+from engine.evaluation.costs import RealityMetrics
+from engine.evaluation.metrics.account import ReturnMetrics
+from engine.evaluation.metrics.bootstrap import FAN_LEVELS, Interval
+from engine.evaluation.metrics.calibration import ReliabilityCurve
+from engine.evaluation.metrics.forecast import ForecastSkill
+from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.metrics.statistics import DieboldMariano, rank_ic
+from engine.evaluation.metrics.volatility import VarianceSkill
+from engine.evaluation.seeds import SeedMetrics, SeedSpread
 from engine.evaluation.subject import Evidence
 from engine.report import tables
 from engine.report.charts import evidence as charts
+from engine.report.tables import PageTable
 from forewalk.types import FloatArray, Forecasts, SimulationResult
 
-Metrics = Mapping[str, Any]
 LABELS = {
     "zero": "no change",
     "drift": "drift",
@@ -31,6 +39,7 @@ LABELS = {
     "momentum": "sign of momentum",
     "shuffled": "same policy, shuffled forecasts",
 }
+MOST_MODELS = 40  # of the last ones, in one chart
 MONTHLY_SYMBOLS = 5  # fewer than this and a correlation across symbols says nothing
 
 
@@ -41,184 +50,188 @@ def evidence_context(
     metrics = evidence.metrics
     monthly, monthly_aid = _monthly(forecasts, actual)
     return {
-        "forecasters": forecaster_table(metrics["baselines"], own),
-        "skill_by_baseline": Markup(_skill_by_baseline(metrics["baselines"])),
-        "skill_by_model": Markup(_skill_by_model(metrics["forecast"]["per_model"])),
-        "calibration": Markup(_calibration(metrics["forecast"]["reliability"])),
+        "forecasters": forecaster_table(metrics.baselines, own),
+        "skill_by_baseline": Markup(_skill_by_baseline(metrics.baselines)),
+        "skill_by_model": Markup(_skill_by_model(metrics.forecast.per_model)),
+        "calibration": Markup(_calibration(metrics.forecast.reliability)),
         "monthly": Markup(monthly),
         "monthly_aid": monthly_aid,
-        "luck": luck_table(metrics["luck"]),
+        "luck": luck_table(metrics.luck),
         "fan": Markup(_fan(evidence, simulation)),
         "tries": Markup(_tries(evidence)),
-        "policies": policy_table(metrics["strategy"], metrics["policies"]),
-        "costs": Markup(_costs(metrics["reality"])),
-        "reality": reality_table(metrics["reality"]),
-        "seeds": seed_table(metrics["seeds"]),
-        "volatility": volatility_table(metrics["forecast"]["overall"]["variance"]),
+        "policies": policy_table(metrics.strategy, metrics.policies),
+        "costs": Markup(_costs(metrics.reality)),
+        "reality": reality_table(metrics.reality),
+        "seeds": seed_table(metrics.seeds),
+        "volatility": volatility_table(metrics.forecast.overall.variance),
     }
 
 
-def forecaster_table(comparison: Metrics, own: str) -> tables.Table:
+def forecaster_table(comparison: BaselineMetrics, own: str) -> PageTable:
     """Every forecaster on the same cells, and whether the network's errors are smaller than its."""
     rows = []
-    for name, part in comparison["forecasters"].items():
-        against = comparison["against"].get(name)
-        rank = part["rank_ic"]
+    for name, score in comparison.forecasters.items():
+        against, rank = comparison.against.get(name), score.rank_ic
         rows.append(
             (
                 LABELS.get(name, name) + (" (this run)" if name == own else ""),
-                tables.small(part["rmse"]),
-                tables.percent(part["skill_mse"], 3),
-                tables.percent(part["accuracy"]),
-                tables.number(part["mcc"], 4),
-                f"{rank['mean']:.4f} ({tables.number(rank['t'], 1)})" if rank else tables.NOTHING,
-                tables.number(against["diebold_mariano"]["p_less"], 3) if against else "",
+                tables.small(score.rmse),
+                tables.percent(score.skill_mse, 3),
+                tables.percent(score.accuracy),
+                tables.number(score.mcc, 4),
+                f"{rank.mean:.4f} ({tables.number(rank.t, 1)})" if rank else tables.NOTHING,
+                tables.number(against.diebold_mariano.p_less, 3) if against else "",
             )
         )
     columns = ("Forecaster", "RMSE", "Skill", "Direction", "MCC", "Rank IC (t)", "p: this run is better")
-    return tables.Table(columns, tuple(rows))
+    return PageTable(columns, tuple(rows))
 
 
-def volatility_table(variance: Metrics | None) -> tables.Table:
+def volatility_table(variance: VarianceSkill | None) -> PageTable:
     """Losses of the volatility forecasts beside EWMA and GARCH; every pair on its own cells."""
     rows = []
     if variance:
-        test = variance["diebold_mariano"]["p_less"]
-        rows.append(("EWMA", *_losses(variance["qlike"], variance["ewma_qlike"], test)))
-        garch = variance.get("garch")
+        test = variance.diebold_mariano
+        rows.append(("EWMA", *_losses(variance.qlike, variance.ewma_qlike, test)))
+        garch = variance.garch
         if garch:
-            test = garch["diebold_mariano"]["p_less"]
-            rows.append(("GARCH(1,1)", *_losses(garch["own_qlike"], garch["qlike"], test)))
-    return tables.Table(("Against", "QLIKE, this run", "QLIKE, theirs", "p: this run is better"), tuple(rows))
+            rows.append(("GARCH(1,1)", *_losses(garch.own_qlike, garch.qlike, garch.diebold_mariano)))
+    return PageTable(("Against", "QLIKE, this run", "QLIKE, theirs", "p: this run is better"), tuple(rows))
 
 
-def luck_table(luck: Metrics) -> tables.Table:
+def luck_table(luck: LuckMetrics) -> PageTable:
     """Intervals, probabilities and what they are made of."""
-    deflated = luck["deflated"]
-    overfit = luck["pbo"]["probability"] if luck["pbo"] else None
-    ability = luck["spa"]["consistent"] if luck["spa"] else None
-    needed = luck["minimum_track_record_bars"]
-    rows = [
-        ("Sharpe ratio per year", _interval(luck["sharpe"], tables.number)),
-        ("Growth per year", _interval(luck["cagr"], tables.percent)),
-        ("Deepest drawdown", _interval(luck["max_drawdown"], tables.percent)),
-        ("Probability that the Sharpe ratio is above 0", tables.percent(luck["psr"])),
-        ("The same after all tries on these data", tables.percent(deflated["probability"])),
-        ("Tries on these data (independent ones)", f"{luck['tries']:,} ({deflated['trials']:.1f})"),
-        ("Best Sharpe ratio that luck would give", tables.number(deflated["threshold_annual"])),
+    deflated, needed = luck.deflated, luck.minimum_track_record_bars
+    overfit = luck.overfitting.probability if luck.overfitting else None
+    rows = (
+        ("Sharpe ratio per year", _interval(luck.sharpe, tables.number)),
+        ("Growth per year", _interval(luck.cagr, tables.percent)),
+        ("Deepest drawdown", _interval(luck.max_drawdown, tables.percent)),
+        ("Probability that the Sharpe ratio is above 0", tables.percent(luck.probabilistic_sharpe)),
+        ("The same after all tries on these data", tables.percent(deflated.probability)),
+        ("Tries on these data (independent ones)", f"{luck.tries:,} ({deflated.trials:.1f})"),
+        ("Best Sharpe ratio that luck would give", tables.number(deflated.threshold_annual)),
         ("Bars needed to be 95 % sure", "never" if needed is None else f"{math.ceil(needed):,}"),
         ("Probability that picking the best try was overfitting", tables.percent(overfit)),
-        ("Superior ability: p that the best try is luck", tables.number(ability, 3)),
-    ]
-    return tables.Table(("", "Value (95 % interval)"), tuple(rows), (0,))
+        (
+            "Superior ability: p that the best try is luck",
+            tables.number(luck.superior_ability.consistent, 3),
+        ),
+    )
+    return PageTable(("", "Value (95 % interval)"), rows, (0,))
 
 
-def policy_table(strategy: Metrics, policies: Metrics) -> tables.Table:
+def policy_table(strategy: ReturnMetrics, policies: Mapping[str, ReturnMetrics]) -> PageTable:
     """The account beside policies that need no model."""
     rows = [
         (
             label,
-            tables.percent(part["total_return"]),
-            tables.number(part["sharpe"]),
-            tables.percent(part["max_drawdown"]),
+            tables.percent(part.total_return),
+            tables.number(part.sharpe_annual),
+            tables.percent(part.max_drawdown),
         )
         for label, part in (("this run", strategy), *((LABELS.get(n, n), p) for n, p in policies.items()))
     ]
-    return tables.Table(("Policy", "Total return", "Sharpe ratio", "Deepest drawdown"), tuple(rows), (0,))
+    return PageTable(("Policy", "Total return", "Sharpe ratio", "Deepest drawdown"), tuple(rows), (0,))
 
 
-def reality_table(reality: Metrics | None) -> tables.Table:
+def reality_table(reality: RealityMetrics | None) -> PageTable:
     """What a late order, borrowed shares and more money would change."""
     if not reality:
-        return tables.Table(("", "Value"), ())
-    delay, even = reality["delay"], reality["break_even"]["bps"]
+        return PageTable(("", "Value"), ())
+    delay, even = reality.delay, reality.break_even.cost_bps
     rows = [
         ("Cost per fill at which nothing is earned", "none" if even is None else f"{even:.1f} bp"),
-        ("Sharpe ratio when every order is one bar late", tables.number(delay["sharpe"])),
-        ("Total return when every order is one bar late", tables.percent(delay["total_return"])),
+        ("Sharpe ratio when every order is one bar late", tables.number(delay.sharpe_annual)),
+        ("Total return when every order is one bar late", tables.percent(delay.total_return)),
     ]
-    for row in reality["borrow"]:
-        rate = f"{row['borrow_bps_per_year']:g} bp a year"
-        rows.append((f"Sharpe ratio when short positions cost {rate}", tables.number(row["sharpe"])))
-    for row in reality["capacity"]:
-        share = f"{row['volume_share']:.0%}"
-        rows.append((f"Largest account within {share} of each bar's volume", tables.number(row["money"], 0)))
-    return tables.Table(("", "Value"), tuple(rows), (0,))
+    for row in reality.borrow:
+        rate = f"{row.borrow_bps_per_year:g} bp a year"
+        rows.append((f"Sharpe ratio when short positions cost {rate}", tables.number(row.sharpe_annual)))
+    for limit in reality.capacity:
+        share = f"{limit.volume_share:.0%}"
+        rows.append((f"Largest account within {share} of each bar's volume", tables.number(limit.money, 0)))
+    return PageTable(("", "Value"), tuple(rows), (0,))
 
 
-def seed_table(seeds: Metrics | None) -> tables.Table:
+def seed_table(seeds: SeedSpread | None) -> PageTable:
     """Mean and spread over the seeds, each forecasting and trading alone."""
+    columns = ("", "Mean", "Std over seeds")
     if not seeds:
-        return tables.Table(("", "Mean", "Std over seeds"), ())
-    wanted = (
-        ("Forecast skill", ("forecast", "returns", "skill_mse"), lambda v: tables.percent(v, 3)),
-        ("Direction right", ("forecast", "direction", "accuracy"), tables.percent),
-        ("Rank IC", ("forecast", "rank_ic", "mean"), lambda v: tables.number(v, 4)),
-        ("Volatility QLIKE", ("forecast", "variance", "qlike"), lambda v: tables.number(v, 4)),
-        ("Sharpe ratio", ("strategy", "sharpe"), tables.number),
-        ("Total return", ("strategy", "total_return"), tables.percent),
+        return PageTable(columns, ())
+    wanted: tuple[tuple[str, Callable[[SeedMetrics], object], Callable[[float | None], str]], ...] = (
+        ("Forecast skill", lambda seed: seed.forecast.returns.skill_mse, lambda v: tables.percent(v, 3)),
+        ("Direction right", lambda seed: seed.forecast.direction.accuracy, tables.percent),
+        (
+            "Rank IC",
+            lambda seed: seed.forecast.rank_ic and seed.forecast.rank_ic.mean,
+            lambda v: tables.number(v, 4),
+        ),
+        (
+            "Volatility QLIKE",
+            lambda seed: seed.forecast.variance and seed.forecast.variance.qlike,
+            lambda v: tables.number(v, 4),
+        ),
+        ("Sharpe ratio", lambda seed: seed.strategy.sharpe_annual, tables.number),
+        ("Total return", lambda seed: seed.strategy.total_return, tables.percent),
     )
-    rows = []
-    for label, path, show in wanted:
-        found: Any = seeds
-        for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if found:
-            rows.append((label, show(found["mean"]), show(found["std"])))
-    return tables.Table(("", "Mean", "Std over seeds"), tuple(rows))
+    found = ((label, seeds.of(which), show) for label, which, show in wanted)
+    rows = [(label, show(spread.mean), show(spread.std)) for label, spread, show in found if spread]
+    return PageTable(columns, tuple(rows))
 
 
-def _losses(own: float, other: float, p: float | None) -> tuple[str, str, str]:
-    return tables.number(own, 4), tables.number(other, 4), tables.number(p, 3)
+def _losses(own: float | None, other: float | None, test: DieboldMariano) -> tuple[str, str, str]:
+    return tables.number(own, 4), tables.number(other, 4), tables.number(test.p_less, 3)
 
 
-def _interval(part: Metrics, show: Any) -> str:
-    if part["low"] is None:
-        return str(show(part["value"]))
-    return f"{show(part['value'])} ({show(part['low'])} to {show(part['high'])})"
+def _interval(part: Interval, show: Callable[[float | None], str]) -> str:
+    if part.low is None:
+        return show(part.value)
+    return f"{show(part.value)} ({show(part.low)} to {show(part.high)})"
 
 
-def _with_range(loss: float, base: float, test: Metrics) -> tuple[float, float, float]:
+def _with_range(loss: float, base: float | None, test: DieboldMariano) -> tuple[float, float, float]:
     """Skill 1 - loss / base with the 95 % range that the test's own standard error gives it."""
-    skill = 1.0 - loss / base if base else math.nan
-    statistic, difference = test["statistic"], test["mean_difference"]
-    if not statistic or difference is None or not base:
+    if not base:
+        return math.nan, math.nan, math.nan
+    skill = 1.0 - loss / base
+    if not test.statistic or test.mean_difference is None:
         return skill, skill, skill
-    reach = 1.96 * abs(difference / statistic) / base
+    reach = 1.96 * abs(test.mean_difference / test.statistic) / base
     return skill, skill - reach, skill + reach
 
 
-def _skill_by_baseline(comparison: Metrics) -> str:
-    everyone, own = comparison["forecasters"], next(iter(comparison["forecasters"].values()))
-    names = [name for name in comparison["against"] if everyone[name]["mse"] is not None]
-    ranges = [
-        _with_range(own["mse"], everyone[name]["mse"], comparison["against"][name]["diebold_mariano"])
-        for name in names
-    ]
-    values = np.array(ranges, dtype=np.float64).reshape(-1, 3)
-    labels = [LABELS.get(name, name) for name in names]
-    skill, low, high = values.T
-    return charts.skill_chart(labels, skill, low, high, "squared error smaller than that of ...")
+def _skill_by_baseline(comparison: BaselineMetrics) -> str:
+    own = next(iter(comparison.forecasters.values())).mse
+    scores = comparison.forecasters
+    ranges = {
+        LABELS.get(name, name): _with_range(own, scores[name].mse, against.diebold_mariano)
+        for name, against in comparison.against.items()
+        if own is not None and scores[name].mse is not None
+    }
+    return _skill_chart(ranges, "squared error smaller than that of ...")
 
 
-def _skill_by_model(per_model: Metrics) -> str:
-    parts = {name: part for name, part in per_model.items() if part["returns"]["mse"] is not None}
-    ranges = [
-        _with_range(part["returns"]["mse"], part["returns"]["naive_mse"], part["diebold_mariano"])
-        for part in parts.values()
-    ]
-    values = np.array(ranges[-40:], dtype=np.float64).reshape(-1, 3)
-    skill, low, high = values.T
-    names = list(parts)[-40:]
-    return charts.skill_chart(names, skill, low, high, "squared error smaller than that of no change")
+def _skill_by_model(per_model: Mapping[str, ForecastSkill]) -> str:
+    ranges = {
+        name: _with_range(part.returns.mse, part.returns.naive_mse, part.diebold_mariano)
+        for name, part in per_model.items()
+        if part.returns.mse is not None
+    }
+    last = dict(list(ranges.items())[-MOST_MODELS:])
+    return _skill_chart(last, "squared error smaller than that of no change")
 
 
-def _calibration(reliability: Metrics | None) -> str:
-    bins = reliability["bins"] if reliability else []
-    columns = [
-        np.array([row[key] for row in bins], dtype=np.float64) for key in ("mean_p_up", "share_up", "n")
-    ]
-    return charts.calibration_chart(*columns)
+def _skill_chart(ranges: Mapping[str, tuple[float, float, float]], what: str) -> str:
+    skill, low, high = np.array(list(ranges.values()), dtype=np.float64).reshape(-1, 3).T
+    return charts.skill_chart(list(ranges), skill, low, high, what)
+
+
+def _calibration(reliability: ReliabilityCurve | None) -> str:
+    bins = reliability.bins if reliability else ()
+    stated = np.array([one.mean_p_up for one in bins], dtype=np.float64)
+    came = np.array([one.share_up for one in bins], dtype=np.float64)
+    return charts.calibration_chart(stated, came, np.array([one.forecasts for one in bins], dtype=np.float64))
 
 
 def _monthly(forecasts: Forecasts, actual: FloatArray) -> tuple[str, str]:
@@ -250,17 +263,17 @@ def _fan(evidence: Evidence, simulation: SimulationResult) -> str:
 
 
 def _tries(evidence: Evidence) -> str:
-    own = evidence.metrics["strategy"]["sharpe"]
-    best = evidence.metrics["luck"]["deflated"]["threshold_annual"]
+    own = evidence.metrics.strategy.sharpe_annual
+    best = evidence.metrics.luck.deflated.threshold_annual
     return charts.trials_chart(evidence.trial_sharpes, own or 0.0, best or 0.0)
 
 
-def _costs(reality: Metrics | None) -> str:
-    rows = reality["grid"] if reality else []
-    fees = sorted({row["fee_bps"] for row in rows})
-    slips = sorted({row["slippage_bps"] for row in rows})
+def _costs(reality: RealityMetrics | None) -> str:
+    rows = reality.grid if reality else ()
+    fees = sorted({row.fee_bps for row in rows})
+    slips = sorted({row.slippage_bps for row in rows})
     grid = np.full((len(fees), len(slips)), np.nan)
     for row in rows:
-        if row["sharpe"] is not None:
-            grid[fees.index(row["fee_bps"]), slips.index(row["slippage_bps"])] = row["sharpe"]
+        if row.sharpe_annual is not None:
+            grid[fees.index(row.fee_bps), slips.index(row.slippage_bps)] = row.sharpe_annual
     return charts.cost_chart([f"{f:g} bp fee" for f in fees], [f"{s:g} bp slippage" for s in slips], grid)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-Metrics = Mapping[str, Any]
-Row = tuple[str, ...]
+import pandas as pd
+
+from engine.evaluation.metrics.account import CostMetrics, OrderMetrics, ReturnMetrics, StrategyMetrics
+from engine.evaluation.metrics.forecast import Errors, ForecastSkill
+from engine.evaluation.metrics.volatility import VarianceSkill
+from forewalk.data.quality import Finding
+
+Cells = tuple[str, ...]  # the text of one line of a table
 MAX_ROWS = 30
 NOTHING = "–"  # noqa: RUF001  an en dash reads as "no value"
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """One table of a page.
 
     Attributes:
@@ -23,8 +28,8 @@ class Table:
         more: what was left out, "" if nothing was.
     """
 
-    columns: Row
-    rows: tuple[Row, ...]
+    columns: Cells
+    rows: tuple[Cells, ...]
     text: tuple[int, ...] = ()
     more: str = ""
 
@@ -56,98 +61,87 @@ def bars_of(count: int) -> str:
     return f"{count:,} bar" if count == 1 else f"{count:,} bars"
 
 
-def capped(columns: Row, rows: Sequence[Row], what: str, text: tuple[int, ...] = ()) -> Table:
+def capped(columns: Cells, rows: Sequence[Cells], what: str, text: tuple[int, ...] = ()) -> PageTable:
     """Return a table of at most 30 rows that says how many more there are and where to find them."""
     left = len(rows) - MAX_ROWS
     more = f"and {left:,} more {what}; all of them are in the run folder's files" if left > 0 else ""
-    return Table(columns, tuple(rows[:MAX_ROWS]), text, more)
+    return PageTable(columns, tuple(rows[:MAX_ROWS]), text, more)
 
 
-def error_table(overall: Metrics) -> Table:
+def error_table(overall: ForecastSkill) -> PageTable:
     """Forecast errors in return and price units and direction accuracy, each beside its naive forecast."""
-    rows: list[Row] = []
-    for unit, label in (("returns", "return"), ("prices", "price")):
-        block = overall[unit]
-        for name in ("mae", "rmse", "mse"):
-            own, naive = small(block[name]), small(block[f"naive_{name}"])
-            rows.append((f"{name.upper()}, {label}", own, naive, percent(block[f"skill_{name}"], 2)))
-    direction, brier = overall["direction"], overall["brier"]
-    accuracy = percent(direction["accuracy"])
-    rows.append(
-        (
-            "Direction right; beside always the more frequent one",
-            accuracy,
-            percent(direction["base_rate"]),
-            "",
-        )
-    )
-    rows.append(
-        (
-            "Direction right; beside repeating the last bar's",
-            accuracy,
-            percent(direction["persistence_accuracy"]),
-            "",
-        )
-    )
-    rows.append(
+    direction, brier, variance = overall.direction, overall.brier, overall.variance
+    accuracy = percent(direction.accuracy)
+    frequent, last = percent(direction.base_rate), percent(direction.persistence_accuracy)
+    rows: list[Cells] = [
+        *_error_rows(overall.returns, "return"),
+        *_error_rows(overall.prices, "price"),
+        ("Direction right; beside always the more frequent one", accuracy, frequent, ""),
+        ("Direction right; beside repeating the last bar's", accuracy, last, ""),
         (
             "Brier score of p(up); beside a coin",
-            small(brier["score"]),
-            small(brier["coin"]),
-            percent(brier["skill"], 2),
-        )
-    )
-    variance = overall["variance"]
-    if variance:
-        rows.append(
-            (
-                "QLIKE of the variance; beside EWMA",
-                small(variance["qlike"]),
-                small(variance["ewma_qlike"]),
-                "",
-            )
-        )
-        skill = percent(variance["skill_mse"], 2)
-        rows.append(
-            ("MSE of the variance; beside EWMA", small(variance["mse"]), small(variance["ewma_mse"]), skill)
-        )
-    return Table(("Measure", "Forecast", "Naive", "Skill"), tuple(rows), (0,))
-
-
-def evidence_lines(overall: Metrics) -> tuple[str, ...]:
-    """Return the tests behind the error table as sentences."""
-    test, direction, coverage = overall["diebold_mariano"], overall["direction"], overall["coverage"]
-    lines = [
-        f"{overall['n']:,} forecasts on {overall['bars']:,} bars have a known outcome.",
-        f"Diebold-Mariano test that the squared error is below naive: statistic {number(test['statistic'])}, "
-        f"{p_value(test['p_less'])} (negative favours the forecast; {test['lag']} lags).",
-        f"Direction: exact 95 % interval {percent(direction['exact_low'])} to "
-        f"{percent(direction['exact_high'])}, "
-        f"with the symbols of a bar as one observation {percent(direction['clustered_low'])} to "
-        f"{percent(direction['clustered_high'])}; Matthews correlation {number(direction['mcc'], 3)}.",
+            small(brier.score),
+            small(brier.coin),
+            percent(brier.skill, 2),
+        ),
     ]
-    for name, label in (("ic", "Information coefficient"), ("rank_ic", "Rank information coefficient")):
-        ic = overall[name]
+    if variance:
+        pair = small(variance.qlike), small(variance.ewma_qlike)
+        rows.append(("QLIKE of the variance; beside EWMA", *pair, ""))
+        pair = small(variance.mse), small(variance.ewma_mse)
+        rows.append(("MSE of the variance; beside EWMA", *pair, percent(variance.skill_mse, 2)))
+    return PageTable(("Measure", "Forecast", "Naive", "Skill"), tuple(rows), (0,))
+
+
+def _error_rows(errors: Errors, unit: str) -> Iterable[Cells]:
+    for name, own, naive, skill in (
+        ("MAE", errors.mae, errors.naive_mae, errors.skill_mae),
+        ("RMSE", errors.rmse, errors.naive_rmse, errors.skill_rmse),
+        ("MSE", errors.mse, errors.naive_mse, errors.skill_mse),
+    ):
+        yield f"{name}, {unit}", small(own), small(naive), percent(skill, 2)
+
+
+def evidence_lines(overall: ForecastSkill) -> tuple[str, ...]:
+    """Return the tests behind the error table as sentences."""
+    test, direction, coverage = overall.diebold_mariano, overall.direction, overall.coverage
+    lines = [
+        f"{overall.forecasts:,} forecasts on {overall.bars:,} bars have a known outcome.",
+        f"Diebold-Mariano test that the squared error is below naive: statistic {number(test.statistic)}, "
+        f"{p_value(test.p_less)} (negative favours the forecast; {test.lag_bars} lags).",
+        f"Direction: exact 95 % interval {percent(direction.exact_low)} to {percent(direction.exact_high)}, "
+        f"with the symbols of a bar as one observation {percent(direction.clustered_low)} to "
+        f"{percent(direction.clustered_high)}; Matthews correlation {number(direction.mcc, 3)}.",
+    ]
+    for ic, label in (
+        (overall.ic, "Information coefficient"),
+        (overall.rank_ic, "Rank information coefficient"),
+    ):
         if ic:
             lines.append(
-                f"{label}: mean {number(ic['mean'], 4)}, ICIR {number(ic['icir'])}, "
-                f"t = {number(ic['t'])} over {ic['days']:,} bars."
+                f"{label}: mean {number(ic.mean, 4)}, ICIR {number(ic.icir)}, "
+                f"t = {number(ic.t)} over {ic.bars:,} bars."
             )
-    if overall["variance"]:
-        lines.append(_variance_line(overall["variance"]))
+    if overall.variance:
+        lines.append(_variance_line(overall.variance))
     shares = ", ".join(
-        f"{percent(coverage[level])} of outcomes in the {level} % band" for level in ("50", "80", "95")
+        f"{percent(share)} of outcomes in the {level} % band"
+        for level, share in (
+            (50, coverage.in_50_percent),
+            (80, coverage.in_80_percent),
+            (95, coverage.in_95_percent),
+        )
     )
     lines.append(f"Interval coverage: {shares}.")
     return tuple(lines)
 
 
-def _variance_line(variance: Metrics) -> str:
-    verdict = "beats" if variance["beats_ewma"] else "does not beat"
-    return f"The variance forecast {verdict} EWMA (QLIKE, {p_value(variance['diebold_mariano']['p_less'])})."
+def _variance_line(variance: VarianceSkill) -> str:
+    verdict = "beats" if variance.beats_ewma else "does not beat"
+    return f"The variance forecast {verdict} EWMA (QLIKE, {p_value(variance.diebold_mariano.p_less)})."
 
 
-def skill_table(parts: Mapping[str, Metrics], what: str) -> Table:
+def skill_table(parts: Mapping[str, ForecastSkill], what: str) -> PageTable:
     """One row per symbol or model with the headline skill numbers, at most 30."""
     columns = (
         what.capitalize(),
@@ -160,90 +154,87 @@ def skill_table(parts: Mapping[str, Metrics], what: str) -> Table:
         "Base rate",
         "Rank IC",
     )
-    return capped(columns, [_skill_row(name, part) for name, part in parts.items()], f"{what}s")
+    return capped(columns, [_skill_cells(name, part) for name, part in parts.items()], f"{what}s")
 
 
-def _skill_row(name: str, part: Metrics) -> Row:
-    returns, direction, ic = part["returns"], part["direction"], part["rank_ic"]
+def _skill_cells(name: str, part: ForecastSkill) -> Cells:
     return (
         name,
-        f"{part['n']:,}",
-        small(returns["rmse"]),
-        small(returns["naive_rmse"]),
-        percent(returns["skill_mse"], 2),
-        number(part["diebold_mariano"]["p_less"], 3),
-        percent(direction["accuracy"]),
-        percent(direction["base_rate"]),
-        number(ic["mean"], 4) if ic else NOTHING,
+        f"{part.forecasts:,}",
+        small(part.returns.rmse),
+        small(part.returns.naive_rmse),
+        percent(part.returns.skill_mse, 2),
+        number(part.diebold_mariano.p_less, 3),
+        percent(part.direction.accuracy),
+        percent(part.direction.base_rate),
+        number(part.rank_ic.mean, 4) if part.rank_ic else NOTHING,
     )
 
 
-def account_table(strategy: Metrics, benchmark: Metrics) -> Table:
+def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics) -> PageTable:
     """Growth and risk of the strategy beside buying and holding."""
-    formats: dict[str, tuple[str, Any]] = {
-        "total_return": ("Total return", percent),
-        "cagr": ("Growth per year (CAGR)", percent),
-        "annual_volatility": ("Volatility per year", percent),
-        "sharpe": ("Sharpe ratio", number),
-        "sortino": ("Sortino ratio", number),
-        "calmar": ("Calmar ratio", number),
-        "max_drawdown": ("Deepest drawdown", percent),
-        "drawdown_start": ("Drawdown from", _day),
-        "drawdown_trough": ("Drawdown lowest on", _day),
-        "drawdown_recovery": ("Drawdown recovered on", _day),
-    }
-    rows = tuple((label, show(strategy[key]), show(benchmark[key])) for key, (label, show) in formats.items())
-    return Table(("", "Strategy", "Buy and hold"), rows)
+    shown: tuple[tuple[str, Callable[[ReturnMetrics], str]], ...] = (
+        ("Total return", lambda part: percent(part.total_return)),
+        ("Growth per year (CAGR)", lambda part: percent(part.cagr)),
+        ("Volatility per year", lambda part: percent(part.volatility_annual)),
+        ("Sharpe ratio", lambda part: number(part.sharpe_annual)),
+        ("Sortino ratio", lambda part: number(part.sortino_annual)),
+        ("Calmar ratio", lambda part: number(part.calmar)),
+        ("Deepest drawdown", lambda part: percent(part.max_drawdown)),
+        ("Drawdown from", lambda part: _day(part.drawdown_start)),
+        ("Drawdown lowest on", lambda part: _day(part.drawdown_trough)),
+        ("Drawdown recovered on", lambda part: _day(part.drawdown_recovery)),
+    )
+    rows = tuple((label, show(strategy), show(benchmark)) for label, show in shown)
+    return PageTable(("", "Strategy", "Buy and hold"), rows)
 
 
-def trading_table(strategy: Metrics, costs: Metrics, counts: Mapping[str, float]) -> Table:
+def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMetrics) -> PageTable:
     """Activity and costs of the account."""
-    rows = [
-        ("Mean gross exposure", percent(strategy["exposure"])),
-        ("Turnover per year (buys plus sells over mean equity)", number(strategy["turnover_per_year"], 1)),
-        ("Closed trades", f"{strategy['trades']:,}"),
-        ("Winning trades", percent(strategy["hit_rate"])),
-        ("Average win", percent(strategy["average_win"], 2)),
-        ("Average loss", percent(strategy["average_loss"], 2)),
-        ("Fees paid", number(costs["fees_paid"])),
-        ("Slippage paid", number(costs["slippage_paid"])),
-        ("Fees and slippage as a share of the starting cash", percent(costs["share_of_start"], 2)),
-    ]
-    orders = ("orders", "filled", "partial", "rejected", "margin", "cancelled", "pending")
-    rows += [
-        (f"Orders {name}" if name != "orders" else "Orders", f"{counts[name]:,.0f}")
-        for name in orders
-        if name in counts
-    ]
-    return Table(("", "Strategy"), tuple(rows), (0,))
+    rows: tuple[Cells, ...] = (
+        ("Mean gross exposure", percent(strategy.mean_gross_exposure)),
+        ("Turnover per year (buys plus sells over mean equity)", number(strategy.turnover_per_year, 1)),
+        ("Closed trades", f"{strategy.trades:,}"),
+        ("Winning trades", percent(strategy.hit_rate)),
+        ("Average win", percent(strategy.average_win, 2)),
+        ("Average loss", percent(strategy.average_loss, 2)),
+        ("Fees paid", number(costs.fees_paid)),
+        ("Slippage paid", number(costs.slippage_paid)),
+        ("Fees and slippage as a share of the starting cash", percent(costs.share_of_start, 2)),
+        ("Orders", f"{orders.orders:,.0f}"),
+        ("Orders filled", f"{orders.filled:,.0f}"),
+        ("Orders partial", f"{orders.partial:,.0f}"),
+        ("Orders rejected", f"{orders.rejected:,.0f}"),
+        ("Orders margin", f"{orders.margin:,.0f}"),
+        ("Orders cancelled", f"{orders.cancelled:,.0f}"),
+        ("Orders pending", f"{orders.pending:,.0f}"),
+    )
+    return PageTable(("", "Strategy"), rows, (0,))
 
 
-def findings_table(findings: Iterable[Metrics]) -> Table:
+def findings_table(findings: Iterable[Finding]) -> PageTable:
     """What the data check found and did, most frequent first."""
-    ordered = sorted(findings, key=lambda item: (-int(item["count"]), str(item["symbol"]), str(item["kind"])))
-    rows = [_finding_row(item) for item in ordered]
+    ordered = sorted(findings, key=lambda finding: (-finding.count, finding.symbol, finding.kind))
     columns = ("Symbol", "Finding", "Action", "Bars", "First", "Last", "Meaning")
-    return capped(columns, rows, "findings", (1, 2, 6))
+    return capped(columns, [_finding_cells(finding) for finding in ordered], "findings", (1, 2, 6))
 
 
-def _finding_row(item: Metrics) -> Row:
+def _finding_cells(finding: Finding) -> Cells:
     return (
-        str(item["symbol"]),
-        str(item["kind"]).replace("_", " "),
-        str(item["action"]),
-        f"{item['count']:,}",
-        _day(item["first"]),
-        _day(item["last"]),
-        str(item["message"]),
+        finding.symbol,
+        finding.kind.replace("_", " "),
+        finding.action,
+        f"{finding.count:,}",
+        _day(finding.first),
+        _day(finding.last),
+        finding.message,
     )
 
 
-def refused_table(refused: Mapping[str, str]) -> Table:
+def refused_table(refused: Mapping[str, str]) -> PageTable:
     """Symbols that were left out and why."""
-    return capped(
-        ("Symbol", "Reason"), [(symbol, str(reason)) for symbol, reason in refused.items()], "symbols", (1,)
-    )
+    return capped(("Symbol", "Reason"), list(refused.items()), "symbols", (1,))
 
 
-def _day(value: object) -> str:
+def _day(value: str | pd.Timestamp | None) -> str:
     return NOTHING if value is None else str(value)[:10]

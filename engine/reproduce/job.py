@@ -6,7 +6,8 @@ the data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,13 +98,13 @@ def reproduce(
         "forecasts": forecast_table(result.subject.forecasts, result.subject.actual),
         "equity": result.subject.simulation.equity,
         "orders": result.subject.simulation.orders,
-        "metrics": pd.DataFrame(_flat(_own(result.metrics)), columns=["name", "value"]),
+        "metrics": pd.DataFrame(_numbers(result.metrics.to_json()), columns=["name", "value"]),
     }
     old = {
         "forecasts": stored.forecasts,
         "equity": stored.equity,
         "orders": stored.orders,
-        "metrics": pd.DataFrame(_flat(_own(stored.metrics)), columns=["name", "value"]),
+        "metrics": pd.DataFrame(_numbers(stored.metrics), columns=["name", "value"]),
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
     manifest = make_manifest(settings, result.subject.bars.fingerprint)
@@ -151,20 +152,15 @@ def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | No
     return Difference(what, count, largest, "first: " + ", ".join(columns)) if count else None
 
 
-def _own(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what depends on the other runs in the ledger."""
-    return {name: value for name, value in metrics.items() if name != "luck"}
+def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return every number by its dotted key, without `luck`, which depends on the other runs in the ledger."""
+    from engine.evaluation.metrics.door import leaves
 
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    rows: list[tuple[str, float]] = []
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            rows += _flat(value, f"{name}.")
-        elif isinstance(value, bool | int | float) or value is None:
-            rows.append((name, float("nan") if value is None else float(value)))
-    return rows
+    return [
+        (path, math.nan if value is None else float(value))
+        for path, value in leaves(metrics)
+        if not path.startswith("luck.") and (value is None or isinstance(value, bool | int | float))
+    ]
 
 
 def _causes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from engine.report.charts.base import INK, STYLE, empty_chart, new_figure, to_svg
 from engine.report.rendering import render
-from engine.report.tables import Table
+from engine.report.tables import PageTable
 from engine.sweep.grid import Axis
 from engine.sweep.result import METRICS, Sweep, best_rows, sweep_lines
 from forewalk.types import FloatArray
@@ -101,7 +101,7 @@ def sweep_page(result: Sweep) -> str:
         "title": f"Sweep: {result.name}",
         "subtitle": f"{len(result.table):,} settings on the stored forecasts of {result.run.name}",
         "verdict": first,
-        "good": result.luck["probability"] > 0.95,
+        "good": result.luck.probability is not None and result.luck.probability > 0.95,
         "sentences": more,
         "heat_maps": [heat_map(result, metric) for metric in METRICS],
         "others": ", ".join(f"{axis.key} ({len(axis.values)} values)" for axis in others),
@@ -112,7 +112,7 @@ def sweep_page(result: Sweep) -> str:
     return render("sweep.html", context)
 
 
-def best_table(result: Sweep) -> Table:
+def best_table(result: Sweep) -> PageTable:
     """Return the settings with the highest Sharpe ratios as a table of text."""
     keys = [axis.key for axis in result.axes]
     rows = []
@@ -129,7 +129,7 @@ def best_table(result: Sweep) -> Table:
         rows.append((*(_text(row[key]) for key in keys), *numbers))
     heads = ("Sharpe", "return", "drawdown", "turnover", "fees", "filled", "refused")
     left = len(result.table) - len(rows)
-    return Table((*keys, *heads), tuple(rows), more=f"{left:,} more in settings.csv" if left else "")
+    return PageTable((*keys, *heads), tuple(rows), more=f"{left:,} more in settings.csv" if left else "")
 
 
 def _codes(values: pd.Series, axis: Axis) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from engine.evaluation.metrics.door import Record, named, to_json
 from engine.evaluation.metrics.luck import deflated_sharpe
-from engine.evaluation.metrics.plain import json_ready
 from engine.runs.counts import distinct_trials, effective_trials
 from engine.runs.ledger import Ledger
 from engine.sweep.grid import Axis
@@ -20,6 +20,27 @@ from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
 METRICS = ("sharpe", "total_return", "max_drawdown", "turnover_per_year")
+
+
+@dataclass(frozen=True)
+class SweepLuck(Record):
+    """What the tries on these data, all of them, mean for the best setting of a sweep.
+
+    Attributes:
+        tries: distinct ones in the ledger, and those known to be lost.
+        independent_tries: that they amount to.
+        best_sharpe_annual: of the sweep's best setting; None, as are the next three, where no setting traded.
+        median_sharpe_annual: of the sweep's settings.
+        threshold_annual: Sharpe ratio that luck is expected to reach.
+        probability: that the best is real: its deflated Sharpe ratio (Bailey & Lopez de Prado 2014).
+    """
+
+    tries: float = field(metadata=named("trials"))
+    independent_tries: float = field(metadata=named("effective"))
+    best_sharpe_annual: float | None = field(metadata=named("best_sharpe"))
+    median_sharpe_annual: float | None = field(metadata=named("median_sharpe"))
+    threshold_annual: float | None = field(metadata=named("threshold"))
+    probability: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +54,7 @@ class Sweep:
         table: one row per setting: the varied values by key, then the metrics of `VectorResult.table`.
         own: the run's own values of the varied settings.
         equals_run: whether the run's own settings gave the stored account again, bar by bar.
-        luck: what the number of tries means for the best of them, see `luck_of_the_best`.
+        luck: what the number of tries means for the best of them.
     """
 
     run: Path
@@ -42,7 +63,7 @@ class Sweep:
     table: pd.DataFrame
     own: dict[str, Any]
     equals_run: bool
-    luck: dict[str, float]
+    luck: SweepLuck
 
 
 def summary(result: Sweep) -> dict[str, Any]:
@@ -55,8 +76,8 @@ def summary(result: Sweep) -> dict[str, Any]:
         "axes": {axis.key: list(axis.values) for axis in result.axes},
         "own": result.own,
         "equals_run": result.equals_run,
-        "best": json_ready(best[0]) if best else None,
-        "luck": json_ready(result.luck),
+        "best": to_json(best[0]) if best else None,
+        "luck": result.luck.to_json(),
     }
 
 
@@ -69,17 +90,18 @@ def sweep_lines(result: Sweep) -> list[str]:
     """Return the outcome in sentences."""
     luck = result.luck
     lines = []
-    if math.isfinite(luck["best_sharpe"]):
+    if luck.best_sharpe_annual is not None:
         best = best_rows(result, 1).iloc[0]
         values = ", ".join(f"{axis.key} = {best[axis.key]}" for axis in result.axes)
         lines.append(
-            f"Of {len(result.table):,} settings the best reached a Sharpe ratio of {luck['best_sharpe']:.2f} a year "
-            f"({values}); half of them were below {luck['median_sharpe']:.2f}."
+            f"Of {len(result.table):,} settings the best reached a Sharpe ratio of "
+            f"{luck.best_sharpe_annual:.2f} a year ({values}); half of them were below "
+            f"{luck.median_sharpe_annual:.2f}."
         )
         lines.append(
-            f"These data have now been tried {luck['trials']:,.0f} times, worth {luck['effective']:,.1f} independent "
-            f"tries: luck alone would be expected to reach {luck['threshold']:.2f}. The probability that the best is "
-            f"real is {luck['probability']:.2f}."
+            f"These data have now been tried {luck.tries:,.0f} times, worth {luck.independent_tries:,.1f} "
+            f"independent tries: luck alone would be expected to reach {luck.threshold_annual:.2f}. "
+            f"The probability that the best is real is {luck.probability:.2f}."
         )
     else:
         lines.append(f"None of the {len(result.table):,} settings traded.")
@@ -91,30 +113,25 @@ def sweep_lines(result: Sweep) -> list[str]:
     return lines
 
 
-def luck_of_the_best(table: pd.DataFrame, ledger: Ledger, bars: Bars) -> dict[str, float]:
-    """Return what the tries on these data, all of them, mean for the best setting of this sweep.
-
-    Sharpe ratios are annual: best_sharpe, median_sharpe, threshold (what luck is expected to reach); trials and
-    effective count the distinct tries in the ledger; probability is the deflated Sharpe ratio of the best
-    (Bailey & Lopez de Prado 2014). NaN where no setting traded.
-    """
+def luck_of_the_best(table: pd.DataFrame, ledger: Ledger, bars: Bars) -> SweepLuck:
+    """Return what the tries on these data, all of them, mean for the best setting of this sweep."""
     tried = distinct_trials(ledger.trials(bars.fingerprint))
     ratios = np.array([trial.sharpe_per_bar for trial in tried])
     ratios = ratios[np.isfinite(ratios)]
-    effective = effective_trials(tried) + ledger.lost()
-    year = np.sqrt(bars_per_year(bars.calendar, bars.interval))
+    tries, effective = float(len(tried) + ledger.lost()), effective_trials(tried) + ledger.lost()
+    year = math.sqrt(bars_per_year(bars.calendar, bars.interval))
     found = table["sharpe_per_bar"].dropna()
-    luck = {"trials": float(len(tried) + ledger.lost()), "effective": effective}
     if found.empty:
-        return {**luck, **dict.fromkeys(("best_sharpe", "median_sharpe", "threshold", "probability"), np.nan)}
+        return SweepLuck(tries, effective, None, None, None, None)
     best = max((t for t in tried if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
     sample = SharpeSample(best.sharpe_per_bar, best.skew, best.kurtosis, best.bars)
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
     deflated = deflated_sharpe(sample, max(effective, 1.0), variance)
-    return {
-        **luck,
-        "best_sharpe": float(found.max()) * year,
-        "median_sharpe": float(table["sharpe_per_bar"].fillna(0.0).median()) * year,
-        "threshold": deflated.threshold * year,
-        "probability": deflated.probability,
-    }
+    return SweepLuck(
+        tries=tries,
+        independent_tries=effective,
+        best_sharpe_annual=float(found.max()) * year,
+        median_sharpe_annual=float(table["sharpe_per_bar"].fillna(0.0).median()) * year,
+        threshold_annual=deflated.threshold * year,
+        probability=deflated.probability,
+    )

@@ -1,1 +1,1 @@
-"""Pure statistics of arrays; they know no simulation, model or run."""
+"""Pure statistics of arrays; they know no simulation, model or run. What they return are records, see `door`."""

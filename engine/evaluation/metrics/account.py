@@ -9,14 +9,116 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.metrics.door import Record, named
 from forewalk.returns import drawdown_series, simple_returns
 from forewalk.types import FloatArray
+
+
+@dataclass(frozen=True)
+class ReturnMetrics(Record):
+    """Growth, risk and drawdown of an account.
+
+    Attributes:
+        bars: account values. years: the same in years.
+        total_return: fraction.
+        cagr: growth per year, `(1 + total_return) ** (bars_per_year / bars) - 1`; None where the account ends at
+            or below zero.
+        volatility_annual: standard deviation of returns times sqrt(bars_per_year), a fraction.
+        sharpe_annual, sortino_annual: Sharpe (1994) and Sortino ratio per year (downside deviation of all bars
+            against 0); None for an account that never moved, or never fell.
+        calmar: cagr over the deepest drawdown.
+        max_drawdown: the deepest fall from a peak, a fraction <= 0.
+        drawdown_start: the peak before it. drawdown_trough: its deepest bar. drawdown_recovery: the first bar
+            back at that peak, None if there is none. ISO 8601, UTC.
+    """
+
+    bars: int
+    years: float
+    total_return: float
+    cagr: float | None
+    volatility_annual: float | None = field(metadata=named("annual_volatility"))
+    sharpe_annual: float | None = field(metadata=named("sharpe"))
+    sortino_annual: float | None = field(metadata=named("sortino"))
+    calmar: float | None
+    max_drawdown: float
+    drawdown_start: str | None
+    drawdown_trough: str | None
+    drawdown_recovery: str | None
+
+
+@dataclass(frozen=True)
+class StrategyMetrics(ReturnMetrics):
+    """`ReturnMetrics` of the strategy, and how it traded.
+
+    Attributes:
+        mean_gross_exposure: mean sum of |weights|.
+        turnover_per_year: value of all fills over the mean account value, per year.
+        trades: closed round trips.
+        hit_rate: share of them that won money.
+        average_win, average_loss: mean return of a winning and of a losing trade, fractions.
+    """
+
+    mean_gross_exposure: float | None = field(metadata=named("exposure"))
+    turnover_per_year: float | None
+    trades: int
+    hit_rate: float | None
+    average_win: float | None
+    average_loss: float | None
+
+
+@dataclass(frozen=True)
+class CostMetrics(Record):
+    """What trading cost.
+
+    Attributes:
+        fees_paid, slippage_paid, total_paid: money.
+        share_of_start: of the first account value.
+    """
+
+    fees_paid: float
+    slippage_paid: float
+    total_paid: float = field(metadata=named("total"))
+    share_of_start: float | None
+
+
+@dataclass(frozen=True)
+class OrderMetrics(Record):
+    """How many orders ended how, and what was paid for them.
+
+    Attributes:
+        orders: all of them. filled, partial, cancelled, margin, rejected, expired, pending: by how they ended.
+        fees_paid, slippage_paid: money.
+    """
+
+    orders: int
+    filled: int
+    partial: int
+    cancelled: int
+    margin: int
+    rejected: int
+    expired: int
+    pending: int
+    fees_paid: float
+    slippage_paid: float
+
+    @classmethod
+    def of(cls, counts: Mapping[str, float]) -> OrderMetrics:
+        """Return the counts of a simulation; what it did not count is 0."""
+        return cls(**{item.name: counts.get(item.name, 0) for item in fields(cls)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class AccountMetrics(Record):
+    """The strategy, buying and holding the same symbols, and what trading cost."""
+
+    strategy: StrategyMetrics
+    benchmark: ReturnMetrics
+    costs: CostMetrics
 
 
 def strategy_metrics(
@@ -25,7 +127,7 @@ def strategy_metrics(
     orders: pd.DataFrame,
     counts: Mapping[str, float],
     bars_per_year: float,
-) -> dict[str, Any]:
+) -> AccountMetrics:
     """Summarise one simulated account as in `SimulationResult`.
 
     Args:
@@ -35,38 +137,31 @@ def strategy_metrics(
         counts: fees_paid and slippage_paid in money, among others.
         bars_per_year: bars in one year, e.g. 252.
 
-    Returns:
-        JSON-able: `strategy` and `benchmark` (see `return_metrics`; the strategy also has exposure, turnover
-        and trade statistics) and `costs`. What is undefined is None: the Sharpe ratio of an account that
-        never moved, the hit rate without a trade.
-
     Raises:
         ValueError: `equity` has no rows.
     """
     times = pd.DatetimeIndex(equity["time"])
     values = equity["equity"].to_numpy(dtype=np.float64)
     years = len(equity) / bars_per_year
-    strategy = {
-        **return_metrics(values, times, bars_per_year),
-        "exposure": float(equity["gross_exposure"].mean()),
-        "turnover_per_year": _traded_value(orders) / float(values.mean()) / years,
-        **_trade_metrics(trades),
-    }
-    return {
-        "strategy": json_ready(strategy),
-        "benchmark": return_metrics(equity["benchmark"].to_numpy(dtype=np.float64), times, bars_per_year),
-        "costs": json_ready(_costs(counts, float(values[0]))),
-    }
+    returns = np.zeros(0) if trades.empty else trades["return"].to_numpy(dtype=np.float64)
+    profit = np.zeros(0) if trades.empty else trades["pnl"].to_numpy(dtype=np.float64)
+    wins, losses = returns[profit > 0], returns[profit < 0]
+    strategy = StrategyMetrics(
+        **vars(return_metrics(values, times, bars_per_year)),
+        mean_gross_exposure=float(equity["gross_exposure"].mean()),
+        turnover_per_year=traded_value(orders) / float(values.mean()) / years,
+        trades=len(trades),
+        hit_rate=len(wins) / len(profit) if len(profit) else None,
+        average_win=float(wins.mean()) if len(wins) else None,
+        average_loss=float(losses.mean()) if len(losses) else None,
+    )
+    held = equity["benchmark"].to_numpy(dtype=np.float64)
+    benchmark = return_metrics(held, times, bars_per_year)
+    return AccountMetrics(strategy, benchmark, _costs(counts, float(values[0])))
 
 
-def return_metrics(values: FloatArray, times: pd.DatetimeIndex, bars_per_year: float) -> dict[str, Any]:
+def return_metrics(values: FloatArray, times: pd.DatetimeIndex, bars_per_year: float) -> ReturnMetrics:
     """Return growth, risk and drawdown of account values, [T], at `times`.
-
-    total_return and cagr are fractions; `cagr = (1 + total_return) ** (bars_per_year / T) - 1`. Sharpe
-    (1994), Sortino (downside deviation of all T rows against 0) and volatility are annualised by
-    sqrt(bars_per_year). max_drawdown is negative; drawdown_start is the peak before it,
-    drawdown_recovery the first bar back at that peak (None if there is none), all ISO dates. An account
-    that ends at or below zero has no cagr.
 
     Raises:
         ValueError: `values` is empty, or starts at or below zero.
@@ -78,68 +173,47 @@ def return_metrics(values: FloatArray, times: pd.DatetimeIndex, bars_per_year: f
     downside = math.sqrt(float(np.sum(np.minimum(returns, 0.0) ** 2)) / len(returns))
     total = float(values[-1] / values[0]) - 1.0
     cagr = math.pow(1.0 + total, bars_per_year / len(values)) - 1.0 if total > -1 else math.nan
-    drawdown = _drawdown(values, times)
-    depth = drawdown["max_drawdown"]
+    depth, start, trough, recovery = _drawdown(values, times)
     year = math.sqrt(bars_per_year)
-    result = {
-        "bars": len(values),
-        "years": len(values) / bars_per_year,
-        "total_return": total,
-        "cagr": cagr,
-        "annual_volatility": spread * year,
-        "sharpe": float(returns.mean()) / spread * year if spread > 0 else None,
-        "sortino": float(returns.mean()) / downside * year if downside > 0 else None,
-        "calmar": cagr / -depth if depth < 0 else None,
-        **drawdown,
-    }
-    return dict(json_ready(result))
+    return ReturnMetrics(
+        bars=len(values),
+        years=len(values) / bars_per_year,
+        total_return=total,
+        cagr=cagr,
+        volatility_annual=spread * year,
+        sharpe_annual=float(returns.mean()) / spread * year if spread > 0 else None,
+        sortino_annual=float(returns.mean()) / downside * year if downside > 0 else None,
+        calmar=cagr / -depth if depth < 0 else None,
+        max_drawdown=depth,
+        drawdown_start=start,
+        drawdown_trough=trough,
+        drawdown_recovery=recovery,
+    )
 
 
-def _drawdown(values: FloatArray, times: pd.DatetimeIndex) -> dict[str, Any]:
-    depth = drawdown_series(values)
-    trough = int(np.argmin(depth))
-    if depth[trough] == 0:
-        return {
-            "max_drawdown": 0.0,
-            "drawdown_start": None,
-            "drawdown_trough": None,
-            "drawdown_recovery": None,
-        }
-    start = int(np.argmax(values[: trough + 1]))
-    back = np.flatnonzero(values[trough:] >= values[start])
-    return {
-        "max_drawdown": float(depth[trough]),
-        "drawdown_start": times[start].isoformat(),
-        "drawdown_trough": times[trough].isoformat(),
-        "drawdown_recovery": times[trough + int(back[0])].isoformat() if len(back) else None,
-    }
-
-
-def _traded_value(orders: pd.DataFrame) -> float:
-    """Value of all fills, buys plus sells."""
+def traded_value(orders: pd.DataFrame) -> float:
+    """Return the value of all fills, buys plus sells, in money."""
     if orders.empty:
         return 0.0
     value = orders["fill_price"].astype(float) * orders["filled_quantity"].astype(float)
     return float(np.nansum(np.abs(value.to_numpy())))
 
 
-def _trade_metrics(trades: pd.DataFrame) -> dict[str, Any]:
-    returns = np.zeros(0) if trades.empty else trades["return"].to_numpy(dtype=np.float64)
-    profit = np.zeros(0) if trades.empty else trades["pnl"].to_numpy(dtype=np.float64)
-    wins, losses = returns[profit > 0], returns[profit < 0]
-    return {
-        "trades": len(trades),
-        "hit_rate": len(wins) / len(profit) if len(profit) else None,
-        "average_win": float(wins.mean()) if len(wins) else None,
-        "average_loss": float(losses.mean()) if len(losses) else None,
-    }
+def _drawdown(
+    values: FloatArray, times: pd.DatetimeIndex
+) -> tuple[float, str | None, str | None, str | None]:
+    """Return the deepest fall and the times of its start, trough and recovery."""
+    depth = drawdown_series(values)
+    trough = int(np.argmin(depth))
+    if depth[trough] == 0:
+        return 0.0, None, None, None
+    start = int(np.argmax(values[: trough + 1]))
+    back = np.flatnonzero(values[trough:] >= values[start])
+    recovery = times[trough + int(back[0])].isoformat() if len(back) else None
+    return float(depth[trough]), times[start].isoformat(), times[trough].isoformat(), recovery
 
 
-def _costs(counts: Mapping[str, float], start_value: float) -> dict[str, float]:
+def _costs(counts: Mapping[str, float], start_value: float) -> CostMetrics:
     fees, slippage = float(counts.get("fees_paid", 0.0)), float(counts.get("slippage_paid", 0.0))
-    return {
-        "fees_paid": fees,
-        "slippage_paid": slippage,
-        "total": fees + slippage,
-        "share_of_start": (fees + slippage) / start_value,
-    }
+    total = fees + slippage
+    return CostMetrics(fees, slippage, total, total / start_value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.evaluation.metrics.door import Record
 from forewalk.returns import drawdown_series
 from forewalk.types import FloatArray, IntArray
 
@@ -20,12 +21,12 @@ FEWEST_BARS = 30
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A number with the bounds that hold it with the stated confidence; NaN where unknown."""
+class Interval(Record):
+    """A number with the bounds that hold it with the stated confidence, 95 % in `LuckMetrics`."""
 
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ def bootstrap_account(
     """Resample returns [T] `repetitions` times and measure each account.
 
     Equal inputs and seed give equal numbers. With fewer than 30 returns, or none that moves, every bound is
-    NaN. `block_bars` None means the longer of the optimal lengths for the returns and for their squares,
+    None. `block_bars` None means the longer of the optimal lengths for the returns and for their squares,
     since volatility has the longer memory.
     """
     from arch.bootstrap import StationaryBootstrap

@@ -1,21 +1,26 @@
 """How much of a result may be luck: intervals, the number of tries behind it, and the best of many.
 
 All functions take plain arrays. Returns are simple returns per bar in time order; Sharpe ratios are per bar
-unless called annual, and kurtosis is 3 for a normal distribution.
+unless called annual, and kurtosis is 3 for a normal distribution. Functions give NaN where nothing can be
+computed, records give None.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import stats
 
-from engine.evaluation.metrics.bootstrap import bootstrap_account
-from engine.evaluation.metrics.overfitting import probability_of_overfitting, superior_ability
-from engine.evaluation.metrics.plain import json_ready
+from engine.evaluation.metrics.bootstrap import AccountBootstrap, Interval
+from engine.evaluation.metrics.door import Record, named
+from engine.evaluation.metrics.overfitting import (
+    Overfitting,
+    SuperiorAbility,
+    probability_of_overfitting,
+    superior_ability,
+)
 from forewalk.returns import SharpeSample, sharpe_sample
 from forewalk.types import FloatArray
 
@@ -35,6 +40,49 @@ class DeflatedSharpe:
     probability: float
     threshold: float
     trials: float
+
+
+@dataclass(frozen=True)
+class DeflatedAnnual(Record):
+    """`DeflatedSharpe` of the account, as the page shows it.
+
+    Attributes:
+        probability: that its true Sharpe ratio exceeds what the best of so many tries reaches by luck.
+        threshold_annual: that expected best Sharpe ratio per year.
+        trials: independent tries that entered, an effective number.
+    """
+
+    probability: float | None
+    threshold_annual: float | None
+    trials: float
+
+
+@dataclass(frozen=True)
+class LuckMetrics(Record):
+    """One account discounted for luck.
+
+    Attributes:
+        sharpe, cagr, max_drawdown: Sharpe ratio per year, growth per year, deepest drawdown (negative fraction),
+            with 95 % intervals by the stationary bootstrap.
+        block_bars: mean length of its blocks; 0 where nothing was resampled.
+        probabilistic_sharpe: probability that the true Sharpe ratio is above 0.
+        deflated: the same after all tries on these data.
+        minimum_track_record_bars: bars needed to be 95 % sure; None also where no number of bars is enough.
+        overfitting: None with fewer than two tries.
+        superior_ability: of the best try over cash.
+        tries: distinct tries on these data, this one included.
+    """
+
+    sharpe: Interval
+    cagr: Interval
+    max_drawdown: Interval
+    block_bars: int
+    probabilistic_sharpe: float | None = field(metadata=named("psr"))
+    deflated: DeflatedAnnual
+    minimum_track_record_bars: float | None
+    overfitting: Overfitting | None = field(metadata=named("pbo"))
+    superior_ability: SuperiorAbility = field(metadata=named("spa"))
+    tries: int
 
 
 def probabilistic_sharpe(sample: SharpeSample, benchmark: float = 0.0) -> float:
@@ -94,55 +142,45 @@ def minimum_track_record(sample: SharpeSample, benchmark: float = 0.0, confidenc
 
 def luck_metrics(
     returns: FloatArray,
+    account: AccountBootstrap,
     bars_per_year: float,
     seed: int,
     trial_returns: FloatArray | None = None,
     trials: float | None = None,
-    benchmark: FloatArray | None = None,
+    tries: int | None = None,
     repetitions: int = 1000,
-) -> dict[str, Any]:
-    """Discount one account for luck; JSON-able, None where a number cannot be computed.
+) -> LuckMetrics:
+    """Discount one account for luck.
 
     Args:
         returns: of the account, [T].
-        bars_per_year: annualises Sharpe ratio and growth.
-        seed: of the bootstraps.
-        trial_returns: of every distinct try on the same data, this one included, [T, K].
+        account: `bootstrap_account` of these returns.
+        bars_per_year: annualises the Sharpe ratio that luck would reach.
+        seed: of the bootstrap of the tries.
+        trial_returns: of every distinct try on the same bars, this one included, [T, K].
         trials: effective number of independent tries; None means K.
-        benchmark: returns that the tries must beat, [T]; None means cash (zero).
-        repetitions: of each bootstrap.
-
-    Returns:
-        `sharpe`, `cagr`, `max_drawdown`: value, low, high (95 %, stationary bootstrap); `block_bars`;
-        `psr`; `deflated` (probability, threshold_annual, trials); `minimum_track_record_bars`; `pbo` and
-        `spa` (None with fewer than two tries for `pbo`, one for `spa`).
+        tries: distinct tries on these data, also over other bars; None means K.
+        repetitions: of the bootstrap of the tries.
     """
-    tries = returns[:, None] if trial_returns is None else trial_returns
-    account = bootstrap_account(returns, bars_per_year, seed, repetitions)
+    columns = returns[:, None] if trial_returns is None else trial_returns
     sample = sharpe_sample(returns)
-    sharpes = np.array([sharpe_sample(column).sharpe for column in tries.T])
+    sharpes = np.array([sharpe_sample(column).sharpe for column in columns.T])
     sharpes = sharpes[np.isfinite(sharpes)]
-    count = max(float(tries.shape[1]) if trials is None else trials, 1.0)
+    count = max(float(columns.shape[1]) if trials is None else trials, 1.0)
     variance = float(sharpes.var(ddof=1)) if len(sharpes) > 1 else 0.0
     deflated = deflated_sharpe(sample, count, variance)
-    overfitting = probability_of_overfitting(tries) if tries.shape[1] > 1 else None
-    ability = superior_ability(tries, benchmark, seed, repetitions)
-    metrics = {
-        "sharpe": asdict(account.sharpe),
-        "cagr": asdict(account.cagr),
-        "max_drawdown": asdict(account.max_drawdown),
-        "block_bars": account.block_bars,
-        "psr": probabilistic_sharpe(sample),
-        "deflated": {
-            "probability": deflated.probability,
-            "threshold_annual": deflated.threshold * math.sqrt(bars_per_year),
-            "trials": count,
-        },
-        "minimum_track_record_bars": minimum_track_record(sample),
-        "pbo": None if overfitting is None else asdict(overfitting),
-        "spa": asdict(ability),
-    }
-    return dict(json_ready(metrics))
+    return LuckMetrics(
+        sharpe=account.sharpe,
+        cagr=account.cagr,
+        max_drawdown=account.max_drawdown,
+        block_bars=account.block_bars,
+        probabilistic_sharpe=probabilistic_sharpe(sample),
+        deflated=DeflatedAnnual(deflated.probability, deflated.threshold * math.sqrt(bars_per_year), count),
+        minimum_track_record_bars=minimum_track_record(sample),
+        overfitting=probability_of_overfitting(columns) if columns.shape[1] > 1 else None,
+        superior_ability=superior_ability(columns, None, seed, repetitions),
+        tries=columns.shape[1] if tries is None else tries,
+    )
 
 
 def _shape(sample: SharpeSample) -> float:

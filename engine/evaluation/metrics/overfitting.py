@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import rankdata
 
+from engine.evaluation.metrics.door import Record
 from forewalk.types import FloatArray
 
 BLOCKS = 16  # 12,870 ways to split, as in the paper
@@ -16,7 +17,7 @@ SPLITS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
-class Overfitting:
+class Overfitting(Record):
     """Outcome of `probability_of_overfitting`.
 
     Attributes:
@@ -35,18 +36,18 @@ class Overfitting:
 
 
 @dataclass(frozen=True)
-class SuperiorAbility:
+class SuperiorAbility(Record):
     """Outcome of Hansen's test; small p-values say that at least one try beats the benchmark.
 
     Attributes:
-        lower, consistent, upper: p-values; `consistent` is the one to read. NaN where nothing can be tested.
+        lower, consistent, upper: p-values; `consistent` is the one to read. None where nothing can be tested.
         best: column with the highest mean return over the benchmark, -1 without one.
         tries: columns that differ from the benchmark.
     """
 
-    lower: float
-    consistent: float
-    upper: float
+    lower: float | None
+    consistent: float | None
+    upper: float | None
     best: int
     tries: int
 

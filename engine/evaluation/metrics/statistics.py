@@ -1,63 +1,71 @@
 """Statistical building blocks: tests and intervals that respect serial and cross-sectional correlation.
 
 Every function is pure and independent of the rest of the engine. Series run in time order; values that
-are not finite are left out, and the remaining ones are treated as neighbours.
+are not finite are left out, and the remaining ones are treated as neighbours. Functions that return arrays or
+plain numbers give NaN where nothing can be computed, records give None.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from engine.evaluation.metrics.door import Record, named
 from forewalk.types import BoolArray, FloatArray
 
 MIN_SYMBOLS_FOR_IC = 5
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
-class DieboldMariano:
+class DieboldMariano(Record):
     """Outcome of a Diebold-Mariano test of forecast a against forecast b.
 
     Attributes:
-        statistic: negative when a has the lower loss; NaN when the test is impossible.
+        statistic: negative when a has the lower loss; None, as are the p-values, when the test is impossible.
         p_less: one-sided p-value; small is evidence that a is better.
         p_two_sided: small is evidence that they differ.
-        mean_difference: mean loss of a minus mean loss of b.
+        mean_difference: mean loss of a minus mean loss of b, in units of the loss.
         observations: periods that entered.
-        lag: autocovariances in the variance.
+        lag_bars: autocovariances in the variance.
     """
 
-    statistic: float
-    p_less: float
-    p_two_sided: float
-    mean_difference: float
+    statistic: float | None
+    p_less: float | None
+    p_two_sided: float | None
+    mean_difference: float | None
     observations: int
-    lag: int
+    lag_bars: int = field(metadata=named("lag"))
+
+    @property
+    def a_is_better(self) -> bool:
+        """Whether the one-sided test says so at 5 %."""
+        return self.p_less is not None and self.p_less < SIGNIFICANCE
 
 
 @dataclass(frozen=True)
-class MeanTest:
+class MeanTest(Record):
     """Mean of a time series and its t statistic against zero with a HAC standard error.
 
     Attributes:
-        mean, std: of the finite values; std has one degree of freedom taken off; NaN where undefined.
+        mean, std: of the finite values; std has one degree of freedom taken off.
         ratio: mean / std (the ICIR when the values are information coefficients).
         t: mean over its Newey-West standard error.
         observations: finite values.
-        lag: autocovariances in the variance.
+        lag_bars: autocovariances in the variance.
     """
 
-    mean: float
-    std: float
-    ratio: float
-    t: float
+    mean: float | None
+    std: float | None
+    ratio: float | None
+    t: float | None
     observations: int
-    lag: int
+    lag_bars: int = field(metadata=named("lag"))
 
 
 def hac_lag(observations: int, horizon_bars: int = 1) -> int:
@@ -90,7 +98,7 @@ def newey_west_variance(values: npt.ArrayLike, lag: int) -> float:
 def mean_test(values: npt.ArrayLike, horizon_bars: int = 1) -> MeanTest:
     """Test the mean of a time series against zero with Newey-West errors at `hac_lag`.
 
-    Statistics that need more values than there are, or a spread, are NaN.
+    Statistics that need more values than there are, or a spread, are None.
     """
     series = _finite(values)
     n = len(series)
@@ -115,7 +123,7 @@ def diebold_mariano(
     Leybourne & Newbold (1997), International Journal of Forecasting 13. Test: Diebold & Mariano (1995),
     Journal of Business & Economic Statistics 13. With h = 1 and lag 0 it is the one-sample t test.
 
-    Statistic and p-values are NaN with fewer than three periods, without any spread in the differential,
+    Statistic and p-values are None with fewer than three periods, without any spread in the differential,
     or with so few periods for h that the factor is not positive.
     """
     difference = np.asarray(loss_a, dtype=np.float64) - np.asarray(loss_b, dtype=np.float64)
@@ -144,19 +152,9 @@ def clark_west(actual: npt.ArrayLike, forecast: npt.ArrayLike, horizon_bars: int
     return mean_test(row_means(product) if product.ndim == 2 else product, horizon_bars)
 
 
-def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the exact binomial interval for a share (Clopper & Pearson 1934, Biometrika 26).
-
-    It assumes independent trials. (NaN, NaN) without trials; ValueError unless 0 <= successes <= trials.
-    """
-    if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} successes in {trials} trials is impossible")
-    if trials == 0:
-        return math.nan, math.nan
-    tail = (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, successes, trials - successes + 1)) if successes else 0.0
-    high = float(stats.beta.isf(tail, successes + 1, trials - successes)) if successes < trials else 1.0
-    return low, high
+def skill(loss: float, naive_loss: float) -> float | None:
+    """Return `1 - loss / naive_loss`: positive is better than naive, None where naive makes no error."""
+    return 1.0 - loss / naive_loss if naive_loss > 0 else None
 
 
 def clustered_share(hits: BoolArray, counted: BoolArray, horizon_bars: int = 1) -> tuple[float, float]:

@@ -7,6 +7,8 @@ import pytest
 
 from engine.backtest.job import backtest
 from engine.backtest.writing import write_backtest
+from engine.evaluation.subject import Metrics
+from engine.runs.folder import read_run
 from engine.runs.trial import make_trial
 from forewalk.settings.loading import settings_from
 from helpers.making import REPOSITORY, make_bars
@@ -35,7 +37,7 @@ def run(tmp_path_factory):
     settings = settings_from({**SMALL, "name": "keys", "data": data})
     other = settings_from({**SMALL, "seed": 8})
     result = backtest(settings, tried=lambda _: [make_trial("sweep", "other", bars, other, earlier(bars))])
-    return write_backtest(result, folder / "run")
+    return write_backtest(result, folder / "run"), result.metrics
 
 
 def earlier(bars):
@@ -61,5 +63,11 @@ def alike(items, path):
 
 
 def test_the_keys_of_a_runs_metrics_are_those_written_down(run):
-    found = list(lines_of(json.loads((run / "metrics.json").read_text(encoding="utf-8"))))
+    folder, _ = run
+    found = list(lines_of(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))))
     assert found == KEYS.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_file_is_read_back_as_the_metrics_that_were_written(run):
+    folder, metrics = run
+    assert Metrics.from_json(read_run(folder).metrics) == metrics

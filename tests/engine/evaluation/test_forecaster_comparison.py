@@ -8,12 +8,9 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
-from engine.evaluation.baselines import run_baselines
-from engine.evaluation.comparison import compare_forecasters, seed_timelines, spread_over_seeds
-from engine.evaluation.metrics.forecast import reliability_curve
+from engine.evaluation.comparison import compare_forecasters
+from engine.evaluation.metrics.calibration import reliability_curve
 from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
-from engine.training.walkforward import walk_forward
-from models.recurrent.forecaster import LSTMForecaster
 
 
 @pytest.fixture
@@ -32,40 +29,41 @@ def three(bars_of, forecasts_on):
 def test_everyone_is_measured_on_the_cells_that_all_forecast(three):
     skilled, rivals, actual = three
     result = compare_forecasters(skilled, rivals, actual)
-    assert (result["n"], result["bars"]) == (590, 100)
+    assert (result.forecasts, result.bars) == (590, 100)
     used = np.isfinite(rivals["noise"].mean)
-    assert result["forecasters"]["lstm"]["mse"] == pytest.approx(np.mean((actual - skilled.mean)[used] ** 2))
-    assert result["forecasters"]["zero"]["skill_mse"] == 0
+    assert result.forecasters["lstm"].mse == pytest.approx(np.mean((actual - skilled.mean)[used] ** 2))
+    assert result.forecasters["zero"].skill_mse == 0
 
 
 def test_numbers_equal_scikit_learn(three):
     skilled, rivals, actual = three
     used = np.isfinite(rivals["noise"].mean)
-    ours = compare_forecasters(skilled, rivals, actual)["forecasters"]["noise"]
+    ours = compare_forecasters(skilled, rivals, actual).forecasters["noise"]
     up, called = actual[used] > 0, rivals["noise"].mean[used] > 0
-    assert ours["accuracy"] == pytest.approx(accuracy_score(up, called))
-    assert ours["mcc"] == pytest.approx(matthews_corrcoef(up, called))
-    assert ours["brier"] == pytest.approx(brier_score_loss(up, rivals["noise"].p_up[used]))
+    assert ours.accuracy == pytest.approx(accuracy_score(up, called))
+    assert ours.mcc == pytest.approx(matthews_corrcoef(up, called))
+    assert ours.brier == pytest.approx(brier_score_loss(up, rivals["noise"].p_up[used]))
 
 
 def test_the_network_is_tested_against_each_baseline(three):
     skilled, rivals, actual = three
-    against = compare_forecasters(skilled, rivals, actual)["against"]
+    against = compare_forecasters(skilled, rivals, actual).against
     used = np.isfinite(rivals["noise"].mean)
     losses = [np.where(used, (actual - f.mean) ** 2, np.nan) for f in (skilled, rivals["noise"])]
     test = diebold_mariano(*losses)
-    assert against["noise"]["diebold_mariano"]["statistic"] == pytest.approx(test.statistic)
-    assert against["noise"]["diebold_mariano"]["p_less"] < 0.01
-    assert against["zero"]["skill_mse"] > 0.1
-    assert against["zero"]["clark_west"]["t"] > 3
-    assert "clark_west" not in against["noise"]
+    assert against["noise"].diebold_mariano.statistic == pytest.approx(test.statistic)
+    assert against["noise"].diebold_mariano.p_less < 0.01
+    assert against["zero"].skill_mse > 0.1
+    assert against["zero"].clark_west.t > 3
+    assert against["noise"].clark_west is None
+    assert "clark_west" not in against["noise"].to_json()
 
 
 def test_a_twin_of_the_network_is_no_better(three):
     skilled, _, actual = three
-    same = compare_forecasters(skilled, {"twin": skilled}, actual)["against"]["twin"]
-    assert same["skill_mse"] == 0
-    assert same["diebold_mariano"]["p_less"] is None
+    same = compare_forecasters(skilled, {"twin": skilled}, actual).against["twin"]
+    assert same.skill_mse == 0
+    assert same.diebold_mariano.p_less is None
 
 
 def test_forecasts_of_other_symbols_are_refused(three):
@@ -102,61 +100,23 @@ def test_the_parts_of_the_brier_score_add_up(seed, bins):
     p_up = random.choice([0.2, 0.4, 0.5, 0.7], (50, 4))
     actual = random.normal(0, 1, (50, 4))
     curve = reliability_curve(p_up, actual, bins=4 + bins)
-    assert sum(row["n"] for row in curve["bins"]) == 200
-    if len(curve["bins"]) == 4:
+    assert sum(row.forecasts for row in curve.bins) == 200
+    if len(curve.bins) == 4:
         score = np.mean((p_up - (actual > 0)) ** 2)
-        assert curve["reliability"] - curve["resolution"] + curve["uncertainty"] == pytest.approx(score)
+        assert curve.reliability - curve.resolution + curve.uncertainty == pytest.approx(score)
 
 
 def test_reliability_equals_scikit_learns_calibration_curve():
     random = np.random.default_rng(7)
     p_up = random.uniform(0.4, 0.6, (200, 5))
     actual = p_up - random.uniform(0, 1, p_up.shape)
-    ours = reliability_curve(p_up, actual, bins=5)["bins"]
+    ours = reliability_curve(p_up, actual, bins=5).bins
     share, stated = calibration_curve((actual > 0).ravel(), p_up.ravel(), n_bins=5, strategy="quantile")
-    np.testing.assert_allclose([row["share_up"] for row in ours], share)
-    np.testing.assert_allclose([row["mean_p_up"] for row in ours], stated)
-    assert all(row["low"] < row["mean_p_up"] < row["high"] for row in ours)
+    np.testing.assert_allclose([row.share_up for row in ours], share)
+    np.testing.assert_allclose([row.mean_p_up for row in ours], stated)
+    assert all(row.low < row.mean_p_up < row.high for row in ours)
 
 
 def test_one_stated_probability_is_one_bin_and_none_is_no_curve():
-    assert len(reliability_curve(np.full((20, 2), 0.5), np.ones((20, 2)))["bins"]) == 1
+    assert len(reliability_curve(np.full((20, 2), 0.5), np.ones((20, 2))).bins) == 1
     assert reliability_curve(np.full((20, 2), np.nan), np.ones((20, 2))) is None
-
-
-def test_the_ensemble_is_the_mixture_of_its_seeds(world_of, folds):
-    world = world_of()
-    timeline, _ = walk_forward(
-        world.panel, world.labels, folds(world), LSTMForecaster(world.settings.model, 7), 504
-    )
-    whole = timeline.forecasts(world.panel, 1)
-    parts = [part.forecasts(world.panel, 1) for part in seed_timelines(timeline)]
-    assert len(parts) == 2
-    assert (parts[0].mean != parts[1].mean).any()
-    np.testing.assert_allclose(np.mean([part.mean for part in parts], axis=0), whole.mean, atol=1e-12)
-
-
-def test_each_seed_of_a_model_per_symbol_knows_every_symbol(world_of, folds):
-    world = world_of()
-    model = world.settings.model.model_copy(update={"scope": "per_symbol"})
-    timeline, _ = walk_forward(world.panel, world.labels, folds(world)[:1], LSTMForecaster(model, 7), 504)
-    for part in seed_timelines(timeline):
-        assert [member.symbols for member in part.models[0].members] == [("S0",), ("S1",), ("S2",)]
-        assert np.isfinite(part.forecasts(world.panel, 1).mean[:60]).all()
-
-
-def test_a_baseline_has_no_seeds(world_of, folds):
-    world = world_of()
-    ridge = run_baselines(world.panel, world.labels, folds(world), world.returns, world.settings, ["ridge"])
-    assert seed_timelines(ridge["ridge"].timeline) == ()
-
-
-def test_the_spread_over_seeds_worked_by_hand():
-    metrics = [
-        {"a": 1.0, "b": {"c": 2, "d": None, "name": "x"}, "ok": True},
-        {"a": 3.0, "b": {"c": 2, "d": 5.0, "name": "y"}, "ok": False},
-    ]
-    assert spread_over_seeds(metrics) == {
-        "a": {"mean": 2.0, "std": pytest.approx(2**0.5), "n": 2},
-        "b": {"c": {"mean": 2.0, "std": 0.0, "n": 2}, "d": {"mean": 5.0, "std": None, "n": 1}},
-    }

@@ -37,7 +37,7 @@ def skilled(bars_of, forecasts_on):
 def test_more_costs_never_make_the_same_forecasts_earn_more(skilled, first, second):
     cheap, dear = sorted((first, second))
     rows = cost_grid(*skilled, BOTH, [0], [cheap, dear])
-    assert rows[1]["total_return"] <= rows[0]["total_return"] + 1e-3
+    assert rows[1].total_return <= rows[0].total_return + 1e-3
 
 
 def test_a_row_of_the_grid_is_the_run_at_these_costs(skilled):
@@ -49,14 +49,14 @@ def test_a_row_of_the_grid_is_the_run_at_these_costs(skilled):
         }
     )
     equity = simulate(*skilled, changed).equity["equity"]
-    assert row["total_return"] == equity.iloc[-1] / equity.iloc[0] - 1
-    assert (row["fee_bps"], row["slippage_bps"], row["delay_bars"]) == (2, 3, 0)
-    assert row["turnover_per_year"] > 0
+    assert row.total_return == equity.iloc[-1] / equity.iloc[0] - 1
+    assert (row.fee_bps, row.slippage_bps, row.delay_bars) == (2, 3, 0)
+    assert row.turnover_per_year > 0
 
 
 def test_the_grid_has_a_row_for_every_pair(skilled):
     rows = cost_grid(*skilled, LONG, [0, 1], [0, 4, 10])
-    assert [(row["fee_bps"], row["slippage_bps"]) for row in rows] == [
+    assert [(row.fee_bps, row.slippage_bps) for row in rows] == [
         (0, 0), (0, 4), (0, 10), (1, 0), (1, 4), (1, 10),
     ]  # fmt: skip
 
@@ -72,9 +72,9 @@ def test_a_delay_shifts_what_is_known(skilled, bars):
 
 def test_skill_that_lasts_one_bar_is_lost_by_a_delay_of_one(skilled):
     prompt, late = cost_grid(*skilled, BOTH, [1], [4])[0], delay_row(*skilled, BOTH)
-    assert prompt["total_return"] > 0.1
-    assert late["total_return"] < 0.5 * prompt["total_return"]
-    assert late["delay_bars"] == 1
+    assert prompt.total_return > 0.1
+    assert late.total_return < 0.5 * prompt.total_return
+    assert late.delay_bars == 1
 
 
 def test_short_exposure_is_what_the_account_says(skilled):
@@ -93,7 +93,7 @@ def test_borrowed_shares_are_charged_by_the_bar(skilled):
     result = simulate(bars, forecasts, BOTH)
     free, dear = borrow_rows(bars, result, BOTH, [0.0, 300.0])
     charged = short_exposure(bars, result).sum() * 0.03 / 252
-    assert (free["total_return"] - dear["total_return"]) * 100_000 == pytest.approx(charged)
+    assert (free.total_return - dear.total_return) * 100_000 == pytest.approx(charged)
 
 
 def test_who_is_never_short_borrows_nothing(skilled):
@@ -101,41 +101,41 @@ def test_who_is_never_short_borrows_nothing(skilled):
     result = simulate(bars, forecasts, LONG)
     assert (short_exposure(bars, result) == 0).all()
     rows = borrow_rows(bars, result, LONG, [0.0, 300.0])
-    assert rows[0]["total_return"] == rows[1]["total_return"]
+    assert rows[0].total_return == rows[1].total_return
 
 
 @pytest.mark.parametrize("against", ["cash", "benchmark"])
 def test_at_the_break_even_cost_nothing_is_left(skilled, against):
     bars, forecasts = skilled
     found = break_even(bars, forecasts, BOTH, against)
-    assert found["bps"] == pytest.approx(found["first_order_bps"], rel=0.5)
+    assert found.cost_bps == pytest.approx(found.first_order_bps, rel=0.5)
 
     def profit(cost):
         equity = simulate(bars, forecasts, with_costs(BOTH, cost, 0)).equity
         base = equity["benchmark"].iloc[-1] if against == "benchmark" else 100_000
         return equity["equity"].iloc[-1] - base
 
-    assert profit(found["bps"] - 1) > 0 > profit(found["bps"] + 1)
-    assert found["runs"] <= 13
+    assert profit(found.cost_bps - 1) > 0 > profit(found.cost_bps + 1)
+    assert found.runs <= 13
 
 
 def test_what_loses_for_free_has_no_break_even(skilled, forecasts_on):
     bars, forecasts = skilled
-    assert break_even(bars, forecasts_on(bars, -forecasts.mean), BOTH)["bps"] is None
+    assert break_even(bars, forecasts_on(bars, -forecasts.mean), BOTH).cost_bps is None
 
 
 def test_what_never_trades_has_no_break_even(skilled, forecasts_on):
     bars, forecasts = skilled
-    assert break_even(bars, forecasts_on(bars, np.zeros_like(forecasts.mean)), LONG)["bps"] is None
+    assert break_even(bars, forecasts_on(bars, np.zeros_like(forecasts.mean)), LONG).cost_bps is None
 
 
 def test_capacity_grows_with_the_share_and_is_where_a_fill_takes_it(skilled):
     bars, forecasts = skilled
     result = simulate(bars, forecasts, LONG)
     small, large = capacity(bars, result, [0.01, 0.02])
-    assert large["money"] == pytest.approx(2 * small["money"])
-    assert small["money"] <= small["median_money"]
-    assert small["fills"] == (result.orders["filled_quantity"] > 0).sum()
+    assert large.money == pytest.approx(2 * small.money)
+    assert small.money <= small.median_money
+    assert small.fills == (result.orders["filled_quantity"] > 0).sum()
 
 
 def test_the_capacity_of_a_single_fill_worked_by_hand(skilled):
@@ -144,10 +144,10 @@ def test_the_capacity_of_a_single_fill_worked_by_hand(skilled):
     first = result.orders.head(1).assign(filled_quantity=200.0)
     equity = result.equity.assign(equity=50_000.0)
     alone = type(result)(equity, first, *(pd.DataFrame(),) * 3, {})
-    assert capacity(bars, alone, [0.01])[0]["money"] == pytest.approx(50_000 * 0.01 * 1e6 / 200)
+    assert capacity(bars, alone, [0.01])[0].money == pytest.approx(50_000 * 0.01 * 1e6 / 200)
 
 
 def test_without_a_fill_capacity_is_unknown(skilled, forecasts_on):
     bars, forecasts = skilled
     result = simulate(bars, forecasts_on(bars, np.zeros_like(forecasts.mean)), LONG)
-    assert capacity(bars, result)[0]["money"] is None
+    assert capacity(bars, result)[0].money is None

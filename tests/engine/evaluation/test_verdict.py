@@ -1,18 +1,30 @@
+from dataclasses import replace
+
 import pytest
 
 from engine.evaluation.verdict import verdict_sentence
 from forewalk.settings.sections import Settings
+from helpers.judged_runs import make_judged
+
+BASE = make_judged(("A", "B", "C", "D", "E"), bars=520).evidence.metrics
 
 
 def metrics(skill=0.02, p=0.01, beats=True, **strategy):
-    overall = {
-        "bars": 1234,
-        "beats_naive": beats,
-        "returns": {"skill_mse": skill},
-        "diebold_mariano": {"p_less": p},
-    }
-    account = {"total_return": 0.1, "trades": 3, "exposure": 0.4} | strategy
-    return {"forecast": {"overall": overall}, "strategy": account, "benchmark": {"total_return": 0.25}}
+    overall = BASE.forecast.overall
+    overall = replace(
+        overall,
+        bars=1234,
+        beats_naive=beats,
+        returns=replace(overall.returns, skill_mse=skill),
+        diebold_mariano=replace(overall.diebold_mariano, p_less=p),
+    )
+    changed = {"total_return": 0.1, "trades": 3, "mean_gross_exposure": 0.4, **strategy}
+    return replace(
+        BASE,
+        forecast=replace(BASE.forecast, overall=overall),
+        strategy=replace(BASE.strategy, **changed),
+        benchmark=replace(BASE.benchmark, total_return=0.25),
+    )
 
 
 def test_skill_and_its_evidence_come_first():
@@ -38,13 +50,41 @@ def test_the_account_is_compared_with_holding_after_costs():
 
 
 def test_a_strategy_that_never_traded_is_called_that():
-    sentence = verdict_sentence(metrics(total_return=0.0, trades=0, exposure=0.0), Settings())
+    sentence = verdict_sentence(metrics(total_return=0.0, trades=0, mean_gross_exposure=0.0), Settings())
     assert "The strategy never traded; buying and holding" in sentence
 
 
-def test_forecasts_alone_get_a_sentence_about_forecasts_alone():
-    alone = {"forecast": metrics()["forecast"]}
-    assert "strategy" not in verdict_sentence(alone, Settings())
+@pytest.mark.parametrize(
+    ("t", "mean", "words"),
+    [
+        (1.9, 0.01, "do not rank the symbols better than chance"),
+        (3, 0.01, "slightly right"),
+        (-3, -0.01, "wrong"),
+    ],
+)
+def test_ranks_are_spoken_of_where_there_are_enough_symbols(t, mean, words):
+    known = metrics()
+    overall = replace(known.forecast.overall, rank_ic=replace(known.forecast.overall.rank_ic, t=t, mean=mean))
+    sentence = verdict_sentence(replace(known, forecast=replace(known.forecast, overall=overall)), Settings())
+    assert words in sentence
+
+
+@pytest.mark.parametrize(("tries", "words"), [(1, "at the first try"), (1200, "after 1,200 tries")])
+def test_the_number_of_tries_stands_beside_the_probability_that_the_account_is_real(tries, words):
+    lucky = replace(metrics(), luck=replace(BASE.luck, tries=tries))
+    assert f"{words}" in verdict_sentence(lucky, Settings())
+
+
+def test_an_account_that_never_moved_gets_no_interval():
+    luck = replace(BASE.luck, sharpe=replace(BASE.luck.sharpe, low=None, high=None))
+    assert "interval" not in verdict_sentence(replace(metrics(), luck=luck), Settings())
+
+
+def test_survivorship_is_the_last_word():
+    universe = replace(BASE.universe, survivorship_bias=True)
+    assert verdict_sentence(replace(metrics(), universe=universe), Settings()).endswith(
+        "(survivorship bias)."
+    )
 
 
 def test_unknown_outcomes_are_admitted():

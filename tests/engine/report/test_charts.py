@@ -6,18 +6,19 @@ from engine.report.charts import base as chart_base
 from engine.report.charts import forecasts as charts
 from engine.report.pages import forecast_path
 from forewalk.types import TrainingCurve
+from helpers.judged_runs import make_judged
 
 TIMES = pd.bdate_range("2020-01-02", periods=3000, tz="UTC")
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
-def test_a_forecast_stands_at_the_bar_it_speaks_about(report_maker, horizon):
-    report = report_maker(horizon=horizon, bars=520)
-    path = forecast_path(report, "MSFT")
-    quoted = report.bars.close[report.timestamps.get_indexer(path.times), 1]
+def test_a_forecast_stands_at_the_bar_it_speaks_about(horizon):
+    subject = make_judged(horizon=horizon, bars=520).subject
+    path = forecast_path(subject, "MSFT")
+    quoted = subject.bars.close[subject.bars.timestamps.get_indexer(path.times), 1]
     np.testing.assert_allclose(path.close * np.exp(path.actual), quoted)
-    assert path.times[0] == report.timestamps[400 + horizon]
-    assert path.times[-1] == report.timestamps[-1]
+    assert path.times[0] == subject.bars.timestamps[400 + horizon]
+    assert path.times[-1] == subject.bars.timestamps[-1]
 
 
 def test_thinned_lines_keep_their_ends_and_extremes():

@@ -8,8 +8,19 @@ import pytest
 
 from engine.report.pages import write_forecast_page, write_index
 from engine.report.tearsheet import write_tearsheet
+from forewalk.data.quality import QualityReport
+from helpers.judged_runs import Judged, judge, make_judged
 
-WRITERS = {"forecast.html": write_forecast_page, "index.html": write_index}
+
+def forecast_page(run: Judged, path):
+    write_forecast_page(path, run.subject, run.evidence, run.quality, run.curves, run.verdict)
+
+
+def front_page(run: Judged, path):
+    write_index(path, run.subject, run.evidence.metrics, run.verdict)
+
+
+WRITERS = {"forecast.html": forecast_page, "index.html": front_page}
 VOID = {"meta", "link", "br", "hr", "img", "input", "use", "path", "rect", "image"}
 
 
@@ -51,11 +62,11 @@ def fetches(page):
 
 
 @pytest.fixture(scope="module")
-def pages(report_input, tmp_path_factory):
+def pages(judged, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, write in WRITERS.items():
-        write(report_input, folder / name)
-    account = report_input.simulation.equity
+        write(judged, folder / name)
+    account = judged.subject.simulation.equity
     write_tearsheet(
         account, folder / "tearsheet.html", "<b>X</b>", {"k<i>": "v<script>alert(1)</script>"}, 252
     )
@@ -78,11 +89,9 @@ def test_text_that_a_user_chose_is_escaped(pages, name):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_verdict_is_the_first_paragraph_after_the_heading(pages, name, report_input):
+def test_the_verdict_is_the_first_paragraph_after_the_heading(pages, name, judged):
     text = " ".join("".join(parse(pages[name]).text).split())
-    assert text.index(report_input.verdict) < text.index(
-        "Strategy" if name == "index.html" else "Errors beside"
-    )
+    assert text.index(judged.verdict) < text.index("Strategy" if name == "index.html" else "Errors beside")
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -92,14 +101,14 @@ def test_ids_on_a_page_are_unique(pages, name):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_same_run_gives_the_same_bytes(pages, name, report_input, tmp_path):
-    WRITERS[name](report_input, tmp_path / name)
+def test_the_same_run_gives_the_same_bytes(pages, name, judged, tmp_path):
+    WRITERS[name](judged, tmp_path / name)
     assert (tmp_path / name).read_text(encoding="utf-8") == pages[name]
 
 
-def test_the_tearsheet_is_the_same_bytes_every_time(report_input, tmp_path):
+def test_the_tearsheet_is_the_same_bytes_every_time(judged, tmp_path):
     for name in ("a.html", "b.html"):
-        write_tearsheet(report_input.simulation.equity, tmp_path / name, "run", {}, 252)
+        write_tearsheet(judged.subject.simulation.equity, tmp_path / name, "run", {}, 252)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
@@ -107,51 +116,52 @@ def test_the_forecast_page_shows_every_part(pages):
     page = pages["forecast.html"]
     wanted = ("MAE, return", "MSE, price", "Direction right", "Diebold-Mariano", "fold-03", "training loss")
     assert [part for part in (*wanted, "rsi_14", "only 10 bars, 252 needed") if part not in page] == []
-    assert page.count("<svg") == 6 + 3
+    assert page.count("<svg") == 6 + 3 + 7  # paths; scatter, folds, training; how far to believe it
 
 
-def test_tables_stop_at_thirty_rows_and_say_how_many_are_left(report_maker, tmp_path):
-    report = report_maker(symbols=[f"S{i:03d}" for i in range(37)], bars=520, seeds=1)
-    write_forecast_page(report, tmp_path / "f.html")
+def test_tables_stop_at_thirty_rows_and_say_how_many_are_left(tmp_path):
+    run = make_judged(symbols=[f"S{i:03d}" for i in range(37)], bars=520, seeds=1)
+    forecast_page(run, tmp_path / "f.html")
     page = (tmp_path / "f.html").read_text(encoding="utf-8")
     assert "S029" in page
     assert "S030" not in page
     assert "and 7 more symbols" in page
 
 
-def test_a_wide_and_long_run_still_gives_a_page_of_moderate_size(report_maker, tmp_path):
+def test_a_wide_and_long_run_still_gives_a_page_of_moderate_size(tmp_path):
     symbols = [f"S{i:03d}" for i in range(218)]
-    write_forecast_page(report_maker(symbols, bars=2600, train_bars=1250), tmp_path / "f.html")
+    forecast_page(make_judged(symbols, bars=2600, train_bars=1250), tmp_path / "f.html")
     assert (tmp_path / "f.html").stat().st_size < 3_000_000
 
 
-def test_the_index_links_its_neighbours_by_relative_address(pages, report_input, tmp_path):
+def test_the_index_links_its_neighbours_by_relative_address(pages, judged, tmp_path):
     assert 'href="tearsheet.html"' in pages["index.html"]
-    write_index(report_input, tmp_path / "i.html", {"my notes#1.txt": "<i>mine</i>"})
+    subject, metrics = judged.subject, judged.evidence.metrics
+    write_index(tmp_path / "i.html", subject, metrics, "", {"my notes#1.txt": "<i>mine</i>"})
     page = (tmp_path / "i.html").read_text(encoding="utf-8")
     assert 'href="my%20notes%231.txt"' in page
     assert "&lt;i&gt;mine" in page
 
 
-def test_a_run_without_forecasts_trades_or_epochs_gives_valid_pages(report_maker, tmp_path):
-    report = report_maker(exposed=0.0)
-    nothing = np.full_like(report.actual, np.nan)
-    quality = {"refused": {}, "findings": []}
-    report = replace(report, actual=nothing, curves=(), folds=(), feature_names=(), quality=quality)
+def test_a_run_without_forecasts_trades_or_epochs_gives_valid_pages(tmp_path):
+    subject = make_judged(exposed=0.0).subject
+    nothing = np.full_like(subject.actual, np.nan)
+    subject = replace(subject, actual=nothing, folds=(), panel=replace(subject.panel, names=()))
+    run = Judged(subject, judge(subject), QualityReport("", 0, 0), (), "Nothing is known.")
     for name, write in WRITERS.items():
-        write(report, tmp_path / name)
+        write(run, tmp_path / name)
         parse((tmp_path / name).read_text(encoding="utf-8"))
 
 
-def test_the_tearsheet_agrees_with_our_headline_metrics(pages, report_input):
-    strategy, page = report_input.metrics["strategy"], pages["tearsheet.html"]
+def test_the_tearsheet_agrees_with_our_headline_metrics(pages, judged):
+    strategy, page = judged.evidence.metrics.strategy, pages["tearsheet.html"]
     cells = dict(
         re.findall(r"<tr><td>([^<]+)</td><td>[^<]*</td><td>([^<]*)</td></tr>", page.replace("\n", ""))
     )
     rows = {re.sub(r"[^A-Za-z ]", "", key).strip(): value for key, value in cells.items()}
-    assert float(rows["Sharpe"]) == pytest.approx(strategy["sharpe"], abs=0.006)
-    assert percent(rows["CAGR"]) == pytest.approx(strategy["cagr"], abs=6e-5)
-    assert percent(rows["Max Drawdown"]) == pytest.approx(strategy["max_drawdown"], abs=6e-5)
+    assert float(rows["Sharpe"]) == pytest.approx(strategy.sharpe_annual, abs=0.006)
+    assert percent(rows["CAGR"]) == pytest.approx(strategy.cagr, abs=6e-5)
+    assert percent(rows["Max Drawdown"]) == pytest.approx(strategy.max_drawdown, abs=6e-5)
 
 
 def test_a_strategy_flat_at_first_is_reported_from_its_first_bar(tmp_path):

@@ -2,9 +2,13 @@ from engine.report.certificate import show_certificate
 from engine.report.pages import write_index
 
 
-def test_a_page_says_that_there_is_no_certificate_until_there_is_one(report_input, tmp_path):
+def front_page(judged, page):
+    write_index(page, judged.subject, judged.evidence.metrics, judged.verdict)
+
+
+def test_a_page_says_that_there_is_no_certificate_until_there_is_one(judged, tmp_path):
     page = tmp_path / "index.html"
-    write_index(report_input, page)
+    front_page(judged, page)
     assert "no leak certificate for this run yet" in page.read_text()
     show_certificate(tmp_path, "<p>clean</p>")
     text = page.read_text()
@@ -12,8 +16,8 @@ def test_a_page_says_that_there_is_no_certificate_until_there_is_one(report_inpu
     assert "no leak certificate" not in text
 
 
-def test_a_second_certificate_takes_the_place_of_the_first(report_input, tmp_path):
-    write_index(report_input, tmp_path / "index.html")
+def test_a_second_certificate_takes_the_place_of_the_first(judged, tmp_path):
+    front_page(judged, tmp_path / "index.html")
     show_certificate(tmp_path, r"<p>one \1</p>")
     show_certificate(tmp_path, "<p>two</p>")
     text = (tmp_path / "index.html").read_text()

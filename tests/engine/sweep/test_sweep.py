@@ -119,9 +119,9 @@ def test_trying_the_same_again_adds_no_luck(run):
 
 def test_trying_more_raises_the_bar(run):
     few, many = sweep(run, AXES).luck, sweep(run, THREE).luck
-    assert few["trials"] == 12
-    assert many["trials"] == 24
-    assert many["effective"] > few["effective"]
+    assert few.tries == 12
+    assert many.tries == 24
+    assert many.independent_tries > few.independent_tries
 
 
 def test_threads_do_not_change_a_sweep(run):

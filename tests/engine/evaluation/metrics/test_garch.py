@@ -83,10 +83,10 @@ def test_the_variance_forecast_is_tested_against_garch(bars_of, forecasts_on):
     forecasts = forecasts_on(bars, np.zeros((300, 5)), first=600)
     outcome = np.vstack([returns[601:], np.full((1, 5), np.nan)])
     result = forecast_metrics(forecasts, outcome, bars.close[600:], returns, ahead[600:])
-    block = result["overall"]["variance"]["garch"]
-    assert block["qlike"] < block["own_qlike"]
-    assert block["diebold_mariano"]["p_less"] > 0.95
-    assert block["beats_garch"] is False
-    assert (
-        "garch" not in forecast_metrics(forecasts, outcome, bars.close[600:], returns)["overall"]["variance"]
-    )
+    garch = result.overall.variance.garch
+    assert garch.qlike < garch.own_qlike
+    assert garch.diebold_mariano.p_less > 0.95
+    assert garch.beats_garch is False
+    without = forecast_metrics(forecasts, outcome, bars.close[600:], returns).overall.variance
+    assert without.garch is None
+    assert "garch" not in without.to_json()

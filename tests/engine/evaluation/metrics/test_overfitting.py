@@ -111,5 +111,5 @@ def test_a_try_equal_to_the_benchmark_is_left_out():
         == 1
     )
     nothing = superior_ability(benchmark[:, None], benchmark)
-    assert math.isnan(nothing.consistent)
+    assert nothing.consistent is None
     assert (nothing.best, nothing.tries) == (-1, 0)

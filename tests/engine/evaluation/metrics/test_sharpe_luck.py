@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from engine.evaluation.metrics.bootstrap import bootstrap_account
 from engine.evaluation.metrics.luck import (
     deflated_sharpe,
     expected_maximum_sharpe,
@@ -115,29 +116,31 @@ def test_impossible_trials_are_refused(trials, variance):
         expected_maximum_sharpe(trials, variance)
 
 
+def luck_of(returns, **more):
+    account = bootstrap_account(returns, 252, seed=1, repetitions=20)
+    return luck_metrics(returns, account, 252, seed=1, repetitions=20, **more)
+
+
 def test_the_summary_holds_what_the_functions_say():
     tries = np.random.default_rng(4).normal(0.0003, 0.01, (800, 5))
-    result = luck_metrics(tries[:, 2], 252, seed=1, trial_returns=tries, repetitions=200)
+    result = luck_of(tries[:, 2], trial_returns=tries)
     sample = sharpe_sample(tries[:, 2])
     ratios = [sharpe_sample(column).sharpe for column in tries.T]
-    assert result["deflated"]["probability"] == deflated_sharpe(sample, 5, np.var(ratios, ddof=1)).probability
-    assert result["psr"] == probabilistic_sharpe(sample)
-    assert result["sharpe"]["value"] == pytest.approx(sample.sharpe * math.sqrt(252))
-    assert 0 <= result["pbo"]["probability"] <= 1
-    assert result["spa"]["tries"] == 5
+    assert result.deflated.probability == deflated_sharpe(sample, 5, np.var(ratios, ddof=1)).probability
+    assert result.probabilistic_sharpe == probabilistic_sharpe(sample)
+    assert result.sharpe.value == pytest.approx(sample.sharpe * math.sqrt(252))
+    assert 0 <= result.overfitting.probability <= 1
+    assert (result.superior_ability.tries, result.tries) == (5, 5)
 
 
 def test_the_summary_of_an_account_that_never_moved_says_nothing():
-    result = luck_metrics(np.zeros(300), 252, seed=1)
-    assert (result["psr"], result["sharpe"]["low"], result["pbo"]) == (None, None, None)
-    assert result["spa"]["consistent"] is None
-    assert result["minimum_track_record_bars"] is None
+    result = luck_of(np.zeros(300))
+    assert (result.probabilistic_sharpe, result.sharpe.low, result.overfitting) == (None, None, None)
+    assert result.superior_ability.consistent is None
+    assert result.minimum_track_record_bars is None
 
 
 def test_fewer_effective_trials_deflate_less():
     tries = np.random.default_rng(4).normal(0.0003, 0.01, (300, 5))
-    all_five, two = (
-        luck_metrics(tries[:, 2], 252, 1, tries, trials=count, repetitions=20)["deflated"]
-        for count in (None, 2)
-    )
-    assert two["probability"] > all_five["probability"]
+    all_five, two = (luck_of(tries[:, 2], trial_returns=tries, trials=count).deflated for count in (None, 2))
+    assert two.probability > all_five.probability

@@ -8,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from engine.evaluation.metrics.statistics import (
-    clopper_pearson,
     clustered_share,
     diebold_mariano,
     hac_lag,
@@ -25,15 +24,19 @@ losses = arrays(np.float64, 40, elements=st.floats(0, 100, width=32))
 @given(losses, losses, st.integers(1, 6))
 def test_diebold_mariano_changes_sign_when_the_forecasts_change_places(a, b, horizon):
     forth, back = diebold_mariano(a, b, horizon), diebold_mariano(b, a, horizon)
-    assert forth.statistic == pytest.approx(-back.statistic, nan_ok=True)
-    assert forth.p_less == pytest.approx(1 - back.p_less, nan_ok=True, abs=1e-12)
-    assert forth.p_two_sided == pytest.approx(back.p_two_sided, nan_ok=True)
+    if forth.statistic is None:
+        assert (back.statistic, back.p_less, forth.p_less) == (None, None, None)
+        return
+    assert forth.statistic == pytest.approx(-back.statistic)
+    assert forth.p_less == pytest.approx(1 - back.p_less, abs=1e-12)
+    assert forth.p_two_sided == pytest.approx(back.p_two_sided)
 
 
 @given(losses, losses, st.floats(0.01, 1000))
 def test_diebold_mariano_does_not_depend_on_the_unit_of_the_loss(a, b, scale):
     once, scaled = diebold_mariano(a, b), diebold_mariano(a * scale, b * scale)
-    assert once.statistic == pytest.approx(scaled.statistic, nan_ok=True, rel=1e-6)
+    assert (once.statistic is None) == (scaled.statistic is None)
+    assert once.statistic is None or once.statistic == pytest.approx(scaled.statistic, rel=1e-6)
 
 
 def test_diebold_mariano_of_independent_losses_is_the_one_sample_t_test():
@@ -62,11 +65,11 @@ def test_symbols_that_move_together_add_no_evidence():
 
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_diebold_mariano_gives_no_verdict_on_too_few_periods(n):
-    assert math.isnan(diebold_mariano(np.arange(n), np.zeros(n)).p_less)
+    assert diebold_mariano(np.arange(n), np.zeros(n)).p_less is None
 
 
 def test_diebold_mariano_gives_no_verdict_when_the_losses_do_not_differ():
-    assert math.isnan(diebold_mariano(np.ones(50), np.ones(50)).statistic)
+    assert diebold_mariano(np.ones(50), np.ones(50)).statistic is None
 
 
 @pytest.mark.parametrize(
@@ -93,29 +96,16 @@ def test_mean_test_is_the_hac_regression_on_a_constant():
     api = pytest.importorskip("statsmodels.api")
     series = np.random.default_rng(5).normal(0.1, 1, 250)
     test = mean_test(np.append(series, np.nan), horizon_bars=5)
-    fit = api.OLS(series, np.ones(250)).fit(cov_type="HAC", cov_kwds={"maxlags": test.lag})
-    assert (test.t, test.observations, test.lag) == (pytest.approx(fit.tvalues[0]), 250, 8)
-
-
-@given(st.integers(0, 200), st.integers(0, 200), st.sampled_from([0.5, 0.9, 0.95]))
-def test_clopper_pearson_equals_scipy_exact_interval(hits, misses, confidence):
-    trials = hits + misses
-    if trials:
-        exact = stats.binomtest(hits, trials).proportion_ci(confidence, method="exact")
-        assert clopper_pearson(hits, trials, confidence) == pytest.approx((exact.low, exact.high), abs=1e-9)
-
-
-def test_clopper_pearson_refuses_more_successes_than_trials():
-    with pytest.raises(ValueError, match="6 successes in 5 trials"):
-        clopper_pearson(6, 5)
+    fit = api.OLS(series, np.ones(250)).fit(cov_type="HAC", cov_kwds={"maxlags": test.lag_bars})
+    assert (test.t, test.observations, test.lag_bars) == (pytest.approx(fit.tvalues[0]), 250, 8)
 
 
 def test_the_clustered_interval_is_wider_when_symbols_are_right_together():
     hits = np.tile(np.random.default_rng(6).random(400)[:, None] < 0.5, 20)
     everything = np.ones_like(hits)
     low, high = clustered_share(hits, everything)
-    exact_low, exact_high = clopper_pearson(int(hits.sum()), hits.size)
-    assert high - low > 3 * (exact_high - exact_low)
+    exact = stats.binomtest(int(hits.sum()), hits.size).proportion_ci(method="exact")
+    assert high - low > 3 * (exact.high - exact.low)
 
 
 def test_matthews_correlation_is_pearsons_of_the_two_directions():

@@ -48,14 +48,15 @@ def test_the_constants_are_those_of_the_policy_and_the_broker():
 def test_the_metrics_are_those_of_the_report():
     bars, forecasts = make_world(4, bars=200, symbols=6)
     run = simulate(bars, forecasts, settings_from({}))
-    report = strategy_metrics(run.equity, run.trades, run.orders, run.counts, 252.0)["strategy"]
+    report = strategy_metrics(run.equity, run.trades, run.orders, run.counts, 252.0).strategy
     (row,) = simulate_settings(bars, forecasts, [settings_from({})]).table.to_dict("records")
-    assert row["total_return"] == pytest.approx(report["total_return"], rel=1e-12)
-    for name in ("sharpe", "max_drawdown", "turnover_per_year"):
-        assert row[name] == pytest.approx(report[name], rel=1e-3)  # bars per year: 252 or the calendar's
+    assert row["total_return"] == pytest.approx(report.total_return, rel=1e-12)
+    others = (report.sharpe_annual, report.max_drawdown, report.turnover_per_year)
+    for name, value in zip(("sharpe", "max_drawdown", "turnover_per_year"), others, strict=True):
+        assert row[name] == pytest.approx(value, rel=1e-3)  # bars per year: 252 or the calendar's
     exact = return_metrics(run.equity["equity"].to_numpy(), pd.DatetimeIndex(run.equity["time"]), 252.0)
-    assert row["max_drawdown"] == pytest.approx(exact["max_drawdown"], rel=1e-12)
-    assert row["sharpe_per_bar"] * np.sqrt(252) == pytest.approx(exact["sharpe"], rel=1e-9)
+    assert row["max_drawdown"] == pytest.approx(exact.max_drawdown, rel=1e-12)
+    assert row["sharpe_per_bar"] * np.sqrt(252) == pytest.approx(exact.sharpe_annual, rel=1e-9)
     assert row["fees"] == pytest.approx(run.counts["fees_paid"], rel=1e-12)
 
 
