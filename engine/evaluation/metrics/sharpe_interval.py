@@ -117,12 +117,8 @@ def circular_block(returns: FloatArray) -> int:
 
 
 def _sharpe(returns: FloatArray) -> float:
-    spread = float(returns.std()) if len(returns) > 1 else 0.0
-    return (
-        float(returns.mean()) / spread * math.sqrt((len(returns) - 1) / len(returns))
-        if spread > 1e-12
-        else math.nan
-    )
+    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    return float(returns.mean()) / spread if spread > 1e-12 else math.nan
 
 
 def _influence(series: FloatArray) -> FloatArray:
