@@ -15,8 +15,9 @@ from engine.live.deciding.decide import run_strategy
 from engine.live.models.files import ModelFile, sha256_of
 from engine.live.models.tasks import ForecastTask, do_task
 from engine.simulation.capture import positions_after
-from engine.simulation.cerebro import load_strategy, simulate
+from engine.simulation.cerebro import simulate
 from engine.simulation.orders import AccountState, PastFill, PastOrder
+from engine.simulation.strategies import load_strategy
 from engine.training.walkforward import walk_forward
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
@@ -79,7 +80,7 @@ def _live(report: Report, bars: Bars) -> None:
         asked = median_cpu(lambda: do_task(question), 7)
         forecasts = do_task(question)
     account = _traded(bars.since(first), forecasts, task.settings)
-    strategy = load_strategy(None)
+    strategy = load_strategy(task.settings)
     decided = median_cpu(lambda: run_strategy(bars, forecasts, task.settings, strategy, account, first), 7)
     what = f"live step, {len(bars.symbols)} symbols, {len(bars)} bars, 3 seeds"
     replayed = f"{task.settings.live.replay_bars} bars replayed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,31 @@ class Decision:
         return [REASONS[code] for code in self.reason]
 
 
+def decision_of(answer: Any, symbols: int) -> Decision:
+    """Return what a policy of the user's own answered as a decision: a `Decision`, or target weights alone.
+
+    Raises:
+        ValueError: it is neither, of another length than `symbols`, infinite, or has an unknown reason.
+    """
+    given = answer if isinstance(answer, Decision) else Decision(answer, None)  # type: ignore[arg-type]
+    try:
+        target = np.array(given.target, dtype=np.float64)
+        reason = np.zeros(len(target), np.int64) if given.reason is None else np.array(given.reason)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"answered with {type(answer).__name__}; give a Decision, or target weights"
+        ) from None
+    if target.shape != (symbols,) or reason.shape != (symbols,):
+        raise ValueError(
+            f"answered with shape {target.shape}; give one target weight for each of {symbols} symbols"
+        )
+    if np.isinf(target).any():
+        raise ValueError("answered with an infinite weight; NaN leaves a position as it is, 0 closes it")
+    if reason.dtype.kind not in "iu" or (reason < 0).any() or (reason >= len(REASONS)).any():
+        raise ValueError(f"answered with reasons {np.unique(reason)}; they are numbers of REASONS")
+    return Decision(target, reason.astype(np.int64))
+
+
 def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -> Decision:
     """Return the target weight of every symbol at this close.
 
@@ -70,10 +96,10 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     side = np.sign(positions.weight)
     no_forecast = (side != 0) & ~np.isfinite(score)
     _close(((no_forecast, NO_FORECAST),), target, reason)
-    if settings.kind == "per_symbol":
-        wanted = _wanted_by_threshold(score, side, settings)
-    else:
+    if settings.kind == "cross_section":
         wanted = _wanted_by_rank(score, side, positions.bars_held, settings)
+    else:  # per_symbol, and what a policy of the user's own asks of this one
+        wanted = _wanted_by_threshold(score, side, settings)
     mature = positions.bars_held >= settings.min_hold_bars
     _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
     _trim(positions.weight, target, reason, settings)
@@ -176,10 +202,10 @@ def _enter(
 ) -> None:
     if not entering.any():
         return
-    if settings.kind == "per_symbol":
-        places = int(np.isfinite(score).sum())
-    else:
+    if settings.kind == "cross_section":
         places = settings.top * (2 if settings.direction == "long_short" else 1)
+    else:
+        places = int(np.isfinite(score).sum())
     size = _position_size(outlook, places, settings)
     kept = np.where(np.isnan(target), positions.weight, target)
     room = max(0.0, settings.max_gross - float(np.abs(kept).sum()))

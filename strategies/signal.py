@@ -20,7 +20,8 @@ class SignalStrategy(bt.Strategy):
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
     `bars_per_year` (float). An order that a bar has not filled wholly is cancelled before the next decision.
-    Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason).
+    Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
+    decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
     """
 
     params = (
@@ -29,6 +30,8 @@ class SignalStrategy(bt.Strategy):
         ("fractional", False),
         ("bars_per_year", 252.0),
     )
+
+    policy = staticmethod(decide)
 
     def __init__(self) -> None:
         table: ForecastTable = self.p.table
@@ -45,7 +48,7 @@ class SignalStrategy(bt.Strategy):
             self.cancel(order)
         outlook = self.outlook()
         positions = self.held_positions(outlook.close)
-        decision = decide(outlook, positions, self.p.settings)
+        decision = self.policy(outlook, positions, self.p.settings)
         self.send(decision, outlook)
 
     def outlook(self) -> Outlook:

@@ -13,7 +13,7 @@ from engine.audit.compare import compare, prepared_blocks, result_blocks
 from engine.audit.doctoring import halved, moment
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
 from forewalk.data.table import Table
-from forewalk.errors import LeakError
+from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
 from forewalk.sessions import (
     DAILY,
@@ -170,8 +170,9 @@ def check_modes(
         mode = f"runonce={runonce} preload={preload}"
         try:
             other = pipeline.simulate(bars, forecasts, settings, runonce, preload)
-        except IndexError as error:
-            message = f"with {mode} the strategy reads a bar that does not exist yet: {error}"
+        except (IndexError, LookaheadError, PluginError) as error:
+            what = "reads a bar that does not exist yet" if isinstance(error, IndexError) else "fails"
+            message = f"with {mode} the strategy {what}: {error}"
             offender = Offender("decisions", "strategy", message=message)
             return Check(name, question, "leak", count, "", offender)
         found = compare(reference, list(result_blocks(bars, forecasts, other)), end, truncated=False)

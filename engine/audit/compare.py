@@ -134,10 +134,11 @@ def result_blocks(bars: Bars, forecasts: Forecasts, simulation: SimulationResult
         yield Block("forecasts", name, forecasts.symbols, stamps, getattr(forecasts, name), rounded=True)
     models = np.array([[name] for name in forecasts.model_ids] or np.empty((0, 1)), dtype="U")
     yield Block("forecasts", "model", ("id",), stamps, models)
-    yield from _account_blocks(microseconds(bars.timestamps), simulation)
+    yield from _account_blocks(bars, simulation)
 
 
-def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[Block]:
+def _account_blocks(bars: Bars, simulation: SimulationResult) -> Iterator[Block]:
+    stamps = microseconds(bars.timestamps)
     decisions, orders = simulation.decisions, simulation.orders
     asof = _times(decisions["asof"])
     yield _numbers("decisions", decisions, ("target_weight", "forecast_mean", "forecast_std"), asof, True)
@@ -145,7 +146,7 @@ def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[
     decided = _times(orders["decided_at"])
     yield _numbers("orders", orders, ("quantity",), decided)
     yield _texts("orders", orders, ("symbol", "side", "type", "reason"), decided)
-    settled = _settled(orders, stamps)
+    settled = _settled(orders, bars, stamps)
     outcomes = orders.assign(filled_at=orders["filled_at"].astype(str))
     amounts = _numbers("fills", orders, ("filled_quantity", "fill_price", "fee"), settled)
     yield replace(amounts, aligned=True)
@@ -161,17 +162,18 @@ def _account_blocks(stamps: IntArray, simulation: SimulationResult) -> Iterator[
     yield _texts("trades", trades, ("symbol", "side"), closed)
 
 
-def _settled(orders: pd.DataFrame, stamps: IntArray) -> IntArray:
-    """When the outcome of each order became final: at its last fill, or one bar after it was refused.
+def _settled(orders: pd.DataFrame, bars: Bars, stamps: IntArray) -> IntArray:
+    """When the outcome of each order became final: at its last fill, or on the bar after it where it was refused.
 
-    When an order that was never filled was given up depends on the strategy: never, for the comparison.
+    When an order that was never filled was given up depends on the strategy: never, for the comparison. So is one
+    that was refused, but whose symbol did not trade on the bar after it: it may have waited until later.
     """
     filled = _times(orders["filled_at"])
     refused = orders["status"].isin(["margin", "rejected"]).to_numpy(bool)
-    next_bar = np.append(stamps, NEVER)[
-        np.minimum(np.searchsorted(stamps, _times(orders["decided_at"])) + 1, len(stamps))
-    ]
-    unfilled = np.where(refused, next_bar, NEVER)
+    row = np.minimum(np.searchsorted(stamps, _times(orders["decided_at"])) + 1, len(stamps))
+    column = pd.Index(bars.symbols).get_indexer(pd.Index(orders["symbol"].astype(str)))
+    traded = np.append(bars.volume > 0, np.zeros((1, len(bars.symbols)), bool), axis=0)[row, column]
+    unfilled = np.where(refused & traded, np.append(stamps, NEVER)[row], NEVER)
     return np.asarray(np.where(filled == NEVER, unfilled, _next_close(stamps, filled)))
 
 

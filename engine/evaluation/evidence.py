@@ -171,8 +171,9 @@ def _slow(subject: Subject) -> bool:
 
 
 def _simulator(subject: Subject) -> Simulator:
-    """Cerebro for small panels; for large ones the compiled simulation, which is equal to it, where numba is."""
-    if not _slow(subject) or find_spec("numba") is None:
+    """Cerebro for small panels and for strategies of the user's own; for large ones the compiled simulation, which
+    is equal to it, where numba is."""
+    if subject.settings.strategy.is_own or not _slow(subject) or find_spec("numba") is None:
         return simulate
     return _compiled
 

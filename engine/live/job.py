@@ -154,11 +154,12 @@ def build_daemon(
     from engine.live.models.retrain import Retrainer
     from engine.live.models.tasks import do_task
     from engine.live.watch.daily import DailySummary, write_page
+    from engine.simulation.strategies import load_strategy, needs_forecasts
     from forewalk.compute.child import ModelProcess
 
     live = settings.live
     models = retrainer = None
-    if live.strategy is None:
+    if needs_forecasts(load_strategy(settings)):
         models = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
         worker = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
         retrainer = Retrainer(settings, journal, live.state.expanduser(), worker, watch.notify)

@@ -18,7 +18,10 @@ from forewalk.types import Bars, FloatArray
 
 Kind = Literal["backtest", "sweep", "tune"]
 NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
-YOUNGER: dict[str, dict[str, Any]] = {"features": {"extra": []}}  # settings that came after the first ledgers
+YOUNGER: dict[str, dict[str, Any]] = {  # settings that came after the first ledgers, with their defaults
+    "features": {"extra": []},
+    "strategy": {"params": {}},
+}
 
 
 @dataclass(frozen=True, eq=False)

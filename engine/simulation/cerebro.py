@@ -7,7 +7,6 @@ with a broker that captures orders; the leak audit runs it over doctored data.
 from __future__ import annotations
 
 import gc
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,12 +16,9 @@ import backtrader as bt
 from engine.simulation.account import simulated_broker
 from engine.simulation.feeds import PanelFeed, feed_columns
 from engine.simulation.recorder import Recorder, event_tables
-from forewalk.errors import ConfigError
-from forewalk.sessions import bars_per_year
+from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, Forecasts, SimulationResult
-from strategies.indicator import ForecastTable
-from strategies.signal import SignalStrategy
 
 COLLECT_EVERY = 200_000  # new objects between two looks for garbage
 
@@ -67,7 +63,7 @@ def simulate(
     bars: Bars,
     forecasts: Forecasts,
     settings: Settings,
-    strategy: type[bt.Strategy] = SignalStrategy,
+    strategy: type[bt.Strategy] | None = None,
     runonce: bool = True,
     preload: bool = True,
     cerebro_builder: Callable[..., bt.Cerebro] | None = None,
@@ -77,45 +73,22 @@ def simulate(
     Args:
         bars: the whole history; only the bars from the first forecast on are used.
         forecasts: rows aligned with the last `len(forecasts)` bars.
-        strategy: `SignalStrategy`, or any backtrader strategy with a `table` parameter (a ForecastTable).
+        strategy: any backtrader strategy, given a ForecastTable where it has a parameter `table`; None takes the
+            one of `strategy.kind`.
         cerebro_builder: called instead of `build_cerebro`, with its arguments; for comparisons.
+
+    Raises:
+        PluginError: a strategy or policy of the user's own raised.
+        LookaheadError: it read a bar that does not exist yet.
     """
     span = bars.since(forecasts.timestamps[0])
-    params = strategy_params(strategy, forecasts, settings, bars)
+    chosen = strategy or load_strategy(settings)
+    params = strategy_params(chosen, forecasts, settings, bars)
     build = cerebro_builder or build_cerebro
-    cerebro = build(span, settings.execution, strategy, params, runonce=runonce, preload=preload)
     with rare_collections():
-        (finished,) = cerebro.run()
+        cerebro, finished = run_strategy_in(
+            lambda once: build(span, settings.execution, chosen, params, runonce=once, preload=preload),
+            settings,
+            runonce,
+        )
     return event_tables(finished, cerebro.broker, span, forecasts, settings.execution)
-
-
-def strategy_params(
-    strategy: type[bt.Strategy], forecasts: Forecasts | None, settings: Settings, bars: Bars
-) -> dict[str, Any]:
-    """Return the parameters of a strategy; backtest and daemon both get them here.
-
-    A strategy that needs no forecasts (None) is given no `table`. `bars` say how long a year is.
-    """
-    params: dict[str, Any] = {}
-    if forecasts is not None:
-        params["table"] = ForecastTable(forecasts)
-    if issubclass(strategy, SignalStrategy):
-        params["settings"] = settings.strategy
-        params["fractional"] = settings.execution.fractional
-        params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
-    return params
-
-
-def load_strategy(name: str | None) -> type[Any]:
-    """Return the strategy class named `module:Class`, or the project's own for None."""
-    if name is None:
-        return SignalStrategy
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"live.strategy = {name!r}: {error}; write it as module:Class") from None
-    if not (isinstance(found, type) and issubclass(found, bt.Strategy)):
-        raise ConfigError(f"live.strategy = {name!r} is no backtrader.Strategy")
-    strategy: type[Any] = found
-    return strategy

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.simulation.benchmark import equal_weight_benchmark
+from engine.simulation.strategies import decisions_of
 from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, Forecasts, SimulationResult
@@ -227,7 +228,7 @@ def event_tables(
     orders["filled_at"] = pd.to_datetime(orders["filled_at"].map(opens), utc=True)
     trades = pd.DataFrame(log.trades, columns=TRADE_COLUMNS)
     trades["opened_at"], trades["closed_at"] = trades["opened_at"].map(opens), trades["closed_at"].map(opens)
-    decisions = pd.DataFrame(getattr(strategy, "decisions", []), columns=DECISION_COLUMNS)
+    decisions = pd.DataFrame(decisions_of(strategy), columns=DECISION_COLUMNS)
     decisions["asof"] = decisions["asof"].map(closes)
     return SimulationResult(
         equity=equity,

@@ -53,11 +53,17 @@ def sweep(
     from engine.sweep.grid import default_axes, grid_settings, setting
     from engine.sweep.result import Sweep, luck_of_the_best
     from forewalk.compute.pool import Processes
+    from forewalk.errors import ConfigError
     from forewalk.settings.loading import load_settings
 
     run = run.resolve()
     stored = read_run(run)
     base = load_settings(run / "config.toml", environment={})
+    if base.strategy.is_own:
+        raise ConfigError(
+            f"a sweep runs the built-in policies in compiled code; the run's own strategy.kind = "
+            f"{base.strategy.kind!r} must be varied by backtests, each with its --set"
+        )
     axes = tuple(axes) or default_axes(base)
     grid = grid_settings(base, axes)
     progress("data", 0, 1)

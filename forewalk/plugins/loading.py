@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -21,8 +20,7 @@ from typing import Any
 from forewalk.errors import ConfigError, PluginError
 from forewalk.plugins.failures import failure
 from forewalk.plugins.sources import Source, hash_of, own_files, place_of
-
-NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+from forewalk.settings.base import OWN_NAME
 
 FRESH_S = 2.0
 
@@ -54,7 +52,7 @@ def load_plugin(name: str, setting: str, folder: Path | None = None) -> Plugin:
         ConfigError: there is no such module or name; the nearest one is named.
         PluginError: the module raised while it was imported.
     """
-    if not NAME.fullmatch(name):
+    if not OWN_NAME.fullmatch(name):
         raise ConfigError(f"{setting} = {name!r}: write it as module:Name, e.g. my_module:my_function")
     module_name, _, attribute = name.partition(":")
     folders = _own_folders(folder)

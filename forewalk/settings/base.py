@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,6 +20,19 @@ def _as_text(value: object) -> object:
 
 Value = TypeVar("Value")
 Mapped = Mapping[str, Value]  # a table of the TOML file
+OWN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")  # `package.module:Name`
+
+
+def kind_of(value: str, built_in: Sequence[str], what: str) -> str:
+    """Return a kind that is built in or a name of the user's own; ValueError names the nearest for any other."""
+    if value in built_in or OWN_NAME.fullmatch(value):
+        return value
+    near = difflib.get_close_matches(value, built_in, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(map(repr, built_in))}"
+    raise ValueError(f"{value!r} is no {what}; {hint} One of your own is written 'module:Name'")
+
+
+Parameters = dict[str, bool | int | float | str | None]
 Text = Annotated[str, BeforeValidator(_as_text)]  # `live.retrain=5` is read as a number
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 Spans = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split_commas)]

@@ -20,6 +20,7 @@ ENV_PREFIX = "FOREWALK_"
 ENV_RESERVED = frozenset({"FOREWALK_SHARED_DATA"})  # read by the tests, not a setting
 
 
+MOVED = {"live.strategy": "strategy.kind now, which backtest, audit and daemon trade alike"}
 STORED_BARS = "bars.parquet"  # the bars of a run that came from memory, in its folder
 
 
@@ -159,6 +160,8 @@ def _parse_value(text: str) -> Any:
 def _explain(problem: dict[str, Any]) -> str:
     location = tuple(str(part) for part in problem["loc"])
     key = ".".join(location)
+    if key in MOVED:
+        return f"{key} is {MOVED[key]}"
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {key!r}{_nearest(location)}"
     message = str(problem["msg"]).removeprefix("Value error, ")

@@ -10,11 +10,12 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from forewalk.settings.base import Mapped, Names, Section, Spans
+from forewalk.settings.base import Mapped, Names, Parameters, Section, Spans, kind_of
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
+POLICIES = ("per_symbol", "cross_section")
 Policy = Literal["refuse", "drop", "repair", "flag"]
 SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 
@@ -212,8 +213,11 @@ class ModelSettings(Section):
 class StrategySettings(Section):
     """The policy: from forecasts to target weights."""
 
-    kind: Literal["per_symbol", "cross_section"] = "per_symbol"
-    """Each symbol on its own thresholds, or long the best and short the worst by rank."""
+    kind: str = "per_symbol"
+    """`per_symbol`: each symbol on its own thresholds. `cross_section`: long the best, short the worst by rank.
+    Or `module:Name` of your own: a backtrader strategy, or a function like `strategies.policy.decide`."""
+    params: Parameters = Field(default_factory=dict)
+    """Parameters of a strategy of your own, by name; a function finds them in its third argument's `params`."""
     direction: Literal["long_flat", "long_short"] = "long_flat"
     """Whether short positions are allowed."""
     entry: float = Field(0.02, ge=0.0)
@@ -242,6 +246,22 @@ class StrategySettings(Section):
     """Largest |weight| of one symbol."""
     max_gross: float = Field(0.95, gt=0.0)
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is code of the user's own."""
+        return ":" in self.kind
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return kind_of(kind, POLICIES, "policy")
+
+    @model_validator(mode="after")
+    def _parameters_of_ones_own(self) -> StrategySettings:
+        if self.params and not self.is_own:
+            raise ValueError(f"params are for a strategy of your own; kind is {self.kind!r}, which has none")
+        return self
 
 
 class ExecutionSettings(Section):
@@ -313,4 +333,6 @@ class Settings(Section):
     @property
     def own_code(self) -> tuple[tuple[str, str], ...]:
         """What of the settings is code of the user's own: (setting, `module:Name`), in a fixed order."""
-        return tuple(("features.extra", name) for name in self.features.extra)
+        own = [("features.extra", name) for name in self.features.extra]
+        own += [("strategy.kind", self.strategy.kind)] if self.strategy.is_own else []
+        return tuple(own)

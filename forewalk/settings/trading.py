@@ -44,8 +44,6 @@ class LiveSettings(Section):
     """Folder of the journal, the models, the log and the lock; one daemon per folder and account."""
     run: Path | None = None
     """Folder of a finished run whose models give the first forecasts; none trains one at the start."""
-    strategy: str | None = Field(None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
-    """A backtrader strategy of your own as `module:Class`; none means forecasts and the policy of `strategy`."""
     url: str = "https://paper-api.alpaca.markets"
     """Trading API: the paper host, or a simulator on this machine."""
     data_url: str = "https://data.alpaca.markets"

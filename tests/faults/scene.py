@@ -154,9 +154,9 @@ class Scene:
         self.tree = {
             "data": {"symbols": list(SYMBOLS)},
             "risk": {"max_weight": 0.9, "max_gross": 0.9},
+            "strategy": {"kind": "fault_strategies:Alternate"},
             "live": {
                 "state": str(self.state),
-                "strategy": "fault_strategies:Alternate",
                 "url": simulator.url,
                 "data_url": simulator.url,
                 "lookup_s": [0.01, 0.01, 0.01],
@@ -169,10 +169,14 @@ class Scene:
 
     # running the daemon
 
-    def start(self, *arguments, failpoint="", environment=None, **live):
-        """Start a daemon and return its process."""
+    def start(self, *arguments, failpoint="", environment=None, strategy=None, **live):
+        """Start a daemon and return its process; `strategy` is a kind, the others are of the section `live`."""
         self.runs += 1
-        tree = self.tree | {"live": self.tree["live"] | live}
+        kind = {} if strategy is None else {"kind": strategy}
+        tree = self.tree | {
+            "live": self.tree["live"] | live,
+            "strategy": self.tree.get("strategy", {}) | kind,
+        }
         config = self.folder / f"config-{self.runs}.toml"
         config.write_text(tomli_w.dumps(tree))
         extra = {"FAILPOINT": failpoint} if failpoint else {}

@@ -42,7 +42,6 @@ def desk(market, tmp_path, socket_enabled):
         simulator.control.clear_log()
         scene = Scene(simulator, tmp_path, **live)
         scene.tree = TREE | {"model": LEARNS, "live": scene.tree["live"]}
-        del scene.tree["live"]["strategy"]
         if models:
             run = tmp_path / "run" / "models"
             run.mkdir(parents=True)

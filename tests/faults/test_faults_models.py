@@ -40,7 +40,6 @@ def desk(market, tmp_path, socket_enabled):
         simulator.control.clear_log()
         scene = Scene(simulator, tmp_path, run=str(runs[champion]), retrain="1", **live)
         scene.tree = TREE | {"model": model, "live": scene.tree["live"]}
-        del scene.tree["live"]["strategy"]
         start = scene.start
         scene.start = lambda *given, **more: started.append(start(*given, **more)) or started[-1]
         return scene

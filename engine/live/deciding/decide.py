@@ -10,8 +10,9 @@ import pandas as pd
 
 from broker.journal.records import DecisionRow
 from engine.simulation.capture import CaptureBroker
-from engine.simulation.cerebro import build_cerebro, strategy_params
+from engine.simulation.cerebro import build_cerebro
 from engine.simulation.orders import AccountState, CapturedOrder
+from engine.simulation.strategies import decisions_of, run_strategy_in, strategy_params
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
@@ -34,17 +35,22 @@ def run_strategy(
     account: AccountState,
     first: pd.Timestamp,
 ) -> StrategyRun:
-    """Build the Cerebro of the backtest over the bars from `first` on (all bars for a strategy without
-    forecasts, whose indicators need them) and let it run to the last bar."""
+    """Build the Cerebro of the backtest over the bars from `first` on and let it run to the last bar.
+
+    Raises:
+        PluginError, LookaheadError: a strategy of the user's own raised, or read a bar that is not there.
+    """
     params = strategy_params(strategy, forecasts, settings, bars)
-    span = bars if forecasts is None else bars.since(first)
+    span = bars.since(first)
     closes = [moment.to_pydatetime() for moment in span.timestamps]
-    broker = CaptureBroker(account, closes)
-    cerebro = build_cerebro(span, settings.execution, strategy, params, broker=broker)
-    (finished,) = cerebro.run()
-    return StrategyRun(
-        broker.captured, broker.cancelled, broker.differences, list(getattr(finished, "decisions", []))
-    )
+
+    def build(runonce: bool) -> Any:
+        broker = CaptureBroker(account, closes)
+        return build_cerebro(span, settings.execution, strategy, params, broker=broker, runonce=runonce)
+
+    cerebro, finished = run_strategy_in(build, settings)
+    broker = cerebro.broker
+    return StrategyRun(broker.captured, broker.cancelled, broker.differences, decisions_of(finished))
 
 
 def repeat_problem(run: StrategyRun, bars: Bars, last: DecisionRow | None) -> str | None:

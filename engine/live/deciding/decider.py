@@ -25,7 +25,7 @@ from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import ForecastTask, checked_forecasts
 from engine.live.schedule import Schedule, Window
 from engine.live.watch.status import Status
-from engine.simulation.cerebro import load_strategy
+from engine.simulation.strategies import load_strategy, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.errors import DataError, ForewalkError
 from forewalk.settings.sections import Settings
@@ -74,7 +74,7 @@ class Decider:
         self._say = say
         self._monotonic = monotonic
         self._symbols = settings.data.symbols
-        self._strategy = load_strategy(settings.live.strategy)
+        self._strategy = load_strategy(settings)
         self._may_queue = settings.live.send == "after_close"
         self._kept: set[str] = set()
         self.untidy = False
@@ -157,9 +157,9 @@ class Decider:
     def considered(self, bars: Bars, look: Look) -> tuple[StrategyRun, Forecasts | None]:
         """Ask the models and run the strategy over the bars known now; nothing is written down."""
         first = replay_start(self._journal, bars, self._settings.live.replay_bars)
-        forecasts = self._forecasts(bars, first)
-        if forecasts is None:
+        if needs_whole_history(self._strategy):
             first = bars.timestamps[0]
+        forecasts = self._forecasts(bars, first)
         splits = self._corporate.past_splits(bars.timestamps[-1].to_pydatetime())
         state = account_state(self._journal, look.account, first.to_pydatetime(), splits)
         self.untidy = True

@@ -152,6 +152,10 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     grid = np.zeros(len(settings), types.RULES)
     for rules, each in zip(grid, settings, strict=True):
         strategy, execution = each.strategy, each.execution
+        if strategy.is_own:
+            raise ConfigError(
+                f"strategy.kind = {strategy.kind!r} is your own; only the built-in policies are compiled"
+            )
         for name in ("entry", "exit", "min_hold_bars", "top", "hysteresis", "target_volatility"):
             rules[name] = getattr(strategy, name)
         rules["max_weight"], rules["max_gross"] = strategy.max_weight, strategy.max_gross

@@ -3,11 +3,12 @@
 import pytest
 
 import engine.live.deciding.decide
-import strategies.signal
 from engine.live.deciding.decide import run_strategy
-from engine.simulation.cerebro import build_cerebro, load_strategy, simulate
+from engine.simulation.cerebro import build_cerebro, simulate
 from engine.simulation.orders import AccountState
+from engine.simulation.strategies import load_strategy
 from helpers.live_values import SYMBOLS, live_settings, random_forecasts, some_bars
+from strategies.signal import SignalStrategy
 
 POLICIES = [
     {},
@@ -32,12 +33,12 @@ def built_by_daemon(bars, forecasts, settings, monkeypatch):
     """The same of one live decision, with the strategy that the daemon loads when none is named."""
     seen = []
 
-    def build(span, execution, strategy, params, broker):
+    def build(span, execution, strategy, params, **more):
         seen.append((execution, strategy, params))
-        return build_cerebro(span, execution, strategy, params, broker=broker)
+        return build_cerebro(span, execution, strategy, params, **more)
 
     monkeypatch.setattr(engine.live.deciding.decide, "build_cerebro", build)
-    strategy = load_strategy(settings.live.strategy)
+    strategy = load_strategy(settings)
     run_strategy(bars, forecasts, settings, strategy, AccountState(1e5), bars.timestamps[0])
     return seen[0]
 
@@ -62,16 +63,16 @@ def test_backtest_and_daemon_ask_the_one_policy_function_the_same_question_about
     forecasts = random_forecasts(bars)
     settings = live_settings(strategy=policy)
     asked = []
-    decide = strategies.signal.decide
+    decide = SignalStrategy.policy
 
     def listening(outlook, positions, with_settings):
         asked.append((outlook, with_settings))
         return decide(outlook, positions, with_settings)
 
-    monkeypatch.setattr(strategies.signal, "decide", listening)
+    monkeypatch.setattr(SignalStrategy, "policy", staticmethod(listening))
     simulate(bars, forecasts, settings)
     past, asked[:] = asked[-1], []
-    run_strategy(bars, forecasts, settings, load_strategy(None), AccountState(1e5), bars.timestamps[0])
+    run_strategy(bars, forecasts, settings, load_strategy(settings), AccountState(1e5), bars.timestamps[0])
     live = asked[-1]
     assert past[1] is live[1] is settings.strategy
     for name in ("mean", "std", "close"):

@@ -1,0 +1,171 @@
+"""A leak planted in each kind of code of the user's own, named in the settings, is caught by the certificate."""
+
+import pytest
+
+from engine.audit.job import audit
+from helpers.audit_tables import pipeline_on, small_settings, small_table
+from helpers.own_code import write_module
+
+HONEST = {
+    "feature": """\
+        import numpy as np
+
+        def mine(bars):
+            steps = np.diff(np.log(bars.close), axis=0, prepend=np.nan)
+            return {"change": np.nan_to_num(steps), "busy": np.log1p(bars.volume)}
+        """,
+    "class": """\
+        import backtrader as bt
+
+        class Mine(bt.Strategy):
+            params = (("table", None), ("share", 0.3))
+
+            def __init__(self):
+                self.mean = {data: bt.ind.SMA(data.close, period=5) for data in self.datas}
+
+            def next(self):
+                for data in self.datas:
+                    up = data.close[0] > self.mean[data][0]
+                    self.order_target_percent(data, self.p.share if up else 0.0)
+        """,
+    "policy": """\
+        import numpy as np
+
+        def mine(outlook, positions, settings):
+            return np.where(outlook.mean > 0, 0.3, 0.0)
+        """,
+}
+LEAKS = {
+    "feature of the next bar": (
+        "feature",
+        """\
+        import numpy as np
+
+        def mine(bars):
+            return np.append(np.diff(np.log(bars.close), axis=0), np.zeros((1, len(bars.symbols))), axis=0)
+        """,
+        "features",
+        "mine",
+    ),
+    "feature scaled over the whole history": (
+        "feature",
+        """\
+        def mine(bars):
+            import numpy as np
+            return (bars.volume - np.nanmean(bars.volume)) / np.nanstd(bars.volume)
+        """,
+        "features",
+        "mine",
+    ),
+    "class that reads the next bar where there is one": (
+        "class",
+        """\
+        import backtrader as bt
+
+        class Mine(bt.Strategy):
+            def next(self):
+                for data in self.datas:
+                    if len(data) < data.buflen():
+                        self.order_target_percent(data, 0.3 if data.close[1] > data.close[0] else 0.0)
+        """,
+        "orders",
+        "",
+    ),
+    "class that reads the next bar": (
+        "class",
+        """\
+        import backtrader as bt
+
+        class Mine(bt.Strategy):
+            def next(self):
+                if self.data.close[1] > self.data.close[0]:
+                    self.buy()
+        """,
+        "folds",
+        "LookaheadError",
+    ),
+    "class that reads before the first bar, which is the end of what is loaded": (
+        "class",
+        """\
+        import backtrader as bt
+
+        class Mine(bt.Strategy):
+            def next(self):
+                if self.data.close[-30] > self.data.close[0]:
+                    self.order_target_percent(target=0.3)
+                else:
+                    self.order_target_percent(target=0.0)
+        """,
+        "orders",
+        "",
+    ),
+    "class that looks up a later forecast": (
+        "class",
+        """\
+        import backtrader as bt
+
+        class Mine(bt.Strategy):
+            params = (("table", None),)
+
+            def next(self):
+                forecasts = self.p.table.forecasts
+                row = self.p.table.rows[self.data.datetime[0]]
+                later = min(row + 3, len(forecasts) - 1)
+                self.order_target_percent(target=0.3 if forecasts.mean[later, 0] > 0 else 0.0)
+        """,
+        "orders",
+        "",
+    ),
+    "policy that climbs to the strategy that calls it": (
+        "policy",
+        """\
+        import sys
+
+        import numpy as np
+
+        def mine(outlook, positions, settings):
+            frame = sys._getframe()
+            while "self" not in frame.f_locals:
+                frame = frame.f_back
+            datas = frame.f_locals["self"].datas
+            later = np.array([d.close[1] if len(d) < d.buflen() else d.close[0] for d in datas])
+            return np.where(later > outlook.close, 0.3, 0.0)
+        """,
+        "decisions",
+        "target_weight",
+    ),
+}
+SETTINGS = {
+    "feature": {"features__extra": ["mine:mine"]},
+    "class": {"strategy__kind": "mine:Mine"},
+    "policy": {"strategy__kind": "mine:mine"},
+}
+
+
+@pytest.fixture
+def audited(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(kind, text):
+        write_module(tmp_path, "mine", text)
+        return audit(small_settings(**SETTINGS[kind]), pipeline_on(small_table()))
+
+    return run
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_honest_code_of_ones_own_gets_a_clean_certificate(audited, kind):
+    certificate = audited(kind, HONEST[kind])
+    assert certificate.clean, certificate.headline()
+    (line,) = certificate.plugins
+    assert ": sha256 " in line
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_leak_in_code_of_ones_own_is_caught(audited, leak):
+    kind, text, stage, what = LEAKS[leak]
+    certificate = audited(kind, text)
+    assert not certificate.clean
+    assert certificate.first_offender.stage == stage
+    assert certificate.first_offender.what.startswith(what)
+    assert certificate.plugins
