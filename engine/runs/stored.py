@@ -58,4 +58,5 @@ def stored_hashes(stored: StoredRun) -> dict[str, str]:
     return {
         f"{entry['setting']} = {entry['name']!r}": str(entry["sha256"])
         for entry in stored.manifest.get("plugins", ())
+        if not entry["setting"].startswith("data.")
     }

@@ -48,8 +48,13 @@ class Own:
 
 def plugin_of(settings: Settings, setting: str, name: str) -> Plugin:
     """Return a plug-in of the settings: the one that the run at work holds, else freshly loaded."""
+    return held_plugin(setting, name, settings.plugins)
+
+
+def held_plugin(setting: str, name: str, folder: Path | None = None) -> Plugin:
+    """Return the plug-in that the run at work holds, else freshly loaded; see `load_plugin`."""
     there = _held.get((setting, name))
-    return there if there is not None else load_plugin(name, setting, settings.plugins)
+    return there if there is not None else load_plugin(name, setting, folder)
 
 
 @contextmanager

@@ -51,8 +51,8 @@ class Source:
 
 
 def hashes(sources: Sequence[Source]) -> dict[str, str]:
-    """Return the hash of each plug-in by setting and name."""
-    return {str(source): source.sha256 for source in sources}
+    """Return the hash of each plug-in by setting and name; bars have a fingerprint, their source counts no more."""
+    return {str(source): source.sha256 for source in sources if not source.setting.startswith("data.")}
 
 
 def own_files(module: str) -> tuple[tuple[str, str], ...]:

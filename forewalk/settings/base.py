@@ -28,8 +28,8 @@ def kind_of(value: str, built_in: Sequence[str], what: str) -> str:
     if value in built_in or OWN_NAME.fullmatch(value):
         return value
     near = difflib.get_close_matches(value, built_in, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {' and '.join(map(repr, built_in))}"
-    raise ValueError(f"{value!r} is no {what}; {hint} One of your own is written 'module:Name'")
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(built_in)}"
+    raise ValueError(f"{value!r} is no {what}; {hint} (one of your own is written module:Name)")
 
 
 Parameters = dict[str, bool | int | float | str | None]

@@ -6,7 +6,6 @@ environment, then `--set model.hidden_size=64`. An unknown key is refused with t
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,16 +19,7 @@ Policy = Literal["refuse", "drop", "repair", "flag"]
 SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 
 
-def _known_source(value: str) -> str:
-    """Return a source's name, or `module:Class`; anything else is answered with the nearest name."""
-    if value in SOURCES or ":" in value:
-        return value
-    near = difflib.get_close_matches(value, SOURCES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(SOURCES)}"
-    raise ValueError(f"{value!r} is no source of bars; {hint} (one of your own is written module:Class)")
-
-
-Source = Annotated[str, AfterValidator(_known_source)]
+Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
 
 
 class CleaningSettings(Section):
@@ -333,6 +323,7 @@ class Settings(Section):
     @property
     def own_code(self) -> tuple[tuple[str, str], ...]:
         """What of the settings is code of the user's own: (setting, `module:Name`), in a fixed order."""
-        own = [("features.extra", name) for name in self.features.extra]
+        own = [("data.source", self.data.source)] if ":" in self.data.source else []
+        own += [("features.extra", name) for name in self.features.extra]
         own += [("strategy.kind", self.strategy.kind)] if self.strategy.is_own else []
         return tuple(own)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
-from forewalk.errors import ForewalkError
+from forewalk.errors import ConfigError, ForewalkError
 from forewalk.sessions import bar_open_times, bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts

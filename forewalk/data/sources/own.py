@@ -20,7 +20,8 @@ from forewalk.data.sources.frames import read_frame
 from forewalk.data.table import NO_TIME, Table
 from forewalk.errors import ConfigError, DataError, ForewalkError
 from forewalk.plugins.failures import own_code
-from forewalk.plugins.loading import Plugin, load_plugin
+from forewalk.plugins.holding import held_plugin
+from forewalk.plugins.loading import Plugin
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BAR_FIELDS
 
@@ -59,7 +60,7 @@ def read_own(settings: DataSettings) -> Table:
         PluginError: it raised; the message names its file and line.
         DataError: the answer cannot be read, or lacks a symbol.
     """
-    plugin = load_plugin(settings.source, SETTING)
+    plugin = held_plugin(SETTING, settings.source)
     source = _made(plugin, settings)
     if getattr(source, "remote", False):
         return _read_remote(plugin, source, settings)
