@@ -164,6 +164,9 @@ class Certificate:
             f"<tbody>{rows}</tbody></table></details></section>"
         )
 
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
     def write(self, folder: Path) -> Path:
         """Write `certificate.json` into `folder`, whole or not at all, and return its path."""
         path = folder / FILE

@@ -135,8 +135,6 @@ def audit_command(
         UsageError: a stored run with overrides.
         DataError, ConfigError, ConnectionFailed: see `forewalk.errors`.
     """
-    from engine.report.certificate import show_certificate
-    from forewalk.data.loading import load_bars
     from forewalk.errors import UsageError
     from forewalk.settings.loading import load_settings
 
@@ -147,16 +145,28 @@ def audit_command(
         settings = load_settings(run / "config.toml", where, environment={})
     else:
         settings = load_settings(what, [*overrides, *where])
-    bars = None
-    if earlier is not None:
-        kind = "csv" if earlier.suffix.lower() in (".csv", ".txt") else "parquet"
-        update = {"path": earlier, "source": settings.data.source if earlier.is_dir() else kind}
-        bars, _ = load_bars(settings.data.model_copy(update=update))
+    bars = None if earlier is None else earlier_bars(settings, earlier)
     certificate = audit(settings, progress=progress, run=run, earlier=bars)
     if run is not None:
-        certificate.write(run)
-        show_certificate(run, certificate.to_html())
+        keep_certificate(certificate, run)
     return certificate
+
+
+def earlier_bars(settings: Settings, path: Path) -> Bars:
+    """Read an earlier download of the bars of `settings`; raises like `load_bars`."""
+    from forewalk.data.loading import load_bars
+
+    kind = "csv" if path.suffix.lower() in (".csv", ".txt") else "parquet"
+    update = {"path": path, "source": settings.data.source if path.is_dir() else kind}
+    return load_bars(settings.data.model_copy(update=update))[0]
+
+
+def keep_certificate(certificate: Certificate, run: Path) -> None:
+    """Write the certificate into a run folder and on top of its pages."""
+    from engine.report.certificate import show_certificate
+
+    certificate.write(run)
+    show_certificate(run, certificate.to_html())
 
 
 def real_run(settings: Settings, pipeline: Pipeline, progress: Progress = _silent) -> RealRun:

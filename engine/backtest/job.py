@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.evaluation.subject import Evidence, Metrics, Subject
     from engine.runs.trial import Trial
     from forewalk.data.quality import QualityReport
+    from forewalk.data.table import Table
     from forewalk.plugins.holding import Own
     from forewalk.settings.sections import Settings
     from forewalk.types import TrainingCurve
@@ -40,6 +41,7 @@ class Backtest:
         curves: losses of every network.
         verdict: the outcome in plain words, bad news first.
         own: the user's own code that it was made with.
+        given: rows that came from memory, to be kept with the run; None where a source can give them again.
     """
 
     subject: Subject
@@ -48,6 +50,7 @@ class Backtest:
     curves: tuple[TrainingCurve, ...]
     verdict: str
     own: Own
+    given: Table | None = None
 
     @property
     def metrics(self) -> Metrics:
@@ -59,6 +62,7 @@ def backtest(
     settings: Settings,
     progress: Progress = _silent,
     tried: Callable[[str], Sequence[Trial]] = _nothing_tried,
+    given: Table | None = None,
 ) -> Backtest:
     """Run the whole way from prices to metrics; nothing is written.
 
@@ -66,6 +70,7 @@ def backtest(
         settings: everything the run depends on.
         progress: told what is being done, how much of it is done, and how much there is.
         tried: returns the earlier trials on the data of a fingerprint; they discount the Sharpe ratio.
+        given: rows in memory, taken instead of the source of the settings.
 
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
@@ -76,11 +81,15 @@ def backtest(
     from forewalk.plugins.holding import held, settled
 
     with held(settings) as own:
-        return _backtest(settled(settings, own), own, progress, tried)
+        return _backtest(settled(settings, own), own, progress, tried, given)
 
 
 def _backtest(
-    settings: Settings, own: Own, progress: Progress, tried: Callable[[str], Sequence[Trial]]
+    settings: Settings,
+    own: Own,
+    progress: Progress,
+    tried: Callable[[str], Sequence[Trial]],
+    given: Table | None,
 ) -> Backtest:
     from engine.evaluation.evidence import gather_evidence
     from engine.evaluation.subject import Subject
@@ -95,7 +104,7 @@ def _backtest(
     from models.recurrent.forecaster import LSTMForecaster
 
     progress("data", 0, 1)
-    bars, quality = load_bars(settings.data)
+    bars, quality = load_bars(settings.data, given)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)
     quality = quality.noting(gap_findings(panel))
@@ -127,4 +136,5 @@ def _backtest(
         plugins=own.sources,
     )
     evidence = gather_evidence(subject, tried(bars.fingerprint), progress)
-    return Backtest(subject, evidence, quality, curves, verdict_sentence(evidence.metrics, settings), own)
+    verdict = verdict_sentence(evidence.metrics, settings)
+    return Backtest(subject, evidence, quality, curves, verdict, own, given)

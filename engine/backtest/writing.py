@@ -32,6 +32,19 @@ def write_backtest(result: Backtest, out: Path | None = None) -> Path:
     return folder
 
 
+def record_try(result: Backtest) -> None:
+    """Record a backtest that is not written as a trial in `runs/`: it counts, whether it is kept or not."""
+    from engine.runs.folder import RUNS
+    from engine.runs.ledger import LEDGER_FILE, Ledger
+    from engine.runs.trial import make_trial
+    from forewalk.plugins.sources import hashes
+
+    subject, settings = result.subject, result.subject.settings
+    plugins = hashes(subject.plugins)
+    trial = make_trial("backtest", settings.name, subject.bars, settings, subject.account, plugins=plugins)
+    Ledger(RUNS / LEDGER_FILE).record(trial)
+
+
 def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
     """Return the `tried` of a run that will be written to `out`: the ledger beside it."""
     from engine.runs.folder import RUNS
@@ -42,8 +55,18 @@ def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
 
 def _fill(folder: Path, result: Backtest) -> None:
     from engine.report.pages import write_pages
+
+    write_parts(folder, result)
+    subject = result.subject
+    write_pages(folder, subject, result.evidence, result.quality, result.curves, result.verdict)
+
+
+def write_parts(folder: Path, result: Backtest) -> None:
+    """Write into `folder` everything of the run but its pages: what audit, reproduce and sweep read."""
     from engine.runs.folder import forecast_table, make_manifest, write_tables
+    from forewalk.data.sources.memory import write_table
     from forewalk.plugins.holding import FOLDER
+    from forewalk.settings.loading import STORED_BARS
 
     subject = result.subject
     manifest = make_manifest(
@@ -64,10 +87,11 @@ def _fill(folder: Path, result: Backtest) -> None:
         manifest,
     )
     result.own.write(folder / FOLDER)
+    if result.given is not None:
+        write_table(result.given, folder / STORED_BARS)
     (folder / "models").mkdir()
     for model in subject.timeline.models:
         model.save(folder / "models" / f"{model.model_id}.safetensors")
-    write_pages(folder, subject, result.evidence, result.quality, result.curves, result.verdict)
 
 
 def _fold_entry(fold: Fold) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    import forewalk  # noqa: F401 - looks whether the names of our packages lead to them
+    import forewalk.shadows  # noqa: F401 - the package looks whether our names lead to us
 except ImportError as problem:
     if not hasattr(problem, "exit_code"):
         raise

@@ -43,7 +43,7 @@ def simulated(
         state: folder of the journal and the log; must be new.
         on_row: called after each session.
     """
-    from broker.simulator.harness import start_simulator
+    from broker.simulator.harness import Simulator
     from forewalk.data.loading import load_bars
 
     bars, _ = load_bars(settings.data)
@@ -51,7 +51,7 @@ def simulated(
         raise DataError(f"{len(bars)} bars are too few for {sessions} sessions")
     begin = bars.timestamps[-sessions - 2]
     rows: list[SessionRow] = []
-    with start_simulator(bars, start=begin.isoformat(), cash=settings.execution.cash) as simulator:
+    with Simulator(bars, start=begin.isoformat(), cash=settings.execution.cash) as simulator:
         there = local_settings(settings, bars, simulator.url, state)
         with opened(there, console=False, keys=KEYS) as (daemon, _watch):
             for _ in range(sessions):

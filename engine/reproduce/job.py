@@ -6,6 +6,7 @@ the data.
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -52,6 +53,9 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return {**asdict(self), "same": self.same}
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{html.escape(line)}</p>" for line in self.lines())
 
     def lines(self) -> list[str]:
         """Return the result as text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,19 @@ def parse_axis(text: str) -> Axis:
     key, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not values:
         raise UsageError(f"--vary {text!r}: write it as strategy.entry=0:0.2:0.01 or strategy.top=5,10,20")
+    return make_axis(
+        key, _span(text, values) if ":" in values else [_value(part) for part in values.split(",")]
+    )
+
+
+def make_axis(key: str, values: Iterable[Any]) -> Axis:
+    """Return the axis of a setting and the values to try; ConfigError outside `strategy` and `execution`."""
     if key.partition(".")[0] not in SECTIONS:
         raise ConfigError(
             f"--vary {key}: only strategy.* and execution.* can be varied on stored forecasts; "
             "anything else needs a new backtest"
         )
-    chosen = _span(text, values) if ":" in values else [_value(part) for part in values.split(",")]
-    return Axis(key, tuple(dict.fromkeys(chosen)))
+    return Axis(key, tuple(dict.fromkeys(values)))
 
 
 def grid_settings(base: Settings, axes: Sequence[Axis]) -> list[Settings]:

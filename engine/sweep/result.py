@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from forewalk.returns import SharpeSample
 from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
+SHOWN = 10  # settings that a notebook shows
 METRICS = ("sharpe", "total_return", "max_drawdown", "turnover_per_year")
 
 
@@ -64,6 +66,10 @@ class Sweep:
     own: dict[str, Any]
     equals_run: bool
     luck: SweepLuck
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in sweep_lines(self))
+        return lines + best_rows(self, SHOWN).to_html(index=False)
 
 
 def summary(result: Sweep) -> dict[str, Any]:

@@ -15,8 +15,12 @@ from forewalk.types import Bars
 __all__ = ["Finding", "QualityReport", "load_bars", "read_table"]
 
 
-def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
+def load_bars(settings: DataSettings, given: Table | None = None) -> tuple[Bars, QualityReport]:
     """Load and clean the bars that `settings` describe.
+
+    Args:
+        settings: the source, the span, the calendar and the policies.
+        given: rows in memory, taken instead of the source's.
 
     Returns:
         bars: [T, S] in the order of `settings.symbols` (source order when empty); timestamps are UTC closes.
@@ -30,6 +34,8 @@ def load_bars(settings: DataSettings) -> tuple[Bars, QualityReport]:
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
+    if given is not None:
+        return clean(given.select(settings.symbols or given.symbols), settings)
     return clean(read_table(settings), settings)
 
 

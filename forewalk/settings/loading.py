@@ -47,7 +47,8 @@ def load_settings(
         if name.startswith(ENV_PREFIX) and name not in ENV_RESERVED:
             _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), _parse_value(value), source=name)
     if isinstance(overrides, Mapping):
-        _put_all(tree, overrides)
+        for key, value in dotted(overrides).items():
+            _put(tree, key.split("."), value, source=key)
     else:
         _put_texts(tree, overrides)
     settings = settings_from(tree, source=str(path) if path else None)
@@ -70,14 +71,18 @@ def _put_texts(tree: dict[str, Any], overrides: Sequence[str]) -> None:
         _put(tree, key.strip().split("."), _parse_value(value.strip()), source=f"--set {override}")
 
 
-def _put_all(tree: dict[str, Any], overrides: Mapping[str, Any]) -> None:
-    given: dict[str, Any] = {}
-    for key, value in _leaves(overrides):
-        if key in given:
+def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by dotted or nested keys as values by dotted keys.
+
+    Raises:
+        ConfigError: a key is no text, or is given both ways.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in _leaves(values):
+        if key in flat:
             raise ConfigError(f"{key!r} is given twice, dotted and nested; give it once")
-        given[key] = value
-    for key, value in given.items():
-        _put(tree, key.split("."), value, source=key)
+        flat[key] = value
+    return flat
 
 
 def _leaves(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

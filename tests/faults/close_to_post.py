@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from broker.alpaca.http import Http  # noqa: E402
 from broker.keys import Keys  # noqa: E402
-from broker.simulator.harness import start_simulator  # noqa: E402
+from broker.simulator.harness import Simulator  # noqa: E402
 from broker.simulator.loading import synthetic_bars  # noqa: E402
 from engine.live.job import opened  # noqa: E402
 from engine.live.models.files import fit_live  # noqa: E402
@@ -104,7 +104,7 @@ def daemon_on(bars, settings, folder):
     (folder / "run" / "models").mkdir(parents=True)
     model = fit_live(bars.until(bars.timestamps[HISTORY - 1]), settings, "fold-00")
     model.save(folder / "run" / "models" / "fold-00.safetensors")
-    with start_simulator(bars, start=bars.timestamps[HISTORY].isoformat(), cash=1_000_000) as simulator:
+    with Simulator(bars, start=bars.timestamps[HISTORY].isoformat(), cash=1_000_000) as simulator:
         live = settings.live.model_copy(update={"url": simulator.url, "data_url": simulator.url})
         with opened(settings.model_copy(update={"live": live}), console=False, keys=KEYS) as (daemon, _):
             simulator.control.advance(to="open", offset_seconds=3600)  # too late for the bar before

@@ -4,7 +4,7 @@ import pytest
 from fault_rows import NOT_TESTABLE, ROWS
 from scene import START, Scene, plain_bars
 
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 
 pytest.register_assert_rewrite("crash_stories")
 
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def shared_simulator(tmp_path_factory):
-    with start_simulator(plain_bars(), start=START) as handle:
+    with Simulator(plain_bars(), start=START) as handle:
         yield handle
 
 

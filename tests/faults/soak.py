@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from in_process import Desk  # noqa: E402
 
 from broker.ids import parse_client_order_id  # noqa: E402
-from broker.simulator.harness import start_simulator  # noqa: E402
+from broker.simulator.harness import Simulator  # noqa: E402
 from helpers.live_values import live_settings, random_forecasts, some_bars  # noqa: E402
 
 FULL_REPLAY = 126
@@ -66,7 +66,7 @@ def soak(sessions, seed, folder):
     chance, counts, memory = random.Random(seed), Counter(), []
     bars = some_bars(sessions + 3, seed=seed)
     began = time.monotonic()
-    with start_simulator(bars, cash=100_000, partial_probability=0.1, seed=seed) as simulator:
+    with Simulator(bars, cash=100_000, partial_probability=0.1, seed=seed) as simulator:
         desk = Desk(live_settings(), simulator, folder, random_forecasts(bars, seed=seed))
         for _ in range(sessions):
             desk.session(lambda: disturb(desk, chance, counts))

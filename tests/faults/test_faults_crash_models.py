@@ -8,7 +8,7 @@ from model_market import LEARNS, ROWS, TREE, model_settings, zigzag_bars
 from scene import Scene
 
 from broker.journal.journal import Journal
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 from engine.live.models.files import Comparison, fit_live, sha256_of
 from engine.live.models.retrain import Retrainer
 from models.recurrent.fitted import load_lstm
@@ -24,7 +24,7 @@ def market(tmp_path_factory):
     for number in range(MODELS):
         known = bars.until(bars.timestamps[ROWS - 10 * (MODELS - number)])
         fit_live(known, model_settings(LEARNS), name(number)).save(folder / f"{name(number)}.safetensors")
-    with start_simulator(bars, start=bars.timestamps[ROWS - 1].isoformat()) as simulator:
+    with Simulator(bars, start=bars.timestamps[ROWS - 1].isoformat()) as simulator:
         yield simulator, folder
 
 

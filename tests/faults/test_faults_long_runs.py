@@ -8,7 +8,7 @@ import backtrader as bt
 import pytest
 from in_process import Desk
 
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 from helpers.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 def desk(tmp_path):
     """A desk an hour after an open, too late for the bar before."""
     bars = some_bars(40)
-    with start_simulator(bars, start=bars.timestamps[30].isoformat(), cash=100_000) as simulator:
+    with Simulator(bars, start=bars.timestamps[30].isoformat(), cash=100_000) as simulator:
         simulator.control.advance(to="open", offset_seconds=3600)
         made = Desk(live_settings(), simulator, tmp_path, random_forecasts(bars))
         made.settle()

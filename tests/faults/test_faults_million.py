@@ -11,7 +11,7 @@ from soak import rss_mb
 from broker.alpaca.stream import TradeHints, _HintStream
 from broker.journal.diary import add_line
 from broker.journal.journal import Journal
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 from engine.live.watch.notify import LOG_FILES, Watch, start_log
 from helpers.live_values import live_settings, random_forecasts, some_bars
 
@@ -60,7 +60,7 @@ def test_a_diary_of_a_million_lines_is_no_burden_to_a_session(tmp_path, socket_e
     journal = Journal(tmp_path / "journal.db", "paper")
     write_diary(journal)
     journal.close()
-    with start_simulator(bars, start=bars.timestamps[20].isoformat(), cash=100_000) as simulator:
+    with Simulator(bars, start=bars.timestamps[20].isoformat(), cash=100_000) as simulator:
         desk = Desk(live_settings(), simulator, tmp_path, random_forecasts(bars))
         desk.session()
         before = rss_mb()

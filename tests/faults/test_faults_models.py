@@ -11,7 +11,7 @@ from model_market import CANNOT_LEARN, CHAMPION_AGE, LEARNS, ROWS, TREE, run_wit
 from scene import Scene
 
 from broker.orders import WAITING
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 
 LONG_S = 120.0
 
@@ -25,7 +25,7 @@ def market(tmp_path_factory):
     fair = run_with_champion(folder / "fair", bars, LEARNS | {"max_epochs": 1})
     poor = run_with_champion(folder / "poor", bars, CANNOT_LEARN)
     evening = bars.timestamps[ROWS - 1] + pd.Timedelta(seconds=65)
-    with start_simulator(bars, start=evening.isoformat()) as simulator:
+    with Simulator(bars, start=evening.isoformat()) as simulator:
         yield simulator, {"good": good, "fair": fair, "poor": poor}
 
 

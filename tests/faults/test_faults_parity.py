@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from in_process import Desk
 
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
 from helpers.live_values import live_settings, random_forecasts, some_bars
 
@@ -17,7 +17,7 @@ def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: No
     """Return the journal's comparison with the backtest after so many sessions."""
     bars = some_bars(sessions + 3, seed=seed)
     forecasts = random_forecasts(bars, seed=seed)
-    with start_simulator(bars, cash=100_000, **options) as simulator:
+    with Simulator(bars, cash=100_000, **options) as simulator:
         desk = Desk(settings, simulator, tmp_path, forecasts)
         for number in range(sessions):
             desk.session(lambda number=number: disturb(desk, number))

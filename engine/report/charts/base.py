@@ -49,10 +49,14 @@ STYLE: dict[Any, Any] = {
 
 
 def new_figure(
-    height: float, rows: int, ratios: dict[str, Any] | None = None, sharex: bool = False
+    height: float,
+    rows: int,
+    ratios: dict[str, Any] | None = None,
+    sharex: bool = False,
+    kind: type[Figure] = Figure,
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of `height` inches with `rows` panels under one another."""
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
+    figure = kind(figsize=(WIDTH_INCHES, height), layout="constrained")
     axes = figure.subplots(rows, 1, squeeze=False, gridspec_kw=ratios, sharex=sharex)
     return figure, list(axes.ravel())
 

@@ -200,16 +200,31 @@ def training_chart(curves: Sequence[TrainingCurve]) -> str:
 def equity_chart(
     times: pd.DatetimeIndex, equity: FloatArray, benchmark: FloatArray, drawdown: FloatArray, held: FloatArray
 ) -> str:
+    """Draw account value and drawdown of the strategy against buying and holding; see `equity_figure`."""
+    with mpl.rc_context(STYLE):
+        figure = equity_figure(times, equity, benchmark, drawdown, held)
+        return to_svg(figure, "Account value and drawdown over time")
+
+
+def equity_figure(
+    times: pd.DatetimeIndex,
+    equity: FloatArray,
+    benchmark: FloatArray,
+    drawdown: FloatArray,
+    held: FloatArray,
+    kind: type[Figure] = Figure,
+) -> Figure:
     """Draw account value and drawdown of the strategy against buying and holding; all [T].
 
     Args:
         times: bar closes.
         equity, benchmark: account values.
         drawdown, held: their falls from the last peak, fractions <= 0.
+        kind: class of the figure.
     """
     rows = thinned(len(times), drawdown, held, equity, benchmark)
     with mpl.rc_context(STYLE):
-        figure, axes = new_figure(4.3, 2, {"height_ratios": [2, 1]}, sharex=True)
+        figure, axes = new_figure(4.3, 2, {"height_ratios": [2, 1]}, sharex=True, kind=kind)
         at = date_positions(times[rows])
         axes[0].plot(at, benchmark[rows], color=GREY, label="buy and hold")
         axes[0].plot(at, equity[rows], color=BLUE, label="strategy")
@@ -221,7 +236,7 @@ def equity_chart(
         axes[1].set_title("Fall from the last peak", loc="left")
         percent_axis(axes[1].yaxis)
         date_axis(axes[1])
-        return to_svg(figure, "Account value and drawdown over time")
+        return figure
 
 
 def _draw_prices(axis: Axes, path: ForecastPath, band_z: float, title: str) -> None:

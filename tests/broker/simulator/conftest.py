@@ -1,6 +1,6 @@
 import pytest
 
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 from helpers.simulator_bars import plain_bars
 
 START = "2026-03-02T10:00:00-05:00"
@@ -13,7 +13,7 @@ def bars():
 
 @pytest.fixture(scope="session")
 def one_simulator(bars):
-    with start_simulator(bars, start=START) as handle:
+    with Simulator(bars, start=START) as handle:
         yield handle
 
 

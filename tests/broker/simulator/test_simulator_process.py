@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from broker.simulator.__main__ import main
-from broker.simulator.harness import ControlError, start_simulator
+from broker.simulator.harness import ControlError, Simulator
 from broker.simulator.loading import load_bars, save_bars, synthetic_bars
 from broker.simulator.serving.server import loopback_socket
 from broker.simulator.serving.store import Store
@@ -33,7 +33,7 @@ def truth(simulator):
 
 
 def test_a_killed_simulator_comes_back_as_it_was(bars, tmp_path):
-    with start_simulator(bars, start=START, state_path=tmp_path / "state.sqlite", cash=50_000) as simulator:
+    with Simulator(bars, start=START, state_path=tmp_path / "state.sqlite", cash=50_000) as simulator:
         for number in range(20):
             send(simulator, f"a{number}")
         send(simulator, "resting", type="limit", limit_price="50", time_in_force="gtc")
@@ -53,7 +53,7 @@ def test_a_killed_simulator_comes_back_as_it_was(bars, tmp_path):
 
 
 def test_every_order_that_was_answered_survives_a_kill_in_full_flight(bars, tmp_path):
-    with start_simulator(bars, start=START, state_path=tmp_path / "state.sqlite") as simulator:
+    with Simulator(bars, start=START, state_path=tmp_path / "state.sqlite") as simulator:
         answered = []
         for round_number in range(3):
             simulator.control.http_fault(
@@ -106,7 +106,7 @@ def test_a_new_account_has_a_new_id_and_forgets_the_old_orders(simulator):
 
 
 def test_the_secret_is_in_no_file(bars, tmp_path):
-    with start_simulator(bars, start=START, state_path=tmp_path / "state.sqlite") as simulator:
+    with Simulator(bars, start=START, state_path=tmp_path / "state.sqlite") as simulator:
         send(simulator, "one")
         simulator.kill()
     for file in tmp_path.iterdir():
@@ -132,7 +132,7 @@ def test_equity_is_brought_to_an_amount(simulator):
 
 
 def test_a_clock_with_a_speed_runs_by_itself(bars):
-    with start_simulator(bars, start=START, speed=1_000_000) as simulator:
+    with Simulator(bars, start=START, speed=1_000_000) as simulator:
         first = simulator.control.state()["now"]
         while simulator.control.state()["now"] == first:
             pass
@@ -177,7 +177,7 @@ def test_nothing_but_loopback_can_be_bound():
 
 def test_a_simulator_that_cannot_start_says_so():
     with pytest.raises(ControlError, match="exit code 5"):
-        start_simulator("nowhere.npz")
+        Simulator("nowhere.npz")
 
 
 def test_help_loads_no_server():
@@ -188,7 +188,7 @@ def test_help_loads_no_server():
 
 
 def test_sigterm_ends_it_cleanly(bars):
-    with start_simulator(bars, start=START) as simulator:
+    with Simulator(bars, start=START) as simulator:
         simulator._process.terminate()
         assert simulator._process.wait(timeout=10) == 0
 

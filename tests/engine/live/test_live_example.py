@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.simulator.harness import start_simulator
+from broker.simulator.harness import Simulator
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -28,7 +28,7 @@ def run(*command, **environment):
 def test_an_own_strategy_trades_once_however_often_it_is_run():
     example = ROOT / "examples" / "alpaca_own_strategy.py"
     assert len(example.read_text().splitlines()) < 50
-    with start_simulator("synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00") as simulator:
+    with Simulator("synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00") as simulator:
         for _ in range(2):
             done = run(str(example), simulator.url)
             assert done.returncode == 0, done.stderr

@@ -1,0 +1,138 @@
+"""What a notebook user hands over, as what the engine takes: settings, and bars in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forewalk.errors import ConfigError, UsageError
+from forewalk.settings.loading import STORED_BARS, dotted
+from forewalk.settings.loading import load_settings as read_settings
+from forewalk.settings.sections import DataSettings, Settings
+
+if TYPE_CHECKING:
+    from forewalk.data.table import Table
+    from forewalk.types import Bars
+
+Given = Settings | str | Path | Mapping[str, Any] | None  # what stands for settings
+
+_SUFFIXES = {".csv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
+
+
+def load_settings(given: Given = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of a `Settings`, a TOML file, or a dict with dotted or nested keys.
+
+    Defaults and the environment (`FOREWALK_MODEL__SEEDS=1`) apply as on the command line, except to a `Settings`,
+    which is complete. `overrides`, by dotted keys, win over all of them.
+
+    Raises:
+        ConfigError: as on the command line, with the same message.
+    """
+    more = dict(overrides or {})
+    if isinstance(given, Settings):
+        tree = dotted(given.model_dump(exclude_unset=True))
+        return read_settings(overrides={**tree, **more}, environment={}) if more else given
+    if isinstance(given, str | Path):
+        return read_settings(Path(given).expanduser(), more)
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(
+            f"settings = {given!r}: give Settings, the path of a TOML file, or a dict such as "
+            "{'model.seeds': 1}"
+        )
+    return read_settings(overrides={**dotted(given or {}), **more})
+
+
+def load_bars(
+    path: str | Path | None = None,
+    symbols: Sequence[str] | str = (),
+    *,
+    source: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    settings: Given = None,
+) -> Bars:
+    """Load and clean bars, as `forewalk backtest` does with flags of the same names.
+
+    Args:
+        path: a CSV or Parquet file, or a folder with one for each symbol; None takes the source of the settings,
+            by default the bundled sample.
+        symbols: what to load, in this order; all when empty.
+        source: "sample", "csv", "parquet" or "yahoo"; None tells a file by its name.
+        start, end: first and last session, YYYY-MM-DD, both included.
+        settings: calendar, interval, cleaning and the rest of section `data`; `min_history_bars` counts only where
+            it is named, since a backtest asks for it again.
+
+    Returns:
+        Bars [T, S]; `notes` say what was found and changed on the way.
+
+    Raises:
+        DataError, ConfigError, ConnectionFailed: as on the command line.
+    """
+    from forewalk.data.loading import load_bars as load
+    from forewalk.data.sources.frames import noted
+
+    place = None if path is None else Path(path).expanduser()
+    flags = {
+        "data.symbols": symbols or None,
+        "data.source": source or (None if place is None else kind_of(place)),
+        "data.path": None if place is None else str(place.resolve()),
+        "data.start": start,
+        "data.end": end,
+    }
+    data = load_settings(settings, {key: value for key, value in flags.items() if value is not None}).data
+    if "min_history_bars" not in data.model_fields_set:
+        data = data.model_copy(update={"min_history_bars": 1})
+    return noted(*load(data))
+
+
+def kind_of(path: Path) -> str:
+    """Return "csv" or "parquet": what a file or the files of a folder are by their names.
+
+    Raises:
+        UsageError: they are neither, or a folder has both.
+    """
+    inside = sorted(path.iterdir()) if path.is_dir() else [path]
+    kinds = {_SUFFIXES[file.suffix.lower()] for file in inside if file.suffix.lower() in _SUFFIXES}
+    if len(kinds) != 1:
+        found = "both CSV and Parquet files" if kinds else "neither a CSV nor a Parquet file by its name"
+        raise UsageError(f"{path}: {found}; say which with source='csv' or source='parquet'")
+    return kinds.pop()
+
+
+def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
+    """Return settings whose source is `bars`, and the rows of these.
+
+    Symbols, span, history and the cleaning policies that the settings name apply to them. The rule for outliers,
+    where it is not named, only flags: these bars were cleaned when they were read, and cleaning twice could drop
+    more.
+
+    Raises:
+        ConfigError: calendar or interval of the settings are not those of the bars.
+        DataError: a symbol is not among them, or they are none that the exchange calendar has.
+    """
+    from forewalk.data.sources.memory import bars_table
+
+    data = settings.data
+    for name in ("calendar", "interval"):
+        asked, there = getattr(data, name), getattr(bars, name)
+        if name in data.model_fields_set and asked != there:
+            raise ConfigError(
+                f"data.{name} = {asked!r}, but the bars given have {there!r}; leave it out, or read the bars "
+                f"with {name}={asked!r}"
+            )
+    table = bars_table(bars)
+    table = table.select(data.symbols or table.symbols)
+    rules = data.cleaning.model_dump()
+    if "outliers" not in data.cleaning.model_fields_set:
+        rules["outliers"] = "flag"
+    tree = {
+        **data.model_dump(),
+        "source": "parquet",
+        "path": Path(STORED_BARS),
+        "symbols": table.symbols,
+        "calendar": bars.calendar,
+        "interval": bars.interval,
+        "cleaning": rules,
+    }
+    return settings.model_copy(update={"data": DataSettings.model_validate(tree)}), table
