@@ -15,6 +15,7 @@ from engine.live.models.files import ModelFile, load_timeline, sha256_of
 from engine.live.watch.health import health, metrics_text, serve_health
 from engine.live.watch.status import Status
 from forewalk.errors import ConfigError, DataError
+from helpers.waiting import PATIENCE_S
 
 
 class Payload:
@@ -111,14 +112,14 @@ def web(socket_enabled):
 @pytest.mark.row(79)
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example:1", ""])
 def test_a_forged_host_is_answered_421(web, host):
-    assert requests.get(f"{web}/health", headers={"Host": host}, timeout=5).status_code == 421
+    assert requests.get(f"{web}/health", headers={"Host": host}, timeout=PATIENCE_S).status_code == 421
 
 
 @pytest.mark.row(79)
 def test_health_and_metrics_are_served_on_this_machine_only(web):
-    answer = requests.get(f"{web}/health", timeout=5)
+    answer = requests.get(f"{web}/health", timeout=PATIENCE_S)
     assert (answer.status_code, answer.json()["halts"]) == (200, ["*: by hand"])
-    text = requests.get(f"{web}/metrics", timeout=5).text
+    text = requests.get(f"{web}/metrics", timeout=PATIENCE_S).text
     assert "forewalk_equity_dollars 100" in text
     assert 'forewalk_events_total{kind="fill"} 2' in text
     assert web.startswith("http://127.0.0.1:")
@@ -128,8 +129,8 @@ def test_health_and_metrics_are_served_on_this_machine_only(web):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("path", ["/health", "/metrics", "/halt", "/orders"])
 def test_nothing_can_be_changed_over_the_daemons_web_server(web, method, path):
-    assert requests.request(method, f"{web}{path}", timeout=5).status_code in (404, 501)
-    assert requests.get(f"{web}/orders", timeout=5).status_code == 404
+    assert requests.request(method, f"{web}{path}", timeout=PATIENCE_S).status_code in (404, 501)
+    assert requests.get(f"{web}/orders", timeout=PATIENCE_S).status_code == 404
 
 
 def test_a_daemon_that_does_not_reach_its_broker_is_not_healthy():

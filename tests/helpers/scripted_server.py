@@ -1,9 +1,12 @@
 """A server on loopback that answers as it was told and remembers what it was asked."""
 
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from helpers.waiting import PATIENCE_S
 
 
 @dataclass
@@ -37,10 +40,11 @@ class ScriptedServer:
                 server.requests.append((self.command, self.path, dict(self.headers), self.rfile.read(length)))
                 answer = server.answers.pop(0) if server.answers else Answer({"message": "not scripted"}, 500)
                 if answer == "reset":
-                    self.connection.close()
+                    self.connection.shutdown(socket.SHUT_RDWR)  # close() alone waits for the files made of it
+                    self.close_connection = True
                     return
                 if answer.hang:
-                    answer.hang.wait(20)
+                    answer.hang.wait(PATIENCE_S)
                 self.send_response_only(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

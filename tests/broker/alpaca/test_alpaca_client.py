@@ -18,10 +18,12 @@ from broker.keys import Keys, RedactingFormatter, read_keys, redacted, register_
 from broker.values import OrderRequest
 from forewalk.errors import ConfigError, DataError
 from helpers.scripted_server import Answer, ScriptedServer
+from helpers.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 SECRET = "canary-secret-4711"
+KEYS = Keys("SIM-key-0815", SECRET)
 ORDER = {
     "id": "broker-1",
     "client_order_id": "c-1",
@@ -47,7 +49,13 @@ def server(socket_enabled):
 
 @pytest.fixture
 def alpaca(server):
-    return AlpacaPaper(Keys("SIM-key-0815", SECRET), server.url, server.url, timeout_s=0.4)
+    return AlpacaPaper(KEYS, server.url, server.url, timeout_s=PATIENCE_S)
+
+
+@pytest.fixture
+def hasty(server):
+    """A client that gives up soon."""
+    return AlpacaPaper(KEYS, server.url, server.url, timeout_s=1.0)
 
 
 def test_an_order_is_posted_once_with_text_for_numbers(server, alpaca):
@@ -150,18 +158,18 @@ def test_a_read_is_not_repeated_behind_our_back(server, alpaca, status):
     assert len(server.asked()) == 1
 
 
-def test_a_server_that_hangs_is_given_up(server, alpaca):
+def test_a_server_that_hangs_is_given_up(server, hasty):
     server.say(Answer(ORDER, hang=server.released))
     with pytest.raises(OutcomeUnknown):
-        alpaca.submit(REQUEST)
+        hasty.submit(REQUEST)
 
 
-def test_a_server_that_drips_is_given_up(server, alpaca):
+def test_a_server_that_drips_is_given_up(server, hasty):
     server.say(Answer(ORDER, drip=server.released))
     with pytest.raises(OutcomeUnknown, match="no answer within"):
-        alpaca.submit(REQUEST)
+        hasty.submit(REQUEST)
     server.say(Answer(ORDER))
-    assert alpaca.order_by_client_id("c-1").id == "broker-1"
+    assert hasty.order_by_client_id("c-1").id == "broker-1"
 
 
 def test_nobody_there_is_unreachable(server, alpaca):
@@ -326,8 +334,8 @@ def test_a_log_with_a_traceback_hides_the_secret():
     assert "***" in redacted(f"a{SECRET}b")
 
 
-def test_the_client_leaves_no_thread_behind_that_holds_the_process(server, alpaca):
+def test_the_client_leaves_no_thread_behind_that_holds_the_process(server, hasty):
     server.say(Answer(ORDER, hang=server.released))
     with pytest.raises(OutcomeUnknown):
-        alpaca.submit(REQUEST)
+        hasty.submit(REQUEST)
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "http")

@@ -9,6 +9,7 @@ from broker.alpaca.client import AlpacaPaper
 from broker.errors import Unreachable
 from broker.keys import Keys
 from helpers.scripted_server import Answer, ScriptedServer
+from helpers.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -25,7 +26,7 @@ def server(socket_enabled):
 
 @pytest.fixture
 def alpaca(server):
-    return AlpacaPaper(Keys("SIM-key-0815", "sim-secret"), server.url, server.url, timeout_s=0.4)
+    return AlpacaPaper(Keys("SIM-key-0815", "sim-secret"), server.url, server.url, timeout_s=PATIENCE_S)
 
 
 def page(number, token=None):

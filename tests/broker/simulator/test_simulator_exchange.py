@@ -1,8 +1,10 @@
 """What fills when, and at what price; what ends when. Session k (0 is 2 March): open 100+k, low 98+k, high 104+k,
 close 102+k, reached at the open, after one third, after two thirds and at the close."""
 
+from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -168,8 +170,8 @@ def test_an_edited_calendar_is_kept():
 
 def test_a_symbol_without_a_bar_does_not_trade():
     bars = plain_bars(("AAPL", "GONE"))
-    world = World(bars, parse_instant(EVENING))
-    world.market._known[1, 1] = False
+    missing = np.where([[False, False], [False, True], *[[False, False]] * (len(bars) - 2)], np.nan, bars.close)
+    world = World(replace(bars, close=missing), parse_instant(EVENING))
     order_id = send(world, symbol="GONE")
     to(world, "close")
     assert outcome(world, order_id) == ("expired", None)

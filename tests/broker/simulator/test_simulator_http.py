@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from broker.simulator.harness import ControlError
 from broker.simulator.serving.core import Keys, looks_real
 from broker.simulator.serving.faults import Faults, HttpFault, RateLimit, edited
+from helpers.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
@@ -27,7 +28,7 @@ def api(simulator):
     with requests.Session() as session:
         session.headers.update(HEADERS)
         yield lambda method, path, **how: session.request(
-            method, simulator.url + path, timeout=10, allow_redirects=False, **how
+            method, simulator.url + path, timeout=PATIENCE_S, allow_redirects=False, **how
         )
 
 
@@ -70,8 +71,7 @@ def test_a_stalled_answer_is_not_in_the_log_that_begins_before_it_ends(api, simu
         target=api, args=("POST", "/v2/orders"), kwargs={"json": {**ORDER, "client_order_id": "a"}}
     )
     caller.start()
-    while not orders(simulator):
-        pass
+    until(lambda: orders(simulator))
     simulator.control.clear_log()
     caller.join()
     assert [line for line in simulator.control.log() if line["method"] == "POST"] == []
@@ -88,8 +88,8 @@ def test_a_client_that_gave_up_finds_its_order_after_all(api, simulator):
     simulator.control.http_fault(route="POST /v2/orders", action="stall", when="after", seconds=0.5)
     url, body = f"{simulator.url}/v2/orders", {**ORDER, "client_order_id": "a"}
     with pytest.raises(requests.Timeout):
-        requests.post(url, json=body, headers=HEADERS, timeout=(5, 0.05))
-    assert orders(simulator) == ["a"]
+        requests.post(url, json=body, headers=HEADERS, timeout=(PATIENCE_S, 0.05))
+    assert until(lambda: orders(simulator)) == ["a"]
 
 
 def test_a_dripping_answer_is_whole_for_the_patient(api, simulator):
@@ -162,7 +162,7 @@ def test_a_lagging_index_hides_an_order_at_first(api, simulator):
     ],
 )
 def test_without_a_made_up_key_the_answer_is_401(headers, api, simulator):
-    answer = requests.get(f"{simulator.url}/v2/account", headers=headers, timeout=10)
+    answer = requests.get(f"{simulator.url}/v2/account", headers=headers, timeout=PATIENCE_S)
     assert (answer.status_code, answer.json()) == (401, {"message": "unauthorized."})
 
 
@@ -187,12 +187,13 @@ def test_one_request_too_many_is_429_with_headers(api, simulator):
 def test_another_host_name_is_misdirected(host, api, simulator):
     assert api("GET", "/v2/clock", headers={"Host": host}).status_code == 421
     assert (
-        requests.get(f"{simulator.control_url}/state", headers={"Host": host}, timeout=10).status_code == 421
+        requests.get(f"{simulator.control_url}/state", headers={"Host": host}, timeout=PATIENCE_S).status_code
+        == 421
     )
 
 
 def test_the_control_port_takes_json_only(simulator):
-    answer = requests.post(f"{simulator.control_url}/advance", data='{"to": "open"}', timeout=10)
+    answer = requests.post(f"{simulator.control_url}/advance", data='{"to": "open"}', timeout=PATIENCE_S)
     assert answer.status_code == 415
 
 

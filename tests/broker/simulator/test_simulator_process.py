@@ -16,6 +16,7 @@ from broker.simulator.serving.store import Store
 from broker.simulator.world.state import World, start_of, take_batch
 from forewalk.errors import DataError
 from helpers.simulator_bars import plain_bars
+from helpers.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "canary-of-the-secret"}
@@ -25,7 +26,7 @@ START = "2026-03-02T10:00:00-05:00"
 def send(simulator, client_order_id, **fields):
     body = {"symbol": "AAPL", "side": "buy", "type": "market", "time_in_force": "day", "qty": "1", **fields}
     body["client_order_id"] = client_order_id
-    return requests.post(f"{simulator.url}/v2/orders", json=body, headers=HEADERS, timeout=10)
+    return requests.post(f"{simulator.url}/v2/orders", json=body, headers=HEADERS, timeout=PATIENCE_S)
 
 
 def truth(simulator):
@@ -71,8 +72,11 @@ def test_every_order_that_was_answered_survives_a_kill_in_full_flight(bars, tmp_
                         "qty": "1",
                     },
                     headers=HEADERS,
-                    timeout=(5, 0.05),
+                    timeout=(PATIENCE_S, 0.05),
                 )
+            until(
+                lambda expected=6 * (round_number + 1): len(simulator.control.state()["orders"]) == expected
+            )
             simulator.kill()
             simulator.restart()
             found = simulator.control.state()
@@ -117,8 +121,8 @@ def test_the_account_flags_and_the_clock_can_lie(simulator):
     simulator.control.restore()
     simulator.control.account(status="LIMITED", pattern_day_trader=True)
     simulator.control.lie_clock(is_open=True, offset_seconds=86_400)
-    shown = requests.get(f"{simulator.url}/v2/account", headers=HEADERS, timeout=10).json()
-    clock = requests.get(f"{simulator.url}/v2/clock", headers=HEADERS, timeout=10).json()
+    shown = requests.get(f"{simulator.url}/v2/account", headers=HEADERS, timeout=PATIENCE_S).json()
+    clock = requests.get(f"{simulator.url}/v2/clock", headers=HEADERS, timeout=PATIENCE_S).json()
     assert (shown["status"], shown["pattern_day_trader"]) == ("LIMITED", True)
     assert (clock["is_open"], clock["timestamp"][:10]) == (True, "2026-03-03")
 
@@ -127,7 +131,7 @@ def test_equity_is_brought_to_an_amount(simulator):
     simulator.control.restore()
     send(simulator, "one")
     simulator.control.equity(to="1234.5")
-    shown = requests.get(f"{simulator.url}/v2/account", headers=HEADERS, timeout=10).json()
+    shown = requests.get(f"{simulator.url}/v2/account", headers=HEADERS, timeout=PATIENCE_S).json()
     assert shown["equity"] == "1234.5"
 
 
@@ -187,10 +191,12 @@ def test_help_loads_no_server():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
-def test_sigterm_ends_it_cleanly(bars):
-    with Simulator(bars, start=START) as simulator:
-        simulator._process.terminate()
-        assert simulator._process.wait(timeout=10) == 0
+def test_sigterm_ends_it_cleanly():
+    command = [sys.executable, "-m", "broker.simulator", "--port", "0", "--control-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
+        assert "control_port" in simulator.stdout.readline()
+        simulator.terminate()
+        assert simulator.wait(PATIENCE_S) == 0
 
 
 def test_bars_come_back_bit_for_bit(tmp_path):

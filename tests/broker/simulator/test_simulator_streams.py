@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from broker.simulator.serving.faults import Frame, FrameFault, FrameFilter
+from helpers.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
@@ -41,7 +42,7 @@ def listener(simulator, secret="secret"):
 
 
 def hear(socket):
-    return json.loads(socket.recv(timeout=5))
+    return json.loads(socket.recv(timeout=PATIENCE_S))
 
 
 def events(socket, count):
@@ -51,12 +52,12 @@ def events(socket, count):
 def silent(simulator, socket):
     """Tell whether nothing was said before a mark that is sent now."""
     simulator.control.stream_send(text="mark")
-    return socket.recv(timeout=5) == "mark"
+    return socket.recv(timeout=PATIENCE_S) == "mark"
 
 
 def send(simulator, **fields):
     answer = requests.post(
-        f"{simulator.url}/v2/orders", json={**ORDER, **fields}, headers=HEADERS, timeout=10
+        f"{simulator.url}/v2/orders", json={**ORDER, **fields}, headers=HEADERS, timeout=PATIENCE_S
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -85,7 +86,7 @@ def test_the_trading_stream_of_alpaca_py_hears_a_fill(fresh):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(condition):
             await asyncio.sleep(0)
 
@@ -128,7 +129,7 @@ def test_the_data_streams_of_alpaca_py_hear_what_time_brings(which, fresh):
 def test_the_frames_are_binary_json(fresh):
     with listener(fresh) as socket:
         send(fresh)
-        frame = socket.recv(timeout=5)
+        frame = socket.recv(timeout=PATIENCE_S)
     assert isinstance(frame, bytes)
     assert json.loads(frame)["stream"] == "trade_updates"
 
@@ -194,7 +195,10 @@ def test_raw_frames_go_out_as_they_are(fresh):
     with listener(fresh) as socket:
         fresh.control.stream_send(text="{not json")
         fresh.control.stream_send(data=base64.b64encode(b"\x82\xa1").decode())
-        assert [socket.recv(timeout=5), socket.recv(timeout=5)] == ["{not json", b"\x82\xa1"]
+        assert [socket.recv(timeout=PATIENCE_S), socket.recv(timeout=PATIENCE_S)] == [
+            "{not json",
+            b"\x82\xa1",
+        ]
 
 
 @pytest.mark.parametrize("code", [1000, 1011, 4000])
@@ -202,7 +206,7 @@ def test_a_stream_is_closed_with_a_code(code, fresh):
     with listener(fresh) as socket:
         fresh.control.stream_close(code=code)
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=5)
+            socket.recv(timeout=PATIENCE_S)
     assert closed.value.rcvd.code == code
 
 
@@ -210,7 +214,7 @@ def test_a_stream_is_reset_without_a_close_frame(fresh):
     with listener(fresh) as socket:
         fresh.control.stream_reset()
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=5)
+            socket.recv(timeout=PATIENCE_S)
     assert closed.value.rcvd is None
 
 
@@ -236,7 +240,7 @@ def test_an_event_may_overtake_the_answer(fresh):
     with listener(fresh) as socket:
         body = json.dumps(ORDER)
         with contextlib.suppress(requests.Timeout):
-            requests.post(f"{fresh.url}/v2/orders", data=body, headers=HEADERS, timeout=(5, 0.05))
+            requests.post(f"{fresh.url}/v2/orders", data=body, headers=HEADERS, timeout=(PATIENCE_S, 0.05))
         assert events(socket, 3) == ["pending_new", "new", "fill"]
 
 
@@ -251,10 +255,10 @@ ERRORS = [
 @pytest.mark.parametrize(("messages", "code"), ERRORS)
 def test_the_data_stream_has_error_codes(messages, code, fresh):
     with connect(fresh.data_ws_url, additional_headers={"Content-Type": "application/msgpack"}) as socket:
-        assert msgpack.unpackb(socket.recv(timeout=5))[0]["msg"] == "connected"
+        assert msgpack.unpackb(socket.recv(timeout=PATIENCE_S))[0]["msg"] == "connected"
         for message in messages:
             socket.send(msgpack.packb(message))
-            answer = msgpack.unpackb(socket.recv(timeout=5))[0]
+            answer = msgpack.unpackb(socket.recv(timeout=PATIENCE_S))[0]
     assert (answer["T"], answer["code"]) == ("error", code)
 
 

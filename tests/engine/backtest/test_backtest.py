@@ -46,7 +46,7 @@ def command(*arguments, cwd, **environment):
         env=variables,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
 
 

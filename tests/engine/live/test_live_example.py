@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.simulator.harness import Simulator
+from helpers.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -21,7 +22,7 @@ def run(*command, **environment):
         env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1", **keys, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
 
 

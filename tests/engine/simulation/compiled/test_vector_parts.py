@@ -20,6 +20,7 @@ from engine.simulation.feeds import STALE, feed_columns
 from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from helpers.vector_worlds import all_settings, make_world, worlds
+from helpers.waiting import PATIENCE_S
 from strategies import policy
 
 
@@ -106,7 +107,7 @@ def test_machine_code_kept_on_disk_does_what_fresh_code_does():
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert float(said.stdout) == fresh
@@ -120,6 +121,6 @@ def test_without_numba_the_error_says_what_brings_it():
         "try:\n    make_rules([])\nexcept ForewalkError as problem:\n    print(problem)\n"
     )
     said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     assert "pip install 'forewalk[fast]'" in said.stdout
