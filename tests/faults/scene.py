@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import os
 import sys
-import time
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from multiprocessing import forkserver
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import tomli_w
 
 from broker.ids import parse_client_order_id
@@ -20,25 +20,21 @@ from broker.journal.journal import Journal
 from broker.orders import OrderState
 from forewalk.sessions import session_closes, sessions_between
 from forewalk.types import Bars
+from helpers.waiting import PATIENCE_S, until
 
 KEY_ID = "SIM-canary-key-4711"
 SECRET = "canary-secret-0815-never-to-be-seen"
 SYMBOLS = ("AAPL", "MSFT")
 START = "2026-03-04T10:00:00-05:00"
-PATIENCE_S = 30.0  # far more than anything takes; no test waits this long unless it fails
 forks = multiprocessing.get_context("forkserver")
 
 
 def start_fork_server():
     """Start the process that the daemons are forked from, with everything imported that they need."""
     forks.set_forkserver_preload(["fault_preload"])
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([before] if before else [])])
-    forkserver.ensure_running()
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        forkserver.ensure_running()
 
 
 def plain_bars(symbols=SYMBOLS, first="2026-02-02", last="2026-04-30"):
@@ -69,7 +65,9 @@ class DaemonProcess:
         assert not self.alive, f"the daemon did not end within {seconds} s:\n{self.said()}"
         return self._process.exitcode
 
-    def kill(self):
+    def kill(self, after_s=0.0):
+        """Kill it after so many seconds, or find that it has ended before."""
+        self._process.join(after_s)
         self._process.kill()
         return self.wait()
 
@@ -97,6 +95,9 @@ def run_command(arguments, environment, output):
     from engine.cli.app import run
 
     run("live")
+
+
+# The three below replace names of the program in the forked process, which ends with the test: nothing is put back.
 
 
 def fill_the_disk():
@@ -161,7 +162,7 @@ class Scene:
                 "data_url": simulator.url,
                 "lookup_s": [0.01, 0.01, 0.01],
                 "poll_s": 0.05,
-                "timeout_s": 2.0,
+                "timeout_s": 30.0,
                 "summary": False,
                 **live,
             },
@@ -198,11 +199,7 @@ class Scene:
 
     def until(self, question, seconds=PATIENCE_S):
         """Ask again and again until the answer is true, and return it."""
-        end = time.monotonic() + seconds
-        while not (answer := question()):
-            assert time.monotonic() < end, "it never became true"
-            time.sleep(0.01)
-        return answer
+        return until(question, seconds)
 
     # virtual time
 

@@ -212,7 +212,7 @@ def test_a_polite_stop_is_quick_and_treats_open_orders_as_configured(scene, numb
     daemon = scene.start(on_stop=on_stop)
     scene.until(lambda: "started" in daemon.said())
     daemon.signal(number)
-    assert daemon.wait(10) == 0
+    assert daemon.wait() == 0
     assert scene.states() == [state, state]
     scene.check()
 
@@ -239,12 +239,11 @@ def test_fifty_power_cuts_at_random_moments_lose_and_double_nothing(scene):
         elif cut % 10 == 5:
             scene.after_open()
         chance_s = chance.random() * 0.3
-        daemon._process.join(chance_s)
-        daemon.kill()
+        daemon.kill(after_s=chance_s)
         daemon = scene.start()
     scene.until(lambda: scene.orders())
     daemon.signal(signal.SIGTERM)
-    daemon.wait(10)
+    daemon.wait()
     finish(scene)
     scene.check()
     assert len({order.client_order_id for order in scene.orders()}) == len(scene.orders())

@@ -50,7 +50,7 @@ def test_the_rate_limit_on_reads_is_honoured_without_a_storm(decided):
     first = next(number for number, line in enumerate(log) if line["status"] == 429)
     assert log[first + 1]["path"] == "/v2/account"
     daemon.signal(signal.SIGTERM)
-    daemon.wait(15)
+    daemon.wait()
 
 
 @pytest.mark.row(25)
@@ -180,7 +180,7 @@ def test_after_hours_offline_nothing_that_piled_up_fires(decided):
     assert len(decided.posts()) == before
     assert len(decided.orders()) == 2
     daemon.signal(signal.SIGTERM)
-    daemon.wait(15)
+    daemon.wait()
     decided.check()
 
 

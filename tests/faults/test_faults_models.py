@@ -13,8 +13,6 @@ from scene import Scene
 from broker.orders import WAITING
 from broker.simulator.harness import Simulator
 
-LONG_S = 120.0
-
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory):
@@ -88,14 +86,14 @@ def running(scene):
 def refit_of(scene, daemon):
     """Let a bar close and return the process of the refit it brings: it begins after the one that forecasts."""
     scene.after_close()
-    return max(scene.until(lambda: len(both := children(daemon.pid)) == 2 and both, LONG_S))
+    return max(scene.until(lambda: len(both := children(daemon.pid)) == 2 and both))
 
 
 def session(scene):
     """Let a running daemon decide on a bar and send its orders."""
     before = len(decided_by(scene))
     scene.after_close()
-    scene.until(lambda: len(decided_by(scene)) > before, LONG_S)
+    scene.until(lambda: len(decided_by(scene)) > before)
     scene.after_open()
     scene.until(lambda: not scene.orders(*WAITING) and scene.ledger() == scene.positions())
 
@@ -145,13 +143,13 @@ def test_a_refit_that_is_killed_leaves_the_champion_and_the_next_one_is_promoted
     scene = desk("poor", LEARNS)
     daemon = running(scene)
     os.kill(refit_of(scene, daemon), signal.SIGKILL)
-    scene.until(lambda: len(models(scene)) == 2, LONG_S)
+    scene.until(lambda: len(models(scene)) == 2)
     _, role, note = challenger(scene)
     assert (role, note.startswith("failed: the model process")) == ("rejected", True)
     scene.after_open()
     session(scene)
     assert decided_by(scene) == ["fold-00"] * 3
-    scene.until(lambda: len(models(scene)) == 3, LONG_S)
+    scene.until(lambda: len(models(scene)) == 3)
     assert sorted(role for role, _ in models(scene).values()) == ["champion", "champion", "rejected"]
     scene.check()
 
@@ -177,7 +175,7 @@ def test_a_refit_that_comes_late_finds_the_champion_silent_exits_made_and_no_ent
     assert scene.positions() == scene.ledger() == {}
     assert decided_by(scene)[1:] == ["fold-00", "", "", ""]
     os.kill(refit, signal.SIGCONT)
-    scene.until(lambda: len(models(scene)) == 2, LONG_S)
+    scene.until(lambda: len(models(scene)) == 2)
     name, role, note = challenger(scene)
     assert role == "champion", note
     session(scene)

@@ -5,11 +5,15 @@ import json
 import os
 import signal
 import time
+from datetime import datetime, timedelta
 
 import pytest
 from scene import log_lines
 
-SLOW_POLL = {"poll_s": 60.0}  # only a hint can wake the daemon before the test's patience ends
+from helpers.waiting import PATIENCE_S
+
+SLOW_POLL = {"poll_s": 300.0}
+BEFORE_A_POLL_S = 240.0  # what is true within this time was heard on the stream, not seen by a look
 FAST_POLL = {"poll_s": 0.2}
 
 
@@ -36,7 +40,7 @@ def running(resting):
     for daemon in daemons:
         if daemon.alive:
             daemon.signal(signal.SIGTERM)
-            daemon.wait(15)
+            daemon.wait()
 
 
 def fill_all(scene):
@@ -44,8 +48,8 @@ def fill_all(scene):
         scene.control.fill(order=order.client_order_id)
 
 
-def assert_filled_once(scene):
-    scene.until(lambda: scene.states() == ["filled", "filled"] and len(scene.fills()) == 2)
+def assert_filled_once(scene, seconds=PATIENCE_S):
+    scene.until(lambda: scene.states() == ["filled", "filled"] and len(scene.fills()) == 2, seconds)
     scene.check()
 
 
@@ -54,7 +58,7 @@ def test_an_event_that_comes_twice_is_counted_once(resting, running):
     running(**SLOW_POLL)
     resting.control.stream_fault(action="duplicate", count=None)
     fill_all(resting)
-    assert_filled_once(resting)
+    assert_filled_once(resting, BEFORE_A_POLL_S)
 
 
 @pytest.mark.faults
@@ -67,7 +71,9 @@ def test_events_in_any_order_end_in_the_same_state(resting, running, order):
         resting.control.fill(order=stored.client_order_id, qty="4")
     fill_all(resting)
     resting.control.stream_release(order=order)
-    resting.until(lambda: resting.states() == ["filled", "filled"] and len(resting.fills()) == 4)
+    resting.until(
+        lambda: resting.states() == ["filled", "filled"] and len(resting.fills()) == 4, BEFORE_A_POLL_S
+    )
     resting.check()
 
 
@@ -103,7 +109,7 @@ def test_a_closed_stream_is_opened_again_and_rest_is_read_first(resting, running
     else:
         resting.control.stream_close(code=how)
     fill_all(resting)
-    assert_filled_once(resting)
+    assert_filled_once(resting, BEFORE_A_POLL_S)
     resting.until(lambda: resting.control.connections()["trading"] == 1)
     reads = [line["path"] for line in resting.control.log()]
     assert "/v2/account/activities/FILL" in reads
@@ -114,12 +120,12 @@ def test_a_closed_stream_is_opened_again_and_rest_is_read_first(resting, running
 @pytest.mark.row(18)
 def test_a_broker_that_hangs_is_noticed_and_gets_no_new_order_meanwhile(resting, running):
     fill_all(resting)
-    running(timeout_s=0.5, **FAST_POLL)
+    running(timeout_s=2.0, **FAST_POLL)
     resting.until(lambda: resting.states() == ["filled", "filled"])
     resting.control.auto_fill(enabled=True)
     os.kill(resting.simulator.pid, signal.SIGSTOP)
     try:
-        resting.until(lambda: any(line.get("kind") == "unreachable" for line in log_lines(resting)), 15)
+        resting.until(lambda: any(line.get("kind") == "unreachable" for line in log_lines(resting)))
     finally:
         os.kill(resting.simulator.pid, signal.SIGCONT)
     assert len(resting.orders()) == 2
@@ -177,13 +183,17 @@ def test_keys_revoked_while_running_halt_once_and_are_not_hammered(resting, runn
     resting.control.keys(revoked=True)
     resting.until(lambda: resting.halts())
     began = time.monotonic()
-    resting.until(lambda: time.monotonic() - began > 2)
-    refused = [line for line in resting.control.log() if line["status"] == 401]
+    before = refused(resting)
+    resting.until(lambda: refused(resting) >= before + 10)
+    assert time.monotonic() - began > 8 * FAST_POLL["poll_s"]  # one question a look
     assert len(resting.halts()) == 1
     assert "401" in resting.halts()[0][1]
-    assert len(refused) < 12
     assert len([line for line in log_lines(resting) if line.get("kind") == "halt"]) == 1
     resting.control.keys()
+
+
+def refused(scene):
+    return len([line for line in scene.control.log() if line["status"] == 401])
 
 
 @pytest.mark.row(22)
@@ -200,10 +210,14 @@ def test_a_stream_that_is_not_granted_is_made_up_for_by_rest(resting, running):
 def test_a_refused_handshake_is_tried_again_at_leisure(resting):
     resting.control.stream_refuse(status=429, count=100)
     daemon = resting.start(**FAST_POLL)
-    began = time.monotonic()
-    resting.until(lambda: time.monotonic() - began > 4)
-    tries = [line for line in log_lines(resting) if line["logger"] == "alpaca.trading.stream"]
-    refusals = [line for line in tries if line["level"] in ("warning", "error")]
-    assert 1 <= len(refusals) <= 5
+    resting.until(lambda: len(refusals(resting)) >= 3)
+    first, second, third = refusals(resting)[:3]
+    assert third - second > second - first > timedelta(seconds=0.5)
     daemon.signal(signal.SIGTERM)
-    assert daemon.wait(15) == 0
+    assert daemon.wait() == 0
+
+
+def refusals(scene):
+    """The moments at which a connection of the stream failed."""
+    tries = [line for line in log_lines(scene) if line["logger"] == "alpaca.trading.stream"]
+    return [datetime.fromisoformat(line["at"]) for line in tries if line["level"] in ("warning", "error")]

@@ -170,7 +170,9 @@ def test_an_edited_calendar_is_kept():
 
 def test_a_symbol_without_a_bar_does_not_trade():
     bars = plain_bars(("AAPL", "GONE"))
-    missing = np.where([[False, False], [False, True], *[[False, False]] * (len(bars) - 2)], np.nan, bars.close)
+    missing = np.where(
+        [[False, False], [False, True], *[[False, False]] * (len(bars) - 2)], np.nan, bars.close
+    )
     world = World(replace(bars, close=missing), parse_instant(EVENING))
     order_id = send(world, symbol="GONE")
     to(world, "close")

@@ -1,9 +1,9 @@
 """The websockets: what alpaca-py hears, what each stream fault does, and that nothing is replayed."""
 
-import asyncio
 import base64
 import contextlib
 import json
+import threading
 
 import msgpack
 import pytest
@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from broker.simulator.serving.faults import Frame, FrameFault, FrameFilter
-from helpers.waiting import PATIENCE_S
+from helpers.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.enable_socket
 HEADERS = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
@@ -69,26 +69,27 @@ def test_the_trading_stream_of_alpaca_py_hears_a_fill(fresh):
     async def on_update(update):
         heard.append(update)
 
-    async def session():
-        stream = TradingStream("key", "secret", url_override=fresh.ws_url)
-        stream.subscribe_trade_updates(on_update)
-        running = asyncio.create_task(stream._run_forever())
-        await until(lambda: fresh.control.subscribed())
-        await asyncio.to_thread(send, fresh, qty="3")
-        await until(lambda: len(heard) == 3)
-        await stream.close()
-        running.cancel()
-
-    asyncio.run(session())
+    stream = TradingStream("key", "secret", url_override=fresh.ws_url)
+    stream.subscribe_trade_updates(on_update)
+    with running(stream):
+        until(lambda: fresh.control.subscribed())
+        send(fresh, qty="3")
+        until(lambda: len(heard) == 3)
     assert [update.event for update in heard] == ["pending_new", "new", "fill"]
     fill = heard[-1]
     assert (fill.qty, fill.position_qty, fill.order.status, fill.order.filled_qty) == (3, 3, "filled", "3")
 
 
-async def until(condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(condition):
-            await asyncio.sleep(0)
+@contextlib.contextmanager
+def running(stream):
+    """Run a stream of alpaca-py in a thread, as a program would."""
+    thread = threading.Thread(target=stream.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stream.stop()
+        thread.join()
 
 
 @pytest.mark.parametrize("which", ["bars", "news"])
@@ -98,24 +99,19 @@ def test_the_data_streams_of_alpaca_py_hear_what_time_brings(which, fresh):
     async def on_data(item):
         heard.append(item)
 
-    async def session():
-        if which == "bars":
-            stream = StockDataStream("key", "secret", url_override=fresh.data_ws_url)
-            stream.subscribe_daily_bars(on_data, "AAPL")
-            stream.subscribe_trades(on_data, "AAPL")
-        else:
-            url = fresh.data_ws_url.replace("/v2/iex", "/v1beta1/news")
-            stream = NewsDataStream("key", "secret", url_override=url)
-            stream.subscribe_news(on_data, "*")
-            fresh.control.news(articles=[{"created_at": "2026-03-02T15:00:00-05:00", "symbols": ["AAPL"]}])
-        running = asyncio.create_task(stream._run_forever())
-        await until(lambda: fresh.control.subscribed(stream="data"))
-        await asyncio.to_thread(fresh.control.command, "advance", to="close")
-        await until(lambda: len(heard) == (4 if which == "bars" else 1))
-        await stream.close()
-        running.cancel()
-
-    asyncio.run(session())
+    if which == "bars":
+        stream = StockDataStream("key", "secret", url_override=fresh.data_ws_url)
+        stream.subscribe_daily_bars(on_data, "AAPL")
+        stream.subscribe_trades(on_data, "AAPL")
+    else:
+        url = fresh.data_ws_url.replace("/v2/iex", "/v1beta1/news")
+        stream = NewsDataStream("key", "secret", url_override=url)
+        stream.subscribe_news(on_data, "*")
+        fresh.control.news(articles=[{"created_at": "2026-03-02T15:00:00-05:00", "symbols": ["AAPL"]}])
+    with running(stream):
+        until(lambda: fresh.control.subscribed(stream="data"))
+        fresh.control.advance(to="close")
+        until(lambda: len(heard) == (4 if which == "bars" else 1))
     if which == "news":
         assert heard[0].symbols == ["AAPL"]
         return

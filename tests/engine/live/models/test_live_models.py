@@ -16,6 +16,7 @@ from forewalk.errors import DataError
 from forewalk.features.panel import build_labels
 from forewalk.settings.trading import RiskSettings
 from helpers.live_values import SYMBOLS, live_settings, random_forecasts, some_bars
+from helpers.waiting import PATIENCE_S, until
 
 LIMITS = RiskSettings()
 
@@ -91,15 +92,13 @@ def test_a_challenger_is_trained_aside_and_judged_on_bars_that_neither_has_seen(
     small = {"hidden_size": 4, "seeds": 1, "max_epochs": 1, "lookback_bars": 5, "sequence_targets": 16}
     settings = live_settings(model=small, live=live, data={"symbols": list(SYMBOLS), "min_history_bars": 60})
     journal = Journal(tmp_path / "journal.db", "paper")
-    worker = ModelProcess(120, 8192, do_task)
+    worker = ModelProcess(PATIENCE_S, 8192, do_task)
     retrainer = Retrainer(settings, journal, tmp_path, worker, lambda *_: None)
     start = len(bars) - sessions - 1
     retrainer.champions(bars.until(bars.timestamps[start]))
     retrainer.champions(bars)
     now = bars.timestamps[-1].to_pydatetime()
-    while len(journal.models.all()) < 2:
-        retrainer.step(now)
-        assert retrainer._pending is None or worker._pipe.poll(120)
+    until(lambda: retrainer.step(now) or len(journal.models.all()) == 2)
     champion, other = journal.models.all()
     assert (champion["role"], other["role"]) in {(CHAMPION, role), (CHAMPION, "rejected")}
     assert "neither was trained on" in other["note"]

@@ -1,7 +1,7 @@
 """The daily summary: once per session, whole or not at all, and never the trading's problem."""
 
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -92,10 +92,9 @@ def test_each_session_has_a_page_of_its_own(journal):
 )
 def test_the_page_waits_for_the_sessions_last_decision_but_not_for_ever(journal, moment, due):
     decide(journal, CLOSE - timedelta(days=1))
+    journal.note(CLOSE, WRITTEN, "2026-03-03: summary.html over 12 bars")
     child = Child()
-    summary = summary_of(journal, child)
-    summary._done = date(2026, 3, 3)
-    summary.step(moment)
+    summary_of(journal, child).step(moment)
     assert bool(child.tasks) == due
 
 
