@@ -28,12 +28,12 @@ class TradeHints:
         self._connections = 0
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stream: _HintStream | None = None
+        self._stream: HintStream | None = None
         self.listening = False
 
     def start(self) -> None:
         """Connect in the background and stay connected."""
-        self._stream = _HintStream(self, self._keys, self._url)
+        self._stream = HintStream(self, self._keys, self._url)
         threading.Thread(target=self._stream.run, daemon=True, name="stream").start()
 
     def wait(self, seconds: float) -> bool:
@@ -61,7 +61,7 @@ class TradeHints:
         self._wake.set()
 
 
-class _HintStream(TradingStream):
+class HintStream(TradingStream):
     """alpaca-py's stream, watched: what it was granted, when it is connected, how often it asks."""
 
     def __init__(self, hints: TradeHints, keys: Keys, url: str) -> None:

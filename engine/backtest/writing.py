@@ -26,7 +26,7 @@ def write_backtest(result: Backtest, out: Path | None = None) -> Path:
     from forewalk.plugins.sources import hashes
 
     subject = result.subject
-    folder = write_run(out, subject.settings.name, lambda folder: _fill(folder, result))
+    folder = write_run(out, subject.settings.name, lambda folder: fill_folder(folder, result))
     plugins = hashes(subject.plugins)
     record_backtest(folder, subject.bars, subject.settings, subject.simulation, plugins)
     return folder
@@ -53,7 +53,8 @@ def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
     return Ledger((RUNS if out is None else out.parent) / LEDGER_FILE).trials
 
 
-def _fill(folder: Path, result: Backtest) -> None:
+def fill_folder(folder: Path, result: Backtest) -> None:
+    """Write tables, models, pages and manifest into an empty folder."""
     from engine.report.pages import write_pages
 
     write_parts(folder, result)

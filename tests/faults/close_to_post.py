@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from requests.adapters import HTTPAdapter
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from broker.alpaca.http import Http  # noqa: E402
 from broker.keys import Keys  # noqa: E402
 from broker.simulator.harness import Simulator  # noqa: E402
 from broker.simulator.loading import synthetic_bars  # noqa: E402
 from engine.live.job import opened  # noqa: E402
 from engine.live.models.files import fit_live  # noqa: E402
+from forewalk.compute.child import ModelProcess  # noqa: E402
 from forewalk.settings.loading import settings_from  # noqa: E402
 
 HISTORY = 1500  # bars before the first session
@@ -39,18 +40,18 @@ class Stopwatch:
     last_post: float = 0.0
 
     @contextmanager
-    def around(self, daemon):
-        """Measure the calls of a daemon meanwhile."""
-        call, ask = Http.call, daemon._models.ask
+    def running(self):
+        """Measure the requests and the questions of this process's daemon; the simulator is in another."""
+        send, ask = HTTPAdapter.send, ModelProcess.ask
 
-        def timed_call(host, method, *arguments):
+        def timed_send(adapter, request, *more, **how):
             began = time.perf_counter()
             try:
-                return call(host, method, *arguments)
+                return send(adapter, request, *more, **how)
             finally:
                 now = time.perf_counter()
                 self.broker_s += now - began
-                if method == "POST":
+                if request.method == "POST":
                     self.posts, self.last_post = self.posts + 1, now
 
         def timed_ask(*arguments):
@@ -59,12 +60,11 @@ class Stopwatch:
             self.model_s += time.perf_counter() - began
             return answer
 
-        Http.call, daemon._models.ask = timed_call, timed_ask
+        HTTPAdapter.send, ModelProcess.ask = timed_send, timed_ask
         try:
             yield
         finally:
-            Http.call = call
-            del daemon._models.ask
+            HTTPAdapter.send, ModelProcess.ask = send, ask
 
 
 def settings_for(symbols, folder):
@@ -119,10 +119,10 @@ def measure(simulator, daemon, sessions):
     for _ in range(sessions):
         simulator.control.advance(to="close", offset_seconds=65)
         watch = Stopwatch()
-        with watch.around(daemon):
+        with watch.running():
             began = time.perf_counter()
             daemon.step()
-        total = (watch.last_post or time.perf_counter()) - began
+            total = (watch.last_post or time.perf_counter()) - began
         yield watch.posts, total, watch.broker_s, watch.model_s
         simulator.control.advance(to="open", offset_seconds=60)
         for _ in range(3):

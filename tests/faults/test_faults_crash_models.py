@@ -11,6 +11,8 @@ from broker.journal.journal import Journal
 from broker.simulator.harness import Simulator
 from engine.live.models.files import Comparison, fit_live, sha256_of
 from engine.live.models.retrain import Retrainer
+from engine.live.models.tasks import CompareTask
+from forewalk.settings.loading import settings_from
 from models.recurrent.fitted import load_lstm
 
 POINT = "before_model_rename"
@@ -147,11 +149,33 @@ def test_a_power_cut_right_after_a_challenger_is_judged_leaves_it_champion_where
         raise KeyboardInterrupt
 
     journal, bars = Journal(tmp_path / "journal.db", "paper"), zigzag_bars()
-    retrainer = Retrainer(model_settings(LEARNS), journal, tmp_path, None, power_cut)
-    retrainer._bars, retrainer._comparison = bars, Comparison(1.0, 0.9, 100)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / ".new.fit").write_bytes(b"weights")
+    weeks_ago, now = (bars.timestamps[row].to_pydatetime() for row in (-20, -1))
+    journal.models.record("old", "old.safetensors", "ff", weeks_ago, "champion", "the first model", weeks_ago)
+    settings = settings_from(TREE | {"model": LEARNS, "live": {"retrain": "weekly"}})
+    retrainer = Retrainer(settings, journal, tmp_path, Trainer(bars.timestamps[-1]), power_cut)
+    retrainer.champions(bars)
+    for _ in ("compare", "fit"):
+        retrainer.step(now)
     with pytest.raises(KeyboardInterrupt):
-        retrainer._judge("new", bars.timestamps[-1].to_pydatetime())
-    assert [model["role"] for model in journal.models.all()] == ["champion"]
+        retrainer.step(now)
+    assert [model["role"] for model in journal.models.all()] == ["champion", "champion"]
     journal.close()
+
+
+class Trainer:
+    """A child process that finds every challenger better and has trained it at once."""
+
+    def __init__(self, valid_from):
+        self.valid_from = valid_from
+
+    def send(self, task):
+        self.task = task
+
+    def ready(self):
+        return True
+
+    def receive(self, timeout_s):
+        if isinstance(self.task, CompareTask):
+            return Comparison(1.0, 0.9, 100)
+        self.task.target.write_bytes(b"weights")
+        return self.valid_from

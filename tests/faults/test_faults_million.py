@@ -8,7 +8,7 @@ import pytest
 from in_process import KEYS, Desk
 from soak import rss_mb
 
-from broker.alpaca.stream import TradeHints, _HintStream
+from broker.alpaca.stream import HintStream, TradeHints
 from broker.journal.diary import add_line
 from broker.journal.journal import Journal
 from broker.simulator.harness import Simulator
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.row(64)]
 
 def test_a_million_events_of_the_stream_are_a_number():
     hints = TradeHints(KEYS, "http://127.0.0.1:1")
-    stream = _HintStream(hints, KEYS, "ws://127.0.0.1:1/stream")
+    stream = HintStream(hints, KEYS, "ws://127.0.0.1:1/stream")
 
     async def hear(count):
         for number in range(count):

@@ -23,9 +23,8 @@ EQUITY = 1e5 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, 20))
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Return a function that writes a run with an account but no pages."""
-    monkeypatch.setattr(
-        engine.backtest.writing, "_fill", lambda folder, result: (folder / "page").write_text("x")
-    )
+    fill = lambda folder, result: (folder / "page").write_text("x")  # noqa: E731
+    monkeypatch.setattr(engine.backtest.writing, "fill_folder", fill)
 
     def write(name, **settings):
         simulation = SimpleNamespace(equity=pd.DataFrame({"equity": EQUITY}))
