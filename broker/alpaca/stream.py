@@ -94,5 +94,6 @@ class HintStream(TradingStream):
         self._hints.heard(connections=1)
 
     async def close(self) -> None:
+        """Close the connection; nothing is granted until the next one."""
         self._hints.listening = False
         await super().close()

@@ -15,6 +15,7 @@ from engine.reproduce.job import reproduce
 from engine.runs.folder import read_run, write_run
 from forewalk.settings.loading import load_settings
 from helpers.making import REPOSITORY
+from helpers.waiting import PATIENCE_S
 from models.recurrent.fitted import load_lstm
 
 FAST = [

@@ -24,13 +24,16 @@ from forewalk.folds import walk_forward_folds
 from forewalk.settings.loading import load_settings
 from helpers.making import make_bars, make_settings
 from helpers.run_folders import make_run
+from helpers.waiting import until
 from models.recurrent.forecaster import LSTMForecaster
 
 # Ray's nodes listen on this machine's own address, but on loopback where clusters are "not supported" (Ray's
 # own switch for other systems; it must be set before the import).
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'forewalk[cluster]'")
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv(*ON_LOOPBACK)
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'forewalk[cluster]'")
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes cannot import the tests
 
@@ -47,14 +50,16 @@ def nodes(request):
     from ray.cluster_utils import Cluster as LocalCluster
 
     enable_socket()
-    os.environ["RAY_AUTH_MODE"] = "disabled"
     small = {"object_store_memory": 80 * 2**20}
     head = {"num_cpus": 0, "include_dashboard": False}
-    local = LocalCluster(initialize_head=True, head_node_args={**head, **small})
-    workers = [local.add_node(num_cpus=1, **small) for _ in range(2)]
-    yield local, workers
-    disconnect()
-    local.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(*ON_LOOPBACK)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        local = LocalCluster(initialize_head=True, head_node_args={**head, **small})
+        workers = [local.add_node(num_cpus=1, **small) for _ in range(2)]
+        yield local, workers
+        disconnect()
+        local.shutdown()
 
 
 def scaled_sum(task, arrays):
@@ -176,15 +181,15 @@ def test_a_node_that_is_killed_changes_no_result(nodes, tmp_path):
     tasks = [(number, str(started), str(release)) for number in range(2)]
     pid = os.fork()
     if pid == 0:  # a watcher: when both nodes are busy, kill one of them with its task and let the others end
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("started-*"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        node = workers[1].all_processes["raylet"][0].process.pid
-        busy = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("started-*")]
-        for process in [node, *(worker for worker in busy if parent_of(worker) == node)]:
-            os.kill(process, signal.SIGKILL)
-        release.touch()
-        os._exit(0)
+        try:
+            until(lambda: len(list(tmp_path.glob("started-*"))) >= 2)
+            node = workers[1].all_processes["raylet"][0].process.pid
+            busy = [int(path.name.rpartition("-")[2]) for path in tmp_path.glob("started-*")]
+            for process in [node, *(worker for worker in busy if parent_of(worker) == node)]:
+                os.kill(process, signal.SIGKILL)
+        finally:
+            release.touch()
+            os._exit(0)
     results = Cluster(local.address).run(wait_for_file, tasks, {"values": np.arange(5.0)})
     os.waitpid(pid, 0)
     assert results == [0.0, 10.0]

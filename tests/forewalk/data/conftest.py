@@ -51,6 +51,7 @@ def yahoo(tmp_path) -> Callable[..., requests.Session]:
             database._db = None
         base._tz_info_fetch_ctr = 2  # no second guess of a time zone through another endpoint
 
+    tries = base._tz_info_fetch_ctr
     before = [
         manager._cache_dir for manager in (cache._TzDBManager, cache._CookieDBManager, cache._ISINDBManager)
     ]
@@ -64,4 +65,5 @@ def yahoo(tmp_path) -> Callable[..., requests.Session]:
 
     yield connect
     forget()
+    base._tz_info_fetch_ctr = tries
     cache._TzDBManager._cache_dir, cache._CookieDBManager._cache_dir, cache._ISINDBManager._cache_dir = before

@@ -92,7 +92,7 @@ def test_each_session_has_a_page_of_its_own(journal):
 )
 def test_the_page_waits_for_the_sessions_last_decision_but_not_for_ever(journal, moment, due):
     decide(journal, CLOSE - timedelta(days=1))
-    journal.note(CLOSE, WRITTEN, "2026-03-03: summary.html over 12 bars")
+    journal.diary.note(CLOSE, WRITTEN, "2026-03-03: summary.html over 12 bars")
     child = Child()
     summary_of(journal, child).step(moment)
     assert bool(child.tasks) == due
