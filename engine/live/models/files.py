@@ -141,7 +141,7 @@ def fit_live(bars: Bars, settings: Settings, model_id: str) -> FittedForecaster:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HeldOutLosses:
     """Challenger against champion on the bars that neither was trained on; losses, smaller is better."""
 
     champion: float
@@ -154,7 +154,7 @@ class Comparison:
         return bool(np.isfinite(self.challenger)) and self.challenger <= self.champion
 
 
-def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out_bars: int) -> Comparison:
+def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out_bars: int) -> HeldOutLosses:
     """Train a rehearsal of the challenger without the last bars and let both forecast those.
 
     With fewer than MIN_EVIDENCE_BARS bars in common the losses are NaN, and the champion stays.
@@ -174,12 +174,12 @@ def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out
     first = max(cut, int(panel.timestamps.searchsorted(champion.valid_from)))
     stop = len(bars) - horizon
     if stop - first < MIN_EVIDENCE_BARS:
-        return Comparison(np.nan, np.nan, max(0, stop - first))
+        return HeldOutLosses(np.nan, np.nan, max(0, stop - first))
     losses = [
         _nll(*predict_rows(model, panel, first, stop)[:2], actual[first:stop])
         for model in (champion, rehearsal)
     ]
-    return Comparison(losses[0], losses[1], stop - first)
+    return HeldOutLosses(losses[0], losses[1], stop - first)
 
 
 def _nll(mean: np.ndarray, std: np.ndarray, actual: np.ndarray) -> float:
