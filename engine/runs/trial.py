@@ -21,6 +21,7 @@ Kind = Literal["backtest", "sweep", "tune"]
 NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
 YOUNGER: dict[str, dict[str, Any]] = {  # settings that came after the first ledgers, with their defaults
     "features": {"extra": []},
+    "model": {"kind": "recurrent", "params": {}},
     "strategy": {"params": {}},
 }
 
