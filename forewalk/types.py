@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,13 @@ def frozen(values: npt.ArrayLike) -> FloatArray:
     return array
 
 
+def _of_shape(name: str, values: npt.ArrayLike, shape: tuple[int, int]) -> FloatArray:
+    found = frozen(values)
+    if found.shape != shape:
+        raise DataError(f"{name} has shape {found.shape}, but the bars are {shape} (bars x symbols)")
+    return found
+
+
 def utc_index(timestamps: Sequence[pd.Timestamp] | pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Return `timestamps` as a microsecond UTC index; a zone-less timestamp raises DataError."""
     index = timestamps if isinstance(timestamps, pd.DatetimeIndex) else pd.DatetimeIndex(list(timestamps))
@@ -55,6 +62,8 @@ class Bars:
         calendar: name of the exchange calendar (exchange_calendars), e.g. "XNYS".
         interval: "1d" for daily bars, else a pandas offset such as "1h" or "1min".
         notes: what was found and changed when the bars were read, a line each; no part of the fingerprint.
+        extras: what else is known of each cell, float64 [T, S] by name, read-only; only what there is:
+            member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`).
 
     Raises:
         DataError: shapes disagree, timestamps are not increasing or not zone-aware, symbols repeat.
@@ -70,6 +79,7 @@ class Bars:
     calendar: str = "XNYS"
     interval: str = "1d"
     notes: tuple[str, ...] = ()
+    extras: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamps", utc_index(self.timestamps))
@@ -78,13 +88,10 @@ class Bars:
         if len(set(self.symbols)) != len(self.symbols):
             raise DataError(f"symbols repeat: {', '.join(self.symbols)}")
         shape = (len(self.timestamps), len(self.symbols))
-        for field in BAR_FIELDS:
-            values = frozen(getattr(self, field))
-            if values.shape != shape:
-                raise DataError(
-                    f"{field} has shape {values.shape}, but the bars are {shape} (bars x symbols)"
-                )
-            object.__setattr__(self, field, values)
+        for name in BAR_FIELDS:
+            object.__setattr__(self, name, _of_shape(name, getattr(self, name), shape))
+        extras = {name: _of_shape(name, values, shape) for name, values in sorted(self.extras.items())}
+        object.__setattr__(self, "extras", extras)
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -137,6 +144,16 @@ class Bars:
         """True [T, S] where the symbol has a bar (its close is not NaN)."""
         return ~np.isnan(self.close)
 
+    @cached_property
+    def member(self) -> BoolArray | None:
+        """True [T, S] where the symbol belongs to the universe; None where no universe was given."""
+        member = self.extras.get("member")
+        return None if member is None else member > 0
+
+    def with_extras(self, **extras: FloatArray) -> Bars:
+        """Return the bars with more known of each cell."""
+        return replace(self, extras={**self.extras, **extras})
+
     def until(self, asof: pd.Timestamp) -> Bars:
         """Return the bars that were known at `asof`: those whose close is at or before it."""
         return self._rows(slice(0, int(self.timestamps.searchsorted(asof, side="right"))))
@@ -151,13 +168,14 @@ class Bars:
         if missing:
             raise DataError(f"no bars for {', '.join(missing)}; there are: {', '.join(self.symbols)}")
         columns = [self.symbols.index(symbol) for symbol in symbols]
-        fields = {field: getattr(self, field)[:, columns] for field in BAR_FIELDS}
-        return replace(self, symbols=tuple(symbols), **fields)
+        fields = {name: getattr(self, name)[:, columns] for name in BAR_FIELDS}
+        extras = {name: values[:, columns] for name, values in self.extras.items()}
+        return replace(self, symbols=tuple(symbols), extras=extras, **fields)
 
     def frame(self, symbol: str) -> pd.DataFrame:
         """Return one symbol's existing bars as a DataFrame indexed by UTC close."""
         column = self.symbols.index(symbol)
-        data = {field: getattr(self, field)[:, column] for field in BAR_FIELDS}
+        data = {name: getattr(self, name)[:, column] for name in BAR_FIELDS}
         frame = pd.DataFrame(data, index=self.timestamps)
         return frame[self.present[:, column]]
 
@@ -167,14 +185,17 @@ class Bars:
         digest = hashlib.sha256()
         digest.update(repr((self.calendar, self.interval, self.symbols)).encode())
         digest.update(self.timestamps.tz_localize(None).to_numpy("M8[us]").astype("<i8").tobytes())
-        for field in BAR_FIELDS:
-            canonical = np.where(np.isnan(getattr(self, field)), np.nan, getattr(self, field))
+        for name in BAR_FIELDS:
+            canonical = np.where(np.isnan(getattr(self, name)), np.nan, getattr(self, name))
             digest.update(canonical.astype("<f8").tobytes())
+        for name, values in self.extras.items():
+            digest.update(name.encode() + np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes())
         return digest.hexdigest()
 
     def _rows(self, rows: slice) -> Bars:
-        fields = {field: getattr(self, field)[rows] for field in BAR_FIELDS}
-        return replace(self, timestamps=self.timestamps[rows], **fields)
+        fields = {name: getattr(self, name)[rows] for name in BAR_FIELDS}
+        extras = {name: values[rows] for name, values in self.extras.items()}
+        return replace(self, timestamps=self.timestamps[rows], extras=extras, **fields)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,11 +225,11 @@ class Forecasts:
 
     def __post_init__(self) -> None:
         shape = (len(self.timestamps), len(self.symbols))
-        for field in ("mean", "std", "p_up"):
-            values = frozen(getattr(self, field))
+        for name in ("mean", "std", "p_up"):
+            values = frozen(getattr(self, name))
             if values.shape != shape:
-                raise ValueError(f"{field} has shape {values.shape}, expected {shape}")
-            object.__setattr__(self, field, values)
+                raise ValueError(f"{name} has shape {values.shape}, expected {shape}")
+            object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.timestamps)

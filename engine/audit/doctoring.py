@@ -14,6 +14,7 @@ import pandas as pd
 
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
+from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
 from forewalk.sessions import (
     DAILY,
@@ -32,6 +33,7 @@ DOCTORINGS = (TRUNCATED, NOISE, SCALED)
 
 GAP_CUTS = 2
 DAMAGE_CUTS = 4
+MEMBER_CUTS = 4
 _DAY = 24 * 3600 * 10**6
 _NOISE_STEP = 0.03  # daily standard deviation of the random walk
 _DAMAGED = 0.01  # share of noisy rows that are damaged, for each kind of damage
@@ -46,10 +48,10 @@ class Cut:
     reason: str
 
     def __str__(self) -> str:
-        return f"{iso_utc(self.time)} {self.reason}"
+        return f"{moment(self.time)} {self.reason}"
 
 
-def iso_utc(time: int) -> str:
+def moment(time: int) -> str:
     """Return microseconds since 1970 UTC as ISO 8601."""
     return pd.Timestamp(time, unit="us", tz="UTC").isoformat()
 
@@ -84,10 +86,43 @@ def doctored(table: Table, closes: IntArray, cut: int, doctoring: str, seed: Seq
         seed: of the noise.
     """
     future = closes > cut
+    generator = np.random.default_rng(list(seed))
+    if table.universe is not None:
+        table = replace(table, universe=other_universe(table, cut, doctoring, generator))
     if doctoring == TRUNCATED:
         return table.keep(~future)
     change = noisy if doctoring == NOISE else scaled
-    return change(table, future, closes, np.random.default_rng(list(seed)))
+    return change(table, future, closes, generator)
+
+
+def other_universe(table: Table, cut: int, doctoring: str, generator: np.random.Generator) -> Universe | None:
+    """Return the universe with what it says about the days after the cut replaced.
+
+    With nothing, no span begins, ends or delists there; otherwise begins and ends are moved and delisting returns
+    invented. A day is one of UTC; with intraday bars the day after the cut's own is left alone, since the sessions of
+    some exchanges begin on the evening before.
+    """
+    universe = table.universe
+    if universe is None:
+        return None
+    daily = bool((table.instant == NO_TIME).all())
+    day = (cut - 1) // _DAY * _DAY + (0 if daily else _DAY)
+    begins, ends = universe.first > day, universe.last > day
+    if doctoring == TRUNCATED:
+        there = ~begins
+        return replace(
+            universe,
+            code=universe.code[there],
+            first=universe.first[there],
+            last=np.where(ends, OPEN_END, universe.last)[there],
+            delisting_return=np.where(ends, np.nan, universe.delisting_return)[there],
+        )
+    count = len(universe.code)
+    moved = generator.integers(1, 200, count) * _DAY
+    first = np.where(begins, day + moved, universe.first)
+    last = np.where(ends, np.maximum(first, day) + generator.integers(1, 400, count) * _DAY, universe.last)
+    invented = np.where(ends, generator.uniform(-1.0, 0.5, count), universe.delisting_return)
+    return replace(universe, first=first, last=last, delisting_return=invented)
 
 
 def noisy(table: Table, future: BoolArray, closes: IntArray, generator: np.random.Generator) -> Table:
@@ -132,8 +167,8 @@ def choose_cuts(
     """Return the moments at which the future is replaced, in time order, each once.
 
     For each fold: the end of its training, its first test bar (just after the model is retrained), and the
-    middle of its test window. Besides: moments inside gaps of a symbol, and bars that cleaning objected to or
-    changed: what it does to a bar must not wait for the next one.
+    middle of its test window. Besides: moments inside gaps of a symbol, bars that cleaning objected to or
+    changed (what it does to a bar must not wait for the next one), and bars before the universe changes.
     None before row `first`, where truncated data are too short to be used, and none at or after the last bar,
     where nothing would be replaced.
     """
@@ -157,6 +192,10 @@ def choose_cuts(
         add(time, "damaged bar")
     for time in _spread(cleaned_moments(table, settings, bars), DAMAGE_CUTS):
         add(time, "changed by cleaning")
+    if bars.member is not None:
+        changes = np.flatnonzero((bars.member[1:] != bars.member[:-1]).any(axis=1))
+        for time in _spread(stamps[changes], MEMBER_CUTS):
+            add(time, "before the universe changes")
     return tuple(sorted(Cut(time, reason) for time, reason in chosen.items()))
 
 

@@ -13,7 +13,7 @@ holds on to) would show there. A cut further on changes only a part of what thos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,15 @@ import pandas as pd
 
 from engine.audit.certificate import Offender
 from engine.audit.compare import (
-    Agreement,
     BlockHeader,
+    Comparison,
     compare,
     prepared_blocks,
     result_blocks,
     unpack_blocks,
 )
-from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc, row_closes
+from engine.audit.doctoring import TRUNCATED, Cut, doctored, moment, row_closes
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
-from forewalk.data.quality import Finding
 from forewalk.data.table import Table
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, plugin_of
@@ -46,31 +45,23 @@ _TABLE_ARRAYS = ("code", "wall", "instant", "line", "prices", "volume")
 
 @dataclass(frozen=True)
 class AuditSubject:
-    """What is audited: everything about it that is not an array. `plugins` are sources of the user's own code."""
+    """What is audited: `empty` is its table without rows, `plugins` are the sources of the user's own code."""
 
     settings: Settings
     pipeline: Pipeline
-    symbols: tuple[str, ...]
-    origins: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    line_word: str
+    empty: Table
     plugins: tuple[Source, ...] = ()
 
     @classmethod
     def of(cls, table: Table, settings: Settings, pipeline: Pipeline) -> AuditSubject:
         """Describe a table and what is to be done with it."""
         plugins = tuple(plugin_of(settings, *key).source for key in settings.own_code)
-        return cls(settings, pipeline, table.symbols, table.origins, table.findings, table.line_word, plugins)
+        return cls(settings, pipeline, table.keep(np.zeros(len(table), bool)), plugins)
 
     def table(self, arrays: Arrays) -> Table:
         """Return the table again from `table_arrays`."""
-        return Table(
-            symbols=self.symbols,
-            origins=self.origins,
-            findings=self.findings,
-            line_word=self.line_word,
-            **{name: arrays[f"table-{name}"] for name in _TABLE_ARRAYS},
-        )
+        rows: dict[str, Any] = {name: arrays[f"table-{name}"] for name in _TABLE_ARRAYS}
+        return replace(self.empty, **rows)
 
 
 def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
@@ -135,7 +126,7 @@ class Rerun:
 
     cut: Cut
     doctoring: str
-    comparison: Agreement
+    comparison: Comparison
     fits: int
 
 
@@ -157,9 +148,9 @@ def _attempt(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
         return _rerun(task, table, arrays)
     except (ForewalkError, ValueError, LookupError, ArithmeticError) as error:
         offender = Offender(
-            "run", type(error).__name__, cut=iso_utc(task.cut.time), message=f"the run failed: {error}"
+            "run", type(error).__name__, cut=moment(task.cut.time), message=f"the run failed: {error}"
         )
-        return Rerun(task.cut, task.doctoring, Agreement(offenders=(offender,)), 0)
+        return Rerun(task.cut, task.doctoring, Comparison(offenders=(offender,)), 0)
 
 
 def _rerun(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
@@ -221,7 +212,7 @@ def _weights_differ(task: RerunTask, data: TrainingData, real: Parts, parts: Par
         stage="fit",
         what=f"{data.model_id} {names[min(member, len(names) - 1)]}",
         bar=data.trained_until.isoformat(),
-        cut=iso_utc(task.cut.time),
+        cut=moment(task.cut.time),
         message="equal training data gave other weights: training sees something else, or is not repeatable",
     )
 
@@ -246,10 +237,10 @@ def part_arrays(models: Sequence[Parts]) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _with_fits(found: Agreement, models: _Models) -> Agreement:
+def _with_fits(found: Comparison, models: _Models) -> Comparison:
     values = {**found.values, "fit": models.compared} if models.compared else found.values
     offenders = found.offenders
     if models.offender:
         before = [o for o in offenders if o.stage in ("cleaning", "features", "labels", "folds", "training")]
         offenders = (*before, models.offender, *offenders[len(before) :])
-    return Agreement(values, offenders, found.rounding)
+    return Comparison(values, offenders, found.rounding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from engine.evaluation.metrics.garch import garch_variance
 from engine.evaluation.metrics.luck import LuckMetrics, luck_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
-from engine.evaluation.subject import Evidence, Metrics, Subject, UniverseMetrics
+from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import distinct_trials, effective_trials
 from engine.runs.trial import Trial, make_trial
 from engine.simulation.cerebro import simulate
+from forewalk.data.universe import read_universe
 from forewalk.plugins.sources import hashes
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -46,7 +48,7 @@ def gather_evidence(
     garch = _garch(subject) if settings.evaluation.garch else None
     forecast = _forecast(subject, subject.forecasts, garch)
     account = _account(subject, subject.simulation)
-    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.called)
+    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.cell)
     seeds = _seeds(subject, simulator)
     progress("luck and costs", 0, 1)
     policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, simulator)
@@ -72,7 +74,10 @@ def gather_evidence(
 
 
 def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> UniverseMetrics:
-    """Return how many symbols were loaded and traded, over which span, and how many lasted to the end."""
+    """Return how many symbols were loaded and traded, over which span, and how many lasted to the end.
+
+    With `data.universe` also how many members it has, and how many of them have no bar here.
+    """
     traded = np.isfinite(forecasts.mean).any(axis=0)
     lasting = int((bars.present[-1] & traded).sum())
     return UniverseMetrics(
@@ -83,7 +88,22 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Un
         first_test_bar=forecasts.timestamps[0].isoformat(),
         last_bar=bars.timestamps[-1].isoformat(),
         source=settings.data.source,
-        survivorship_bias=bool(traded.any()) and lasting == int(traded.sum()),
+        survivorship_bias=bars.member is None and bool(traded.any()) and lasting == int(traded.sum()),
+        membership=_membership(bars, settings),
+    )
+
+
+def _membership(bars: Bars, settings: Settings) -> MembershipMetrics | None:
+    if bars.member is None or settings.data.universe is None:
+        return None
+    universe = read_universe(settings.data.universe)
+    missing = [] if settings.data.symbols else universe.match(bars.symbols)[1]
+    return MembershipMetrics(
+        file=Path(universe.source).name,
+        sha256=universe.sha256,
+        members=len(universe.symbols),
+        members_without_bars=len(missing),
+        members_per_bar=float(bars.member.sum(axis=1).mean()),
     )
 
 
@@ -180,13 +200,13 @@ def _simulator(subject: Subject) -> Simulator:
 
 def _compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
     """The same account from `engine.simulation.compiled.run`, with the tables that the metrics above read."""
-    from engine.simulation.benchmark import equal_weight_benchmark
+    from engine.simulation.benchmark import equal_weight_benchmark, members_of
     from engine.simulation.compiled.run import vector_orders
     from engine.simulation.recorder import DECISION_COLUMNS, POSITION_COLUMNS, TRADE_COLUMNS, count_orders
 
     span = bars.since(forecasts.timestamps[0])
     equity, orders = vector_orders(bars, forecasts, settings)
-    members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    members = members_of(span, forecasts)
     table = pd.DataFrame(
         {
             "time": span.timestamps,

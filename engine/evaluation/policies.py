@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.simulation.benchmark import equal_weight_benchmark
+from engine.simulation.benchmark import equal_weight_benchmark, members_of
 from engine.simulation.cerebro import simulate
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
@@ -48,7 +48,7 @@ def policy_baselines(
         run: how `shuffled` is simulated.
     """
     span = bars.since(forecasts.timestamps[0])
-    members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    members = members_of(span, forecasts)
     gross, execution = settings.strategy.max_gross, settings.execution
     short = settings.strategy.direction == "long_short"
     momentum = momentum_targets(bars, members, gross, short=short)
@@ -91,14 +91,22 @@ def shuffled_forecasts(forecasts: Forecasts, seed: int, block_bars: int = SHUFFL
 def equal_weight_targets(
     members: BoolArray, gross: float, rebalance_bars: int = REBALANCE_BARS
 ) -> FloatArray:
-    """Return equal weights, [T, S], on every `rebalance_bars`-th row and when a symbol joins; NaN between."""
+    """Return equal weights, [T, S], every `rebalance_bars` rows and when a symbol joins or leaves; NaN between."""
     target = np.full(members.shape, np.nan)
     count = members.sum(axis=1)
+    left = _left(members)
     joined = np.diff(count, prepend=0) > 0
-    due = joined | (np.arange(len(members)) % rebalance_bars == 0)
+    due = joined | left.any(axis=1) | (np.arange(len(members)) % rebalance_bars == 0)
     rows = np.flatnonzero(due & (count > 0))
     target[rows] = np.where(members[rows], gross / count[rows, None], np.nan)
+    target[left] = 0.0
     return target
+
+
+def _left(members: BoolArray) -> BoolArray:
+    """Return where a symbol is no member any more, on the first row, [T, S]."""
+    before = np.vstack([np.zeros((1, members.shape[1]), bool), members[:-1]])
+    return before & ~members
 
 
 def momentum_targets(
@@ -125,14 +133,17 @@ def momentum_targets(
     count = np.maximum(members.sum(axis=1), 1)[:, None]
     weight = np.where(members, wanted * gross / count, np.nan)
     before = np.vstack([np.full((1, weight.shape[1]), np.nan), weight[:-1]])
-    return np.where(weight == before, np.nan, weight)
+    weight = np.where(weight == before, np.nan, weight)
+    weight[_left(members)] = 0.0
+    return weight
 
 
 def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings) -> PolicyAccount:
     """Simulate target weights in fractions of shares.
 
     Weights decided at the close of row t become shares at that close and are traded at the next open at which
-    the symbol has a bar, with fee and slippage on the value traded. There is no margin check and no volume cap.
+    the symbol has a bar, with fee and slippage on the value traded. A symbol that has left the universe and has no
+    bar is sold at its last price. There is no margin check and no volume cap.
 
     Args:
         bars: T bars of S symbols.
@@ -146,8 +157,10 @@ def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings)
     equity = np.empty(len(bars))
     for t in range(len(bars)):
         filled = np.isfinite(waiting) & bars.present[t]
+        if bars.member is not None:
+            filled |= np.isfinite(waiting) & ~bars.present[t] & ~bars.member[t] & np.isfinite(price)
         if filled.any():
-            change, opens = (waiting - shares)[filled], bars.open[t, filled]
+            change, opens = (waiting - shares)[filled], np.where(bars.present[t], bars.open[t], price)[filled]
             value = float(np.abs(change * opens).sum())
             cash -= float((change * opens).sum()) + cost * value
             traded += value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
 from engine.evaluation.metrics.account import CostMetrics, OrderMetrics, ReturnMetrics, StrategyMetrics
 from engine.evaluation.metrics.bootstrap import AccountBootstrap
-from engine.evaluation.metrics.door import Record
+from engine.evaluation.metrics.door import LEFT_OUT, Record
 from engine.evaluation.metrics.forecast import ForecastMetrics
 from engine.evaluation.metrics.luck import LuckMetrics
 from engine.evaluation.seeds import SeedSpread
@@ -60,6 +60,23 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class MembershipMetrics(Record):
+    """The universe that was given.
+
+    Attributes:
+        file: its name. sha256: of what it holds.
+        members: symbols that belong at some time. members_without_bars: of those, in this source.
+        members_per_bar: mean number of members.
+    """
+
+    file: str
+    sha256: str
+    members: int
+    members_without_bars: int
+    members_per_bar: float
+
+
+@dataclass(frozen=True)
 class UniverseMetrics(Record):
     """How many symbols there were, over which span, and how many lasted to the end.
 
@@ -67,7 +84,8 @@ class UniverseMetrics(Record):
         symbols: loaded. forecast_symbols: with at least one forecast. still_there_at_the_end: of those.
         first_bar, first_test_bar, last_bar: closes, ISO 8601, UTC.
         source: of the bars.
-        survivorship_bias: whether every symbol with a forecast lasted to the end.
+        survivorship_bias: whether every symbol with a forecast lasted to the end and no universe says who belonged.
+        membership: the universe, None without one.
     """
 
     symbols: int
@@ -78,6 +96,7 @@ class UniverseMetrics(Record):
     last_bar: str
     source: str
     survivorship_bias: bool
+    membership: MembershipMetrics | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

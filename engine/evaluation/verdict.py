@@ -5,10 +5,11 @@ from __future__ import annotations
 from engine.evaluation.metrics.account import ReturnMetrics, StrategyMetrics
 from engine.evaluation.metrics.forecast import ForecastSkill
 from engine.evaluation.metrics.luck import LuckMetrics
-from engine.evaluation.subject import Metrics
+from engine.evaluation.subject import MembershipMetrics, Metrics
 from forewalk.settings.sections import Settings
 
 SIGNIFICANT_T = 2.0
+FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
 SURVIVORSHIP = (
     "Every symbol still trades at the end of the data: symbols that failed on the way are missing, "
     "so all returns here are flattered (survivorship bias)."
@@ -32,7 +33,17 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
     ]
     if metrics.universe.survivorship_bias:
         sentences.append(SURVIVORSHIP)
+    sentences.append(_membership_sentence(metrics.universe.membership))
     return " ".join(filter(None, sentences))
+
+
+def _membership_sentence(membership: MembershipMetrics | None) -> str:
+    if membership is None or membership.members_without_bars <= FEW_MISSING * membership.members:
+        return ""
+    return (
+        f"{membership.members_without_bars:,} of {membership.members:,} members of the universe have no bars in "
+        f"these data: if they are the ones that failed, all returns here are flattered (survivorship bias)."
+    )
 
 
 def _luck_sentence(luck: LuckMetrics) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from engine.evaluation.subject import Metrics
 from engine.report.headline import headline_rows
-from engine.report.tables import Cells
+
+Row = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def result_fragment(verdict: str, metrics: Metrics, data_lines: Sequence[str], p
     )
 
 
-def table_fragment(columns: Cells, rows: Iterable[Cells]) -> str:
+def table_fragment(columns: Row, rows: Iterable[Row]) -> str:
     """Return a table, its first column as headings."""
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     body = "".join(

@@ -6,7 +6,7 @@ from typing import Any
 
 import backtrader as bt
 
-from engine.simulation.feeds import STALE
+from engine.simulation.feeds import BARRED, STALE
 from forewalk.settings.sections import ExecutionSettings
 
 BPS = 1e-4
@@ -25,13 +25,14 @@ def simulated_broker(execution: ExecutionSettings) -> bt.brokers.BackBroker:
 
 
 def capacity_filler(order: Any, price: float, ago: int) -> float:
-    """Fill what the bar's capacity allows; a stale position may only be reduced."""
+    """Fill what the bar's capacity allows; a stale or barred position may only be reduced."""
     remaining = float(abs(order.executed.remsize))
     capacity = float(order.data.capacity[ago])
-    if capacity == STALE:
-        position = order.data._broker_position_size()
-        return remaining if position * order.executed.remsize < 0 else 0.0
-    return min(remaining, capacity)
+    if capacity >= 0.0:
+        return min(remaining, capacity)
+    if order.data._broker_position_size() * order.executed.remsize >= 0:
+        return 0.0
+    return remaining if capacity == STALE else min(remaining, BARRED - capacity)
 
 
 class SimulatedBroker(bt.brokers.BackBroker):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from forewalk.settings.sections import ExecutionSettings
-from forewalk.types import Bars, BoolArray, FloatArray
+from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
 
 
 def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionSettings) -> FloatArray:
     """Return the value of an equal-weight buy-and-hold portfolio at each close, length T.
 
     Decided at the close at which a symbol joins, bought at the next open with the run's own fee and
-    slippage, in fractions of shares. When symbols join later, everything is set to equal parts again; in
-    between nothing is traded. A symbol without a bar keeps its last price.
+    slippage, in fractions of shares. When symbols join later or leave the universe, everything is set to equal parts
+    again; in between nothing is traded. A symbol without a bar keeps its last price; one that leaves without a bar
+    is sold at it.
 
     Args:
         bars: T bars of S symbols.
-        members: bool [T, S], True from the bar at which a symbol belongs to the universe; never back to False.
+        members: bool [T, S], True where a symbol belongs to the universe; see `members_of`.
         execution: starting cash, `fee_bps` and `slippage_bps`.
     """
     cost = (execution.fee_bps + execution.slippage_bps) * 1e-4
@@ -28,14 +29,27 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
     joined = np.zeros(len(bars.symbols), dtype=bool)
     for t in range(len(bars)):
         tradable = members[t - 1] & bars.present[t] if t else joined
-        if (tradable & ~joined).any():
-            joined = joined | tradable
-            cash, shares = _equalise(
-                cash, shares, np.where(bars.present[t], bars.open[t], price), tradable, cost
-            )
+        leaving = joined & ~members[t - 1] if t else joined
+        if (tradable & ~joined).any() or leaving.any():
+            now = np.where(bars.present[t], bars.open[t], price)
+            cash += (1.0 - cost) * float((shares * now)[leaving].sum())
+            shares = np.where(leaving, 0.0, shares)
+            joined = (joined | tradable) & ~leaving
+            if tradable.any():
+                cash, shares = _equalise(cash, shares, now, tradable, cost)
         price = np.where(bars.present[t], bars.close[t], price)
         values[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
     return values
+
+
+def members_of(bars: Bars, forecasts: Forecasts) -> BoolArray:
+    """Return which symbols count at each bar of the forecasts, [T, S]: from their first forecast on, while members.
+
+    Args:
+        bars: T bars, those of the forecasts' rows.
+    """
+    begun = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    return begun if bars.member is None else begun & bars.member
 
 
 def _equalise(

@@ -13,10 +13,11 @@ import backtrader as bt
 import numpy as np
 
 from forewalk.settings.sections import ExecutionSettings
-from forewalk.types import Bars, FloatArray
+from forewalk.types import PRICE_FIELDS, Bars, FloatArray
 from strategies.indicator import backtrader_times
 
 STALE = -1.0  # capacity of a bar so long without a price that a position may be closed at the last one
+BARRED = -2.0  # and below: a position may be reduced by up to BARRED - capacity, and none opened
 
 
 class PanelFeed(bt.feed.DataBase):
@@ -79,25 +80,27 @@ class PanelFeed(bt.feed.DataBase):
 def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
     """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
     times = backtrader_times(bars.timestamps)
-    capacity = fill_capacity(bars, execution)
-    columns = []
-    for s in range(len(bars.symbols)):
-        last_close = _carried(bars.close[:, s])
-        missing = ~bars.present[:, s]
-        prices = {
-            name: np.where(missing, last_close, getattr(bars, name)[:, s])
-            for name in ("open", "high", "low", "close")
-        }
-        volume = np.where(missing, 0.0, np.nan_to_num(bars.volume[:, s]))
-        lines = {"datetime": times, **prices, "volume": volume, "capacity": capacity[:, s]}
-        columns.append({name: np.ascontiguousarray(values) for name, values in lines.items()})
-    return columns
+    lines = feed_lines(bars, execution)
+    return [
+        {"datetime": times, **{name: np.ascontiguousarray(values[:, s]) for name, values in lines.items()}}
+        for s in range(len(bars.symbols))
+    ]
+
+
+def feed_lines(bars: Bars, execution: ExecutionSettings) -> dict[str, FloatArray]:
+    """Return what an account sees of all bars, each [T, S]: prices, volume and capacity; see `PanelFeed`."""
+    last_close = _carried(bars.close)
+    missing = ~bars.present
+    prices = {name: np.where(missing, last_close, getattr(bars, name)) for name in PRICE_FIELDS}
+    volume = np.where(missing, 0.0, np.nan_to_num(bars.volume))
+    return {**prices, "volume": volume, "capacity": fill_capacity(bars, execution)}
 
 
 def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
     """Return the quantity that may be filled on each bar, [T, S]: see `PanelFeed`.
 
-    A symbol that has never reported volume so far (a currency, an index) is not capped.
+    A symbol that has never reported volume so far (a currency, an index) is not capped. A position in one that has
+    left the universe and has no bar is closed at the last price.
     """
     volume = np.nan_to_num(bars.volume)
     if execution.max_volume_share is None:
@@ -110,10 +113,20 @@ def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
     capacity[~bars.present] = 0.0
     row = np.arange(len(bars))[:, None]
     last_seen = np.maximum.accumulate(np.where(bars.present, row, -1), axis=0)
-    capacity[(last_seen >= 0) & (row - last_seen > execution.stale_exit_bars)] = STALE
+    over = row - last_seen > execution.stale_exit_bars
+    if bars.member is not None:  # it has left the universe and trades no more: its delisting
+        over |= ~bars.present & ~bars.member
+    capacity[(last_seen >= 0) & over] = STALE
+    if bars.member is not None:  # decided on when it was no member: it may be left, not entered
+        before = np.ones_like(bars.member)
+        before[1:] = bars.member[:-1]
+        barred = ~before & (capacity >= 0)
+        capacity[barred] = BARRED - capacity[barred]
     return capacity
 
 
 def _carried(close: FloatArray) -> FloatArray:
-    last = np.maximum.accumulate(np.where(np.isfinite(close), np.arange(len(close)), -1))
-    return np.where(last >= 0, close[np.maximum(last, 0)], 0.0)
+    """Return the last close of each symbol at each bar, [T, S]; 0 before the first."""
+    row = np.arange(len(close))[:, None]
+    last = np.maximum.accumulate(np.where(np.isfinite(close), row, -1), axis=0)
+    return np.where(last >= 0, np.take_along_axis(close, np.maximum(last, 0), axis=0), 0.0)

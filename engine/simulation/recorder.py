@@ -9,7 +9,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from engine.simulation.benchmark import equal_weight_benchmark
+from engine.simulation.benchmark import equal_weight_benchmark, members_of
 from engine.simulation.strategies import decisions_of
 from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import ExecutionSettings
@@ -220,7 +220,7 @@ def event_tables(
     opens = dict(zip(closes, bar_open_times(bars), strict=True))
     equity = pd.DataFrame(log.equity, columns=["time", "equity", "cash", "gross_exposure"])
     equity["time"] = equity["time"].map(closes)
-    members = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
+    members = members_of(bars, forecasts)
     equity["benchmark"] = equal_weight_benchmark(bars, members, execution)[-len(equity) :]
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
     orders = orders.astype({"quantity": float, "filled_quantity": float})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from forewalk.data.cleaning.rules import clean
 from forewalk.data.quality import Finding, QualityReport
@@ -40,7 +41,33 @@ def load_bars(settings: DataSettings, given: Table | None = None) -> tuple[Bars,
 
 
 def read_table(settings: DataSettings) -> Table:
-    """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`."""
+    """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`.
+
+    With `data.universe` and no symbols named, the members are the symbols.
+    """
+    if settings.universe is None:
+        return _read(settings)
+    from forewalk.data.universe import missing_members, read_universe, vendor_names
+
+    universe = read_universe(settings.universe)
+    asked = settings.symbols
+    if not asked and settings.source in ("yahoo", "alpaca"):
+        settings = settings.model_copy(update={"symbols": vendor_names(universe, settings.source)})
+    table = _read(settings)
+    notes = tuple(Finding("", "universe", "", "noted", 0, None, None, note) for note in universe.notes)
+    if not asked:
+        there, missing = universe.match(table.symbols)
+        if not there:
+            raise DataError(
+                f"no symbol of the source is in {universe.source}; the source has {', '.join(table.symbols[:6])}, "
+                f"the universe {', '.join(universe.symbols[:6])}"
+            )
+        table = table.select(there)
+        notes = (*notes, missing_members(universe, missing)) if missing else notes
+    return replace(table, universe=universe, findings=(*table.findings, *notes))
+
+
+def _read(settings: DataSettings) -> Table:
     if settings.source == "sample":
         from forewalk.data.sources.sample import read_sample
 

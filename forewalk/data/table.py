@@ -6,10 +6,12 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from forewalk.data.quality import Finding
+from forewalk.data.universe import Universe
 from forewalk.errors import DataError
 from forewalk.types import BoolArray, FloatArray, IntArray
 
@@ -33,6 +35,7 @@ class Table:
         volume: float64 [N].
         findings: what reading already reports.
         line_word: "line" for text files, "row" for others.
+        universe: who belongs when, where the settings name one.
     """
 
     symbols: tuple[str, ...]
@@ -45,6 +48,7 @@ class Table:
     volume: FloatArray
     findings: tuple[Finding, ...] = ()
     line_word: str = "row"
+    universe: Universe | None = None
 
     def __len__(self) -> int:
         return len(self.code)
@@ -136,7 +140,9 @@ def concatenate(tables: Sequence[Table]) -> Table:
         if (first := symbols.index(symbol)) != position:
             raise DataError(f"{symbol} is in {origins[first]} and in {origins[position]}; remove one of them")
     offsets = np.cumsum([0, *(len(table.symbols) for table in tables)])[:-1]
-    arrays = {name: np.concatenate([getattr(table, name) for table in tables]) for name in _ROW_ARRAYS}
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(table, name) for table in tables]) for name in _ROW_ARRAYS
+    }
     arrays["code"] = np.concatenate(
         [table.code + offset for table, offset in zip(tables, offsets, strict=True)]
     )

@@ -31,7 +31,8 @@ class FeaturePanel:
         timestamps: UTC closes, length T. symbols: length S. names: length F.
         values: float32 [T, S, F]; NaN for the whole row of a symbol where any of its features is missing.
         scale: trailing volatility of the return over the horizon, log-return units, float64 [T, S];
-            forecasts and labels are expressed in multiples of it.
+            forecasts and labels are expressed in multiples of it. NaN where the symbol is no member of the universe:
+            it is neither forecast nor trained on there.
         eligible: bool [T, S], True from the bar at which the symbol has its minimum history.
         gaps: feature of the user's own -> symbol-bars at which it is missing though all built-in ones are there.
     """
@@ -113,6 +114,7 @@ def build_features(
     for position, feature in enumerate(own.values(), len(built_in)):
         values[:, :, position] = feature
     complete = np.isfinite(values[:, :, : len(built_in)]).all(axis=2)
+    scale = volatility * np.sqrt(horizon_bars)
     gaps = {name: int((complete & ~np.isfinite(feature)).sum()) for name, feature in own.items()}
     values[~np.isfinite(values).all(axis=2)] = np.nan
     return FeaturePanel(
@@ -120,7 +122,7 @@ def build_features(
         symbols=bars.symbols,
         names=names,
         values=_read_only(values.astype(np.float32)),
-        scale=frozen(volatility * np.sqrt(horizon_bars)),
+        scale=frozen(scale if bars.member is None else np.where(bars.member, scale, np.nan)),
         eligible=np.cumsum(bars.present, axis=0) >= min_history_bars,
         gaps=gaps,
     )
@@ -133,7 +135,7 @@ def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> La
     if len(bars) > horizon:
         returns[:-horizon] = np.log(bars.close[horizon:] / bars.close[:-horizon])
     if settings.kind == "market_relative":
-        returns = returns - _mean_over_symbols(returns)[:, None]
+        returns = returns - _mean_over_symbols(returns, bars.member)[:, None]
     end = bars.timestamps[horizon:].append(pd.DatetimeIndex([pd.NaT] * min(horizon, len(bars)), tz="UTC"))
     return Labels(
         returns=frozen(returns),
@@ -158,7 +160,7 @@ def one_bar_returns(bars: Bars, relative: bool = False) -> FloatArray:
     for column in range(len(bars.symbols)):
         present = bars.present[:, column]
         result[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
-    return result - _mean_over_symbols(result)[:, None] if relative else result
+    return result - _mean_over_symbols(result, bars.member)[:, None] if relative else result
 
 
 def _symbol_features(bars: Bars, column: int, settings: FeatureSettings) -> dict[str, FloatArray]:
@@ -173,18 +175,20 @@ def _symbol_features(bars: Bars, column: int, settings: FeatureSettings) -> dict
 
 
 def _market_return(bars: Bars, volatility: FloatArray) -> FloatArray:
-    return np.clip(_mean_over_symbols(one_bar_returns(bars) / volatility), -LIMIT, LIMIT)
+    return np.clip(_mean_over_symbols(one_bar_returns(bars) / volatility, bars.member), -LIMIT, LIMIT)
 
 
-def _mean_over_symbols(values: FloatArray) -> FloatArray:
-    """Mean over the symbols that have a value, [T]; NaN where none has.
+def _mean_over_symbols(values: FloatArray, member: BoolArray | None) -> FloatArray:
+    """Mean over the symbols (members of the universe, where there is one) that have a value, [T]; NaN where none has.
 
     Summed symbol by symbol, so that a symbol that is not there yet changes no bit of the sum.
     """
     total = np.zeros(len(values))
     count = np.zeros(len(values))
-    for column in values.T:
+    for number, column in enumerate(values.T):
         there = np.isfinite(column)
+        if member is not None:
+            there = there & member[:, number]
         total += np.where(there, column, 0.0)
         count += there
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)

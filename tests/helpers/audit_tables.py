@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.audit.pipeline import Pipeline
 from forewalk.data.table import NO_TIME, Table
+from forewalk.data.universe import OPEN_END, Universe
 from forewalk.sessions import microseconds
 from helpers.making import make_bars, make_settings
 
@@ -90,6 +91,23 @@ def table_with_a_split() -> Table:
     prices = table.prices.copy()
     prices[325:] /= 2.0
     return replace(table, prices=prices)
+
+
+def table_with_a_universe() -> Table:
+    """Three symbols of which one joins late, one leaves and comes back, and one is delisted at a loss."""
+    bars = make_bars(175, 3, 0, ((slice(150, None), 1),))
+    dates = [int(day) for day in np.unique(table_of(bars).wall)]
+    spans = ((0, 0, 139), (0, 150, None), (1, 0, 149), (2, 100, None))
+    universe = Universe(
+        symbols=bars.symbols,
+        code=np.array([code for code, _, _ in spans]),
+        first=np.array([dates[first] for _, first, _ in spans]),
+        last=np.array([OPEN_END if last is None else dates[last] for _, _, last in spans]),
+        delisting_return=np.array([np.nan, np.nan, -0.4, np.nan]),
+        source="universe.csv",
+        sha256="0",
+    )
+    return replace(table_of(bars), universe=universe)
 
 
 def pipeline_on(table, **stages) -> Pipeline:

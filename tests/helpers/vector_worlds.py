@@ -13,8 +13,13 @@ from forewalk.types import Bars, Forecasts
 WARM_UP = 3  # bars before the first forecast
 
 
-def make_world(seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False):
-    """Bars and forecasts; `everywhere` puts forecasts also where a symbol has no bar."""
+def make_world(
+    seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False, members=False
+):
+    """Bars and forecasts; `everywhere` also where a symbol has no bar or is no member of a universe.
+
+    `members` lays that universe over the bars.
+    """
     random = np.random.default_rng(seed)
     rows = bars + WARM_UP
     times = pd.bdate_range("2015-01-02", periods=rows, tz="UTC") + pd.Timedelta(hours=21)
@@ -29,6 +34,10 @@ def make_world(seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=
     prices = (open_, np.maximum(open_, close), np.minimum(open_, close), close, volume)
     fields = [np.where(missing, np.nan, values) for values in prices]
     history = Bars(times, tuple(f"S{s}" for s in range(symbols)), *fields)
+    if members:
+        belongs = np.cumsum(random.random((rows, symbols)) < 0.1, axis=0) % 2 == 0
+        history = history.with_extras(member=belongs.astype(float))
+        missing = missing | ~belongs
     silent = (random.random((bars, symbols)) < holes) | (missing[WARM_UP:] & (not everywhere))
     mean = random.normal(0, 0.01 * reach, (bars, symbols)).round(3)  # rounded: ties and exact zeros
     std = np.where(random.random((bars, symbols)) < 0.5, 0.02, random.uniform(0.01, 0.05, (bars, symbols)))
@@ -51,6 +60,7 @@ worlds = st.builds(
     move=st.sampled_from([0.01, 0.05, 0.3]),
     reach=st.sampled_from([0.2, 1.0, 5.0]),
     everywhere=st.booleans(),
+    members=st.booleans(),
 )
 
 

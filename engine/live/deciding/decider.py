@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -27,6 +28,7 @@ from engine.live.schedule import Schedule, Window
 from engine.live.watch.status import Status
 from engine.simulation.strategies import load_strategy, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess
+from forewalk.data.membership import in_universe
 from forewalk.errors import DataError, ForewalkError
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
@@ -166,9 +168,10 @@ class Decider:
         return run_strategy(bars, forecasts, self._settings, self._strategy, state, first), forecasts
 
     def fetched(self, window: Window) -> FreshBars:
-        """Return the bars until the window's."""
+        """Return the bars until the window's, with the members of the universe where the settings name one."""
         known = self._corporate.rescaled(self._journal.decisions.last_closes(), window.asof)
-        return self._bars.fetch(window.asof, known, self._settings.risk.max_jump)
+        fresh = self._bars.fetch(window.asof, known, self._settings.risk.max_jump)
+        return replace(fresh, bars=in_universe(fresh.bars, self._settings.data))
 
     def _forecasts(self, bars: Bars, first: pd.Timestamp) -> Forecasts | None:
         if self._models is None or self._retrainer is None:

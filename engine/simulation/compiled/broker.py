@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.simulation.compiled.policy import decide
 from engine.simulation.compiled.types import (
+    BARRED,
     BOOK,
     CANCELLED,
     FEES,
@@ -56,10 +57,12 @@ def execute(
     Returns status, filled quantity (signed), price, fee and the cash afterwards.
     """
     closing = size * order < 0
-    if capacity == STALE:
-        quantity = abs(order) if closing else 0.0
-    else:
+    if capacity >= 0.0:
         quantity = min(abs(order), capacity)
+    elif not closing:
+        quantity = 0.0
+    else:
+        quantity = abs(order) if capacity == STALE else min(abs(order), BARRED - capacity)
     if quantity == 0.0:
         return CANCELLED, 0.0, 0.0, 0.0, cash
     status = FILLED if quantity == abs(order) else PARTIAL

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from engine.simulation.feeds import feed_lines
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
 from forewalk.errors import ConfigError, ForewalkError
 from forewalk.sessions import bar_open_times, bars_per_year
-from forewalk.settings.sections import Settings
+from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
 from strategies.policy import REASONS
 
@@ -78,7 +79,7 @@ def simulate_settings(
     grid = make_rules(settings)
     groups = _by_capacity(settings)
     panels = {
-        f"panel{which}": make_panel(span, forecasts, grid[numbers[0]], ranked)
+        f"panel{which}": make_panel(span, forecasts, settings[numbers[0]].execution, ranked)
         for which, numbers in enumerate(groups)
     }
     parts = [
@@ -105,7 +106,7 @@ def simulate_settings(
 def _simulate_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Outputs:
     """Run the accounts of some settings over one panel."""
     name, grid = task
-    kernels, types, _ = _kernels()
+    kernels, types = _kernels()
     panel = arrays[name]
     if not panel.flags.writeable:  # the kernels are compiled for arrays of this process alone
         panel = panel.copy()
@@ -119,21 +120,28 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
 
     The column `type` is left out: all are market orders.
     """
-    kernels, types, _ = _kernels()
+    kernels, types = _kernels()
     span = bars.since(forecasts.timestamps[0])
     grid = make_rules([settings])
-    panel = make_panel(span, forecasts, grid[0], settings.strategy.kind == "cross_section")
+    panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
     outputs = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
     sent = kernels.run_settings(panel, grid, *outputs, log)
     return outputs.equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
-def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Panel:
-    """Return what the accounts see as records, [T, S], with the rankings where `ranked`."""
-    _, types, feed = _kernels()
+def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, ranked: bool) -> Panel:
+    """Return what the accounts see as records, [T, S]: the feeds' lines, and the rankings where `ranked`."""
+    _, types = _kernels()
     panel = np.zeros(span.close.shape, types.PANEL)
-    feed.fill_panel(*_seen(span, forecasts), rules, panel)
+    lines = feed_lines(span, execution)
+    for name in ("open", "close", "capacity"):
+        panel[name] = lines[name]
+    score = forecasts.mean / forecasts.std
+    panel["score"] = np.where(np.isfinite(score), score, np.nan)
+    horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
+    panel["annual_std"] = forecasts.std / np.sqrt(horizon_years)
+    panel["known"][:, 0] = np.isfinite(score).sum(axis=1)
     if ranked:
         ranking = np.argsort(-panel["score"], axis=1, kind="stable")  # NaN last
         panel["ranked"] = ranking
@@ -141,14 +149,9 @@ def make_panel(span: Bars, forecasts: Forecasts, rules: Any, ranked: bool) -> Pa
     return panel
 
 
-def _seen(span: Bars, forecasts: Forecasts) -> tuple[Any, ...]:
-    horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
-    return span.open, span.close, span.volume, forecasts.mean, forecasts.std, np.sqrt(horizon_years)
-
-
 def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     """Return one record of plain numbers per settings; what is not set becomes infinite or NaN."""
-    _, types, _ = _kernels()
+    _, types = _kernels()
     grid = np.zeros(len(settings), types.RULES)
     for rules, each in zip(grid, settings, strict=True):
         strategy, execution = each.strategy, each.execution
@@ -174,16 +177,16 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
     return grid
 
 
-def _kernels() -> tuple[Any, Any, Any]:
+def _kernels() -> tuple[Any, Any]:
     try:
-        from engine.simulation.compiled import broker, feed, types
+        from engine.simulation.compiled import broker, types
     except ModuleNotFoundError as missing:
         if missing.name != "numba":
             raise
         raise ForewalkError(
             "the compiled simulation needs numba; install it with: pip install 'forewalk[fast]'"
         ) from None
-    return broker, types, feed
+    return broker, types
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
@@ -197,7 +200,7 @@ def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
 
 
 def _outputs(count: int, bars: int) -> Outputs:
-    _, types, _ = _kernels()
+    _, types = _kernels()
     return Outputs(
         np.empty((count, bars)),
         np.empty((count, len(types.TOTALS))),
@@ -206,7 +209,7 @@ def _outputs(count: int, bars: int) -> Outputs:
 
 
 def _table(outputs: Outputs, span: Bars) -> pd.DataFrame:
-    _, types, _ = _kernels()
+    _, types = _kernels()
     year = bars_per_year(span.calendar, span.interval)
     table = pd.DataFrame(outputs.summary, columns=list(types.SUMMARY))
     counts = pd.DataFrame(outputs.totals, columns=list(types.TOTALS))

@@ -19,7 +19,8 @@ import pandas as pd
 
 from forewalk.data.cleaning import levels
 from forewalk.data.cleaning.placing import place
-from forewalk.data.quality import QualityReport, findings_by_symbol
+from forewalk.data.membership import with_universe
+from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
 from forewalk.errors import DataError
 from forewalk.settings.sections import CleaningSettings, DataSettings, Policy
@@ -53,17 +54,23 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
         found = ", ".join(sorted({f"{f.kind} {f.action}" for f in rows.findings if f.action != "noted"}))
         reasons = "; ".join(list(refused.values())[:6])
         raise DataError(f"no symbol can be used: {reasons}" + (f"; cleaning found {found}" if found else ""))
+    bars = to_bars(rows, settings)
+    more: tuple[Finding, ...] = ()
+    if table.universe is not None:
+        bars, more = with_universe(bars, table.universe, settings.delisting_return)
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",
         rows_read=len(table),
         bars_kept=len(rows),
         findings=tuple(
-            sorted(rows.findings, key=lambda finding: (finding.symbol, finding.kind, finding.action))
+            sorted(
+                (*rows.findings, *more), key=lambda finding: (finding.symbol, finding.kind, finding.action)
+            )
         ),
         refused=refused,
         adjusted=tuple(sorted({finding.symbol for finding in rows.findings if finding.kind == "adjusted"})),
     )
-    return to_bars(rows, settings), report
+    return bars, report
 
 
 def _single_bar_rules(rows: Rows, policy: CleaningSettings) -> Rows:

@@ -140,8 +140,10 @@ def read_service(
             kept, findings = loader.join(symbol, cached[symbol], fresh)
             write_cached(folder, symbol, settings.interval, kept)
             cached[symbol], found[symbol] = kept, findings
-    if failures:
+    if failures and (settings.universe is None or len(failures) == len(settings.symbols)):
         raise _failure(failures, service)
+    for symbol in failures:  # of a universe: members that a vendor has forgotten
+        del cached[symbol]
     tables = []
     for symbol, bars in cached.items():
         if bars is None:

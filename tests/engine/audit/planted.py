@@ -12,7 +12,7 @@ from forewalk.data.table import Table
 from forewalk.features.panel import FeaturePanel
 from forewalk.folds import walk_forward_folds
 from forewalk.types import BAR_FIELDS
-from helpers.audit_tables import small_table, table_with_a_split, table_with_spikes
+from helpers.audit_tables import small_table, table_with_a_split, table_with_a_universe, table_with_spikes
 from models.base import ScaledForecast
 from models.recurrent.forecaster import LSTMForecaster
 from models.timeline import Timeline
@@ -56,6 +56,13 @@ def adjusted_for_later_splits(frames):
 def dated_by_their_open(table, settings):
     bars, report = OWN.clean(table, settings)
     return replace(bars, timestamps=bars.timestamps - pd.Timedelta(hours=6.5)), report
+
+
+def members_of_tomorrow(table, settings):
+    """Membership a day before it is known, as index changes that are announced and not yet effective."""
+    bars, report = OWN.clean(table, settings)
+    member = np.vstack([bars.extras["member"][1:], bars.extras["member"][-1:]])
+    return bars.with_extras(member=member), report
 
 
 # Features
@@ -279,6 +286,12 @@ LEAKS = (
         "price level of back-adjusted prices as a feature",
         "price level",
         {"features": with_feature(price_level)},
+    ),
+    Leak(
+        "universe of tomorrow",
+        "future replaced (features)",
+        {"clean": members_of_tomorrow},
+        table=table_with_a_universe,
     ),
     Leak("bars dated by their open", "future replaced (cleaning), calendar", {"clean": dated_by_their_open}),
     Leak("centred rolling mean", "future replaced (features)", {"features": with_feature(centred_mean)}),

@@ -11,7 +11,13 @@ from engine.audit.job import audit
 from forewalk.data.loading import read_table
 from forewalk.data.table import Table
 from forewalk.sessions import microseconds, session_grid, sessions_between
-from helpers.audit_tables import damaged_table, pipeline_on, small_settings, small_table
+from helpers.audit_tables import (
+    damaged_table,
+    pipeline_on,
+    small_settings,
+    small_table,
+    table_with_a_universe,
+)
 
 SETTINGS = {
     "as they are": {},
@@ -46,6 +52,11 @@ def test_an_honest_pipeline_is_certified(overrides):
     assert (
         min(stages[name] for name in ("cleaning", "features", "labels", "fit", "forecasts", "equity")) > 100
     )
+
+
+def test_a_universe_with_joining_leaving_and_a_delisting_is_certified():
+    certificate = audit(small_settings(label__kind="market_relative"), pipeline_on(table_with_a_universe()))
+    assert offenders(certificate) == []
 
 
 @pytest.mark.parametrize("policy", ["default", "drop", "repair", "flag"])

@@ -16,7 +16,7 @@ from engine.simulation import account
 from engine.simulation.cerebro import simulate
 from engine.simulation.compiled import types as vector_types
 from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_settings
-from engine.simulation.feeds import STALE, feed_columns
+from engine.simulation.feeds import BARRED, STALE, feed_columns
 from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from helpers.vector_worlds import all_settings, make_world, worlds
@@ -34,7 +34,7 @@ def test_a_sum_is_numpys_to_the_last_bit(count, seed):
 def test_an_account_sees_what_the_feeds_show(world, settings):
     bars, forecasts = world
     span = bars.since(forecasts.timestamps[0])
-    panel = make_panel(span, forecasts, make_rules([settings])[0], ranked=False)
+    panel = make_panel(span, forecasts, settings.execution, ranked=False)
     for s, columns in enumerate(feed_columns(span, settings.execution)):
         for name in ("open", "close", "capacity"):
             assert np.array_equal(panel[name][:, s], columns[name])
@@ -43,7 +43,7 @@ def test_an_account_sees_what_the_feeds_show(world, settings):
 def test_the_constants_are_those_of_the_policy_and_the_broker():
     for name in (*map(str.upper, policy.REASONS[1:]), "LIMIT_TOLERANCE"):
         assert getattr(vector_types, name) == getattr(policy, name)
-    assert (vector_types.STALE, BPS) == (STALE, account.BPS)
+    assert (vector_types.STALE, vector_types.BARRED, BPS) == (STALE, BARRED, account.BPS)
 
 
 def test_the_metrics_are_those_of_the_report():
