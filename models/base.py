@@ -50,6 +50,39 @@ class TrainingData:
         """Symbols with the minimum history at the end of training."""
         return tuple(s for s, there in zip(self.panel.symbols, self.panel.eligible[-1], strict=True) if there)
 
+    @property
+    def info(self) -> ModelInfo:
+        """What a model trained on it must know of itself."""
+        return ModelInfo(
+            model_id=self.model_id,
+            trained_until=self.trained_until,
+            valid_from=self.valid_from,
+            symbols=self.symbols,
+            feature_names=self.panel.names,
+            data_fingerprint=self.data_fingerprint,
+        )
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model knows of itself, besides what it has learned.
+
+    Attributes:
+        model_id: name, unique within a run.
+        trained_until: end of the last label it saw, UTC.
+        valid_from: first bar it may be asked about, UTC.
+        symbols: that it was trained on.
+        feature_names: of the panel, in order; another panel is refused.
+        data_fingerprint: sha256 of the bars behind the panel.
+    """
+
+    model_id: str
+    trained_until: pd.Timestamp
+    valid_from: pd.Timestamp
+    symbols: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    data_fingerprint: str = ""
+
 
 @dataclass(frozen=True, eq=False)
 class ScaledForecast:
@@ -57,6 +90,14 @@ class ScaledForecast:
 
     mean: FloatArray
     std: FloatArray
+
+
+class Predictor(Protocol):
+    """What has been learned, without dates: all that a forecaster of the user's own must give back."""
+
+    def predict_scaled(self, panel: FeaturePanel, first: int, stop: int) -> ScaledForecast:
+        """Forecast rows `first` to `stop - 1`; a row's answer depends on rows up to it alone."""
+        ...
 
 
 @runtime_checkable
@@ -97,7 +138,12 @@ class SeedMixture(Protocol):
 
 
 class Forecaster(Protocol):
-    """Something that can be trained. Its members are independent pieces of work, so they can run anywhere."""
+    """Something that can be trained. Its members are independent pieces of work, so they can run anywhere.
+
+    A class of the user's own (`model.kind`) has these three methods and is made with (`ModelSettings`, seed);
+    `models.arrays.ArrayForecaster` has them for whatever can be written as arrays. Its `assemble` may return a
+    `Predictor`: dates, files and checks are added by `models.own`.
+    """
 
     def members(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Name the independent parts (seeds, symbols) of one fit."""
@@ -107,8 +153,19 @@ class Forecaster(Protocol):
         """Train one part; the result is its serialised weights (no pickle) and its loss curve."""
         ...
 
-    def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedForecaster:
+    def assemble(self, info: ModelInfo, parts: Sequence[bytes]) -> FittedForecaster:
         """Put the parts, in the order of `members`, together into a model."""
+        ...
+
+
+class StoredForecaster(Forecaster, Protocol):
+    """A forecaster whose models are read again from their files, as the daemon does."""
+
+    def load(self, path: Path, not_before: pd.Timestamp | None = None) -> FittedForecaster:
+        """Read what a model of this forecaster has saved; DataError where it is damaged or another's.
+
+        `not_before` is when it was accepted: it is valid from then on, if that is later than its own start.
+        """
         ...
 
 
@@ -128,7 +185,7 @@ class FitsTogether(Protocol):
 def fit(forecaster: Forecaster, data: TrainingData) -> FittedForecaster:
     """Train every member in this process and return the fitted model."""
     parts = [forecaster.fit_member(data, member)[0] for member in forecaster.members(data.symbols)]
-    return forecaster.assemble(data, parts)
+    return forecaster.assemble(data.info, parts)
 
 
 def predict_rows(

@@ -30,3 +30,34 @@ def bars():
 @pytest.fixture
 def settings():
     return make_settings()
+
+
+# Small made-up panels, as functions that make them. The imports wait for a test that asks: a model brings torch.
+
+
+@pytest.fixture(scope="session")
+def world_of():
+    from helpers.small_panels import make_world
+
+    return make_world
+
+
+@pytest.fixture(scope="session")
+def folds():
+    from helpers.small_panels import folds_of
+
+    return folds_of
+
+
+@pytest.fixture(scope="session")
+def bars_of():
+    from helpers.small_panels import make_bars
+
+    return make_bars
+
+
+@pytest.fixture(scope="session")
+def forecasts_on():
+    from helpers.small_panels import make_forecasts
+
+    return make_forecasts

@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.audit.certificate import Check, Offender
 from engine.audit.compare import compare, prepared_blocks, result_blocks
-from engine.audit.doctoring import halved, moment
+from engine.audit.doctoring import halved, iso_utc
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
 from forewalk.data.table import Table
 from forewalk.errors import LeakError, LookaheadError, PluginError
@@ -121,14 +121,14 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
         what = f"{order.side} {order.quantity:g} {order.symbol}"
         if row >= len(stamps) or opens[row] < at:
             message = f"filled at {order.filled_at}, decided at {order.decided_at}"
-            offender = Offender("fills", what, moment(int(at)), message=message)
+            offender = Offender("fills", what, iso_utc(int(at)), message=message)
             return Check(name, question, "leak", len(orders), "", offender)
         opened = float(bars.open[row, bars.symbols.index(str(order.symbol))])
         next_bar = row == np.searchsorted(stamps, at) + 1
         expected = opened * (1.0 + slip if order.side == "buy" else 1.0 - slip)
         size = abs(float(price) - expected)
         if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:
-            bar, found = moment(int(stamps[row])), repr(float(price))
+            bar, found = iso_utc(int(stamps[row])), repr(float(price))
             offender = Offender("fills", f"price of {what}", bar, "", repr(expected), found, size)
             return Check(name, question, "leak", len(orders), "", offender)
     return Check(name, question, "clean", len(orders), f"{len(orders)} fills")
@@ -155,7 +155,7 @@ def check_calendar(prepared: Prepared, settings: Settings) -> Check:
     right[1:] &= np.diff(stamps) > 0
     if right.all():
         return Check(name, question, "clean", len(stamps), f"{bars.calendar}, {bars.interval}")
-    bar = moment(int(stamps[int((~right).argmax())]))
+    bar = iso_utc(int(stamps[int((~right).argmax())]))
     offender = Offender("cleaning", "timestamp", bar, message=f"no close of {bars.calendar}")
     return Check(name, question, "leak", len(stamps), "", offender)
 
@@ -215,7 +215,7 @@ def check_level(table: Table, prepared: Prepared, settings: Settings, pipeline: 
             offender = Offender(
                 stage=block.stage,
                 what=f"{block.name} {block.columns[column]}",
-                bar=moment(int(block.known_at[row])),
+                bar=iso_utc(int(block.known_at[row])),
                 expected=repr(float(expected[row, column])),
                 found=repr(float(got[row, column])),
                 size=None if np.isnan(size[row, column]) else float(size[row, column]),
@@ -279,12 +279,12 @@ def check_known_at(dates: NewsDates, what: str = "news") -> Check:
         return Check(name, question, "clean", len(created), f"{len(created)} items")
     row = int(bad.argmax())
     if other[row] and dated[row] == updated[row]:
-        message = f"created {moment(created[row])}, but dated by its update {moment(updated[row])}"
+        message = f"created {iso_utc(created[row])}, but dated by its update {iso_utc(updated[row])}"
     elif other[row]:
-        message = f"created {moment(created[row])}, but dated {moment(dated[row])}"
+        message = f"created {iso_utc(created[row])}, but dated {iso_utc(dated[row])}"
     else:
-        message = f"used at {moment(used[row])}, before it was written at {moment(created[row])}"
-    offender = Offender("features", f"{what} item {row}", moment(used[row]), message=message)
+        message = f"used at {iso_utc(used[row])}, before it was written at {iso_utc(created[row])}"
+    offender = Offender("features", f"{what} item {row}", iso_utc(used[row]), message=message)
     return Check(name, question, "leak", len(created), "", offender)
 
 

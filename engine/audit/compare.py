@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine.audit.certificate import Offender
-from engine.audit.doctoring import moment
+from engine.audit.doctoring import iso_utc
 from engine.audit.pipeline import Prepared, training_digest
 from forewalk.sessions import microseconds
 from forewalk.types import BAR_FIELDS, Bars, BoolArray, Forecasts, IntArray, SimulationResult
@@ -59,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Agreement:
     """What one doctored run showed: values compared and first offender by stage, largest rounding."""
 
     values: dict[str, int] = field(default_factory=dict)
@@ -199,7 +199,7 @@ def _texts(stage: str, frame: pd.DataFrame, names: Sequence[str], known_at: IntA
     return Block(stage, "text", tuple(names), known_at, values)
 
 
-def compare(reference: Sequence[Block], found: Sequence[Block], cut: int, truncated: bool) -> Comparison:
+def compare(reference: Sequence[Block], found: Sequence[Block], cut: int, truncated: bool) -> Agreement:
     """Compare what two runs knew up to `cut`; only stages that the second run reached are compared."""
     other = {(block.stage, block.name): block for block in found}
     reached = {block.stage for block in found}
@@ -216,7 +216,7 @@ def compare(reference: Sequence[Block], found: Sequence[Block], cut: int, trunca
         if offence and (block.stage not in offenders or offence[0] < offenders[block.stage][0]):
             offenders[block.stage] = offence
     in_order = tuple(offenders[stage][1] for stage in STAGES if stage in offenders)
-    return Comparison(values, in_order, rounding)
+    return Agreement(values, in_order, rounding)
 
 
 def _difference(
@@ -225,7 +225,7 @@ def _difference(
     """Return the values compared, the largest accepted rounding, and the earliest offence with its time."""
     if other is None or other.columns != block.columns:
         there = "missing" if other is None else ", ".join(other.columns)
-        offender = Offender(block.stage, block.name, "", moment(cut), ", ".join(block.columns), there)
+        offender = Offender(block.stage, block.name, "", iso_utc(cut), ", ".join(block.columns), there)
         return 0, 0.0, (0, offender)
     mine, theirs = _known_rows(block, other, cut)
     times, other_times = block.known_at[mine], other.known_at[theirs]
@@ -244,8 +244,8 @@ def _difference(
     offender = Offender(
         stage=block.stage,
         what=_what(block, int(mine[row]), column),
-        bar=moment(int(times[row])),
-        cut=moment(cut),
+        bar=iso_utc(int(times[row])),
+        cut=iso_utc(cut),
         expected=_shown(expected[row, column]),
         found=_shown(got[row, column]),
         size=_size(expected[row, column], got[row, column]),
@@ -265,7 +265,7 @@ def _other_rows(block: Block, times: IntArray, others: IntArray, cut: int) -> tu
     first = int(differing[0]) if len(differing) else int(times[0])
     there, here = int((times == first).sum()), int((others == first).sum())
     counted = (f"{there} rows", f"{here} rows") if there != here else (f"{len(times)} rows", "another order")
-    return first, Offender(block.stage, block.name, moment(first), moment(cut), *counted)
+    return first, Offender(block.stage, block.name, iso_utc(first), iso_utc(cut), *counted)
 
 
 def _equal(expected: Values, got: Values) -> BoolArray:

@@ -48,10 +48,10 @@ class Cut:
     reason: str
 
     def __str__(self) -> str:
-        return f"{moment(self.time)} {self.reason}"
+        return f"{iso_utc(self.time)} {self.reason}"
 
 
-def moment(time: int) -> str:
+def iso_utc(time: int) -> str:
     """Return microseconds since 1970 UTC as ISO 8601."""
     return pd.Timestamp(time, unit="us", tz="UTC").isoformat()
 

@@ -26,7 +26,7 @@ from forewalk.sessions import microseconds
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts, SimulationResult
 from models.base import Forecaster, TrainingData
-from models.recurrent.forecaster import LSTMForecaster
+from models.kinds import forecaster_of
 from models.timeline import Timeline
 
 
@@ -72,7 +72,7 @@ def _training(panel: FeaturePanel, labels: Labels, fold: Fold) -> TrainingData:
 
 
 def _forecaster(settings: Settings) -> Forecaster:
-    return LSTMForecaster(settings.model, settings.seed)
+    return forecaster_of(settings)
 
 
 def _forecast(timeline: Timeline, panel: FeaturePanel, settings: Settings) -> Forecasts:
@@ -157,7 +157,7 @@ def finish(
 ) -> tuple[Timeline, Forecasts, SimulationResult]:
     """Run the stages from trained models to the account; `training` and `parts` belong together."""
     forecaster = pipeline.forecaster(settings)
-    models = tuple(forecaster.assemble(data, part) for data, part in zip(training, parts, strict=True))
+    models = tuple(forecaster.assemble(data.info, part) for data, part in zip(training, parts, strict=True))
     timeline = Timeline(models, settings.model.max_age_bars)
     forecasts = pipeline.forecast(timeline, prepared.panel, settings)
     return timeline, forecasts, pipeline.simulate(prepared.bars, forecasts, settings, True, True)

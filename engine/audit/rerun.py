@@ -22,14 +22,14 @@ import pandas as pd
 
 from engine.audit.certificate import Offender
 from engine.audit.compare import (
+    Agreement,
     BlockHeader,
-    Comparison,
     compare,
     prepared_blocks,
     result_blocks,
     unpack_blocks,
 )
-from engine.audit.doctoring import TRUNCATED, Cut, doctored, moment, row_closes
+from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc, row_closes
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
 from forewalk.data.table import Table
 from forewalk.errors import ForewalkError
@@ -126,7 +126,7 @@ class Rerun:
 
     cut: Cut
     doctoring: str
-    comparison: Comparison
+    comparison: Agreement
     fits: int
 
 
@@ -148,9 +148,9 @@ def _attempt(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
         return _rerun(task, table, arrays)
     except (ForewalkError, ValueError, LookupError, ArithmeticError) as error:
         offender = Offender(
-            "run", type(error).__name__, cut=moment(task.cut.time), message=f"the run failed: {error}"
+            "run", type(error).__name__, cut=iso_utc(task.cut.time), message=f"the run failed: {error}"
         )
-        return Rerun(task.cut, task.doctoring, Comparison(offenders=(offender,)), 0)
+        return Rerun(task.cut, task.doctoring, Agreement(offenders=(offender,)), 0)
 
 
 def _rerun(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
@@ -212,7 +212,7 @@ def _weights_differ(task: RerunTask, data: TrainingData, real: Parts, parts: Par
         stage="fit",
         what=f"{data.model_id} {names[min(member, len(names) - 1)]}",
         bar=data.trained_until.isoformat(),
-        cut=moment(task.cut.time),
+        cut=iso_utc(task.cut.time),
         message="equal training data gave other weights: training sees something else, or is not repeatable",
     )
 
@@ -237,10 +237,10 @@ def part_arrays(models: Sequence[Parts]) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _with_fits(found: Comparison, models: _Models) -> Comparison:
+def _with_fits(found: Agreement, models: _Models) -> Agreement:
     values = {**found.values, "fit": models.compared} if models.compared else found.values
     offenders = found.offenders
     if models.offender:
         before = [o for o in offenders if o.stage in ("cleaning", "features", "labels", "folds", "training")]
         offenders = (*before, models.offender, *offenders[len(before) :])
-    return Comparison(values, offenders, found.rounding)
+    return Agreement(values, offenders, found.rounding)

@@ -101,7 +101,7 @@ def _backtest(
     from forewalk.features.own import gap_findings, panel_of
     from forewalk.features.panel import build_labels
     from forewalk.folds import walk_forward_folds
-    from models.recurrent.forecaster import LSTMForecaster
+    from models.kinds import forecaster_of
 
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data, given)
@@ -114,7 +114,7 @@ def _backtest(
         panel,
         labels,
         folds,
-        LSTMForecaster(settings.model, settings.seed),
+        forecaster_of(settings),
         max_age_bars=settings.model.max_age_bars,
         workers=workers_of(settings),
         data_fingerprint=bars.fingerprint,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -141,16 +142,16 @@ def reproduce(
     as_json: Json = False,
 ) -> None:
     """Rerun a stored run and compare forecasts, orders, equity and metrics; exit 1 if anything differs."""
-    from engine.cli.console import print_comparison, progress_display
+    from engine.cli.console import print_reproduction, progress_display
     from engine.reproduce.job import reproduce as rerun
 
     with progress_display(enabled=not as_json) as progress:
-        comparison = rerun(run, where_of_flags(jobs, executor, address), progress)
+        found = rerun(run, where_of_flags(jobs, executor, address), progress)
     if as_json:
-        typer.echo(json.dumps(comparison.to_dict(), allow_nan=False))
+        typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
-        print_comparison(comparison)
-    if not comparison.same:
+        print_reproduction(found)
+    if not found.same:
         raise typer.Exit(1)
 
 
@@ -254,7 +255,8 @@ def trials(
     ledger = Ledger(runs / LEDGER_FILE)
     problems = ledger.verify()
     if as_json:
-        typer.echo(json.dumps({"data": ledger_summary(ledger), "problems": problems}, allow_nan=False))
+        data = [asdict(entry) for entry in ledger_summary(ledger)]
+        typer.echo(json.dumps({"data": data, "problems": problems}, allow_nan=False))
     else:
         for line in ledger_lines(ledger, last) + [f"PROBLEM: {problem}" for problem in problems]:
             typer.echo(line)

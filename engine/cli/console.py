@@ -13,7 +13,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from engine.backtest.job import Backtest
-    from engine.reproduce.job import Comparison
+    from engine.reproduce.job import Reproduction
 
 TABLE_WIDTH = 100  # where stdout is not a terminal
 
@@ -90,8 +90,8 @@ def _span(result: Backtest) -> str:
     return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {symbols} symbols"
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_reproduction(reproduction: Reproduction) -> None:
     """Print what a rerun found."""
     console = _console()
-    for line in comparison.lines():
+    for line in reproduction.lines():
         console.print(line, highlight=False, markup=False, soft_wrap=True)

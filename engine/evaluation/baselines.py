@@ -43,8 +43,8 @@ def baseline_names(settings: Settings) -> tuple[str, ...]:
 
 
 def twin_name(settings: Settings) -> str:
-    """Return the recurrent cell that the run does not use: "gru" beside an LSTM."""
-    return "gru" if settings.model.cell == "lstm" else "lstm"
+    """Return the recurrent cell beside the run's model: "gru" beside an LSTM, "lstm" beside anything else."""
+    return "gru" if settings.model.called == "lstm" else "lstm"
 
 
 def run_baselines(
@@ -116,7 +116,8 @@ def _workers(name: str, panel: FeaturePanel, settings: Settings) -> Workers:
 def _forecaster(name: str, settings: Settings) -> Forecaster:
     if name == twin_name(settings):
         epochs = min(settings.model.max_epochs, TWIN_EPOCHS)
-        update = {"cell": name, "seeds": TWIN_SEEDS, "max_epochs": epochs}
+        recurrent = {"kind": "recurrent", "params": {}, "cell": name}
+        update = {**recurrent, "seeds": TWIN_SEEDS, "max_epochs": epochs}
         model = settings.model.model_copy(update=update)
         return LSTMForecaster(model, settings.seed)
     return BaselineForecaster(name, settings.seed, settings.label.horizon_bars)  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def gather_evidence(
     garch = _garch(subject) if settings.evaluation.garch else None
     forecast = _forecast(subject, subject.forecasts, garch)
     account = _account(subject, subject.simulation)
-    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.cell)
+    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.called)
     seeds = _seeds(subject, simulator)
     progress("luck and costs", 0, 1)
     policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, simulator)

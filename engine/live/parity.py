@@ -105,6 +105,7 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
         DataError: the book has decided nothing, or the run does not reach into its span.
     """
     from engine.runs.folder import read_run
+    from engine.runs.stored import stored_forecasts
     from forewalk.data.loading import load_bars
 
     stored = read_run(run)
@@ -116,34 +117,12 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
     last = pd.Timestamp(decisions[-1].asof)
     span = bars.since(pd.Timestamp(decisions[0].asof))
     span = span.until(span.timestamps[min(int(span.timestamps.searchsorted(last)) + 1, len(span) - 1)])
-    forecasts = stored_forecasts(stored.forecasts, span, run_settings.label.horizon_bars)
+    forecasts = stored_forecasts(
+        stored.forecasts, span.timestamps, span.symbols, run_settings.label.horizon_bars
+    )
     if not np.isfinite(forecasts.mean).any():
         raise DataError(f"{run} has no forecast in the book's span; compare with a run that reaches into it")
     return compare(journal, span, forecasts, resimulated(span, forecasts, settings, float(decisions[0].cash)))
-
-
-def stored_forecasts(table: pd.DataFrame, bars: Bars, horizon_bars: int) -> Forecasts:
-    """Return the run's forecasts as a table over the bars, NaN where it has none."""
-    row = bars.timestamps.get_indexer(pd.DatetimeIndex(table["asof"]))
-    column = pd.Index(bars.symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
-    inside = (row >= 0) & (column >= 0)
-    shape = (len(bars), len(bars.symbols))
-    fields = {name: np.full(shape, np.nan) for name in ("mean", "std", "p_up")}
-    for name, values in fields.items():
-        values[row[inside], column[inside]] = table[name].to_numpy(float)[inside]
-    ids = np.full(len(bars), "", dtype=object)
-    ids[row[inside]] = table["model_id"].astype(str).to_numpy()[inside]
-    trained = np.full(len(bars), np.datetime64("NaT", "us"))
-    return Forecasts(
-        bars.timestamps,
-        bars.symbols,
-        fields["mean"],
-        fields["std"],
-        fields["p_up"],
-        horizon_bars,
-        tuple(ids.tolist()),
-        pd.DatetimeIndex(trained, tz="UTC").as_unit("us"),
-    )
 
 
 def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: float) -> SimulationResult:
@@ -158,16 +137,16 @@ def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: floa
 
 def compare(journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult) -> Parity:
     """Lay the journal beside a simulation of the same bars."""
-    comparison = _Comparison(journal, bars, forecasts, backtest)
+    walk = _Walk(journal, bars, forecasts, backtest)
     live = {pd.Timestamp(decision.asof): decision for decision in journal.decisions.all()}
     last = max(live)
     for row, asof in enumerate(bars.timestamps):
         if asof <= last:
-            comparison.bar(row, asof, live.get(asof))
-    return comparison.result(len(live))
+            walk.bar(row, asof, live.get(asof))
+    return walk.result(len(live))
 
 
-class _Comparison:
+class _Walk:
     """Goes through the bars and remembers what was different first."""
 
     def __init__(

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from engine.evaluation.subject import Metrics
 from engine.report.headline import headline_rows
-
-Row = tuple[str, ...]
+from engine.report.tables import Cells
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def result_fragment(verdict: str, metrics: Metrics, data_lines: Sequence[str], p
     )
 
 
-def table_fragment(columns: Row, rows: Iterable[Row]) -> str:
+def table_fragment(columns: Cells, rows: Iterable[Cells]) -> str:
     """Return a table, its first column as headings."""
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     body = "".join(

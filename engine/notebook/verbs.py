@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.audit.certificate import Certificate
-    from engine.reproduce.job import Comparison
+    from engine.reproduce.job import Reproduction
     from engine.sweep.grid import Axis
     from engine.sweep.result import Sweep
     from forewalk.settings.sections import Settings
@@ -67,7 +67,7 @@ def audit(
 
 def reproduce(
     run: Result | str | Path, *, jobs: int | None = None, progress: Progress | None = None
-) -> Comparison:
+) -> Reproduction:
     """Run the settings again and compare forecasts, orders, equity and metrics, as `forewalk reproduce` does.
 
     Returns:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.evaluation.subject import Metrics
+from engine.report.tables import Cells
 
-Row = tuple[str, str, str]
 
-
-def headline_rows(metrics: Metrics) -> list[Row]:
+def headline_rows(metrics: Metrics) -> list[Cells]:
     """Return (what, this run, naive or buy-and-hold) as text: forecasts first, then the account and its luck."""
     return [*_forecast_rows(metrics), *_account_rows(metrics)]
 
 
-def _forecast_rows(metrics: Metrics) -> Iterator[Row]:
+def _forecast_rows(metrics: Metrics) -> Iterator[Cells]:
     overall = metrics.forecast.overall
     returns, direction, ranks, variance = (
         overall.returns,
@@ -46,7 +45,7 @@ def _forecast_rows(metrics: Metrics) -> Iterator[Row]:
         )
 
 
-def _account_rows(metrics: Metrics) -> Iterator[Row]:
+def _account_rows(metrics: Metrics) -> Iterator[Cells]:
     own, held = metrics.strategy, metrics.benchmark
     for label, form, value, beside in (
         ("total return", "{:.1%}", own.total_return, held.total_return),

@@ -77,7 +77,7 @@ def write_forecast_page(
     skill, label, forecasts = evidence.metrics.forecast, subject.settings.label, subject.forecasts
     symbols = _symbols_to_draw(subject)
     left = len(forecasts.symbols) - len(symbols)
-    own = subject.settings.model.cell
+    own = subject.settings.model.called
     context = {
         **_header("Forecast report", subject, evidence.metrics, verdict),
         "errors": tables.error_table(skill.overall),

@@ -30,7 +30,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Reproduction:
     """What a rerun found.
 
     Attributes:
@@ -78,7 +78,7 @@ def reproduce(
     run: Path,
     where: Sequence[str] = (),
     progress: Callable[[str, int, int], None] = lambda *_: None,
-) -> Comparison:
+) -> Reproduction:
     """Run the stored settings again and compare forecasts, orders, equity and metrics.
 
     Args:
@@ -112,7 +112,7 @@ def reproduce(
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
     manifest = make_manifest(settings, result.subject.bars.fingerprint)
-    return Comparison(
+    return Reproduction(
         run=str(run),
         compared={name: int(table.size) for name, table in old.items()},
         differences=tuple(differences),

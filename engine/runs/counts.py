@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,48 +44,69 @@ def effective_trials(trials: Sequence[Trial]) -> float:
     return idle + rho + (1.0 - rho) * moving
 
 
-def ledger_summary(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return one JSON-able entry per set of data: how many trials, of which kind, and the best of them.
+@dataclass(frozen=True)
+class DataTrials:
+    """The trials on one set of data.
 
-    `best_sharpe_per_bar` is not annualised, None where no account ever moved. `lost` counts trials that are
-    known to be missing from the whole ledger.
+    Attributes:
+        data_fingerprint, data: the data, as a hash and in words.
+        trials: recorded. kinds: of them, by kind.
+        distinct: different settings. effective: independent tries that these amount to.
+        best_sharpe_per_bar: not annualised, None where no account ever moved.
+        lost: trials that are known to be missing from the whole ledger.
     """
+
+    data_fingerprint: str
+    data: str
+    trials: int
+    kinds: dict[str, int]
+    distinct: int
+    effective: float
+    best_sharpe_per_bar: float | None
+    lost: int
+
+
+def ledger_summary(ledger: Ledger) -> list[DataTrials]:
+    """Return one entry per set of data; `dataclasses.asdict` of it can be written as JSON."""
+    lost = ledger.lost()
+    return [_summary(fingerprint, trials, lost) for fingerprint, trials in _by_data(ledger).items()]
+
+
+def _by_data(ledger: Ledger) -> dict[str, list[Trial]]:
     by_data: dict[str, list[Trial]] = {}
     for trial in ledger.trials():
         by_data.setdefault(trial.data_fingerprint, []).append(trial)
-    lost = ledger.lost()
-    return [_summary(fingerprint, trials, lost) for fingerprint, trials in by_data.items()]
+    return by_data
 
 
-def _summary(fingerprint: str, trials: list[Trial], lost: int) -> dict[str, Any]:
+def _summary(fingerprint: str, trials: list[Trial], lost: int) -> DataTrials:
     distinct = distinct_trials(trials)
     sharpes = [trial.sharpe_per_bar for trial in distinct if np.isfinite(trial.sharpe_per_bar)]
-    return {
-        "data_fingerprint": fingerprint,
-        "data": trials[-1].data,
-        "trials": len(trials),
-        "kinds": {kind: sum(t.kind == kind for t in trials) for kind in ("backtest", "sweep", "tune")},
-        "distinct": len(distinct),
-        "effective": effective_trials(distinct),
-        "best_sharpe_per_bar": max(sharpes) if sharpes else None,
-        "lost": lost,
-    }
+    return DataTrials(
+        data_fingerprint=fingerprint,
+        data=trials[-1].data,
+        trials=len(trials),
+        kinds={kind: sum(t.kind == kind for t in trials) for kind in ("backtest", "sweep", "tune")},
+        distinct=len(distinct),
+        effective=effective_trials(distinct),
+        best_sharpe_per_bar=max(sharpes) if sharpes else None,
+        lost=lost,
+    )
 
 
 def ledger_lines(ledger: Ledger, listed: int = 0) -> list[str]:
     """Return the ledger as text: two lines per set of data, then its last `listed` trials."""
-    trials = ledger.trials()
-    lines = []
-    for entry in ledger_summary(ledger):
-        of_data = [trial for trial in trials if trial.data_fingerprint == entry["data_fingerprint"]]
-        counts = ", ".join(f"{count} {kind}" for kind, count in entry["kinds"].items() if count)
-        lines.append(f"{entry['data']}  [{entry['data_fingerprint'][:12]}]")
+    lost, lines = ledger.lost(), []
+    for fingerprint, trials in _by_data(ledger).items():
+        entry = _summary(fingerprint, trials, lost)
+        counts = ", ".join(f"{count} {kind}" for kind, count in entry.kinds.items() if count)
+        lines.append(f"{entry.data}  [{fingerprint[:12]}]")
         lines.append(
-            f"  {entry['trials']} trials ({counts}), {entry['distinct']} distinct, "
-            f"worth {entry['effective']:.1f} independent ones; "
-            f"best Sharpe ratio per bar {_number(entry['best_sharpe_per_bar'])}"
+            f"  {entry.trials} trials ({counts}), {entry.distinct} distinct, "
+            f"worth {entry.effective:.1f} independent ones; "
+            f"best Sharpe ratio per bar {_number(entry.best_sharpe_per_bar)}"
         )
-        lines += [f"  {_line(trial)}" for trial in of_data[len(of_data) - min(listed, len(of_data)) :]]
+        lines += [f"  {_line(trial)}" for trial in trials[len(trials) - min(listed, len(trials)) :]]
     return lines or [f"no trials in {ledger.path}"]
 
 

@@ -5,35 +5,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from engine.runs.folder import StoredRun
     from forewalk.settings.sections import Settings
     from forewalk.types import Bars, Forecasts
 
 
-def stored_forecasts(stored: StoredRun, bars: Bars, settings: Settings) -> Forecasts:
-    """Rebuild a run's forecasts, [T, S], over the bars of its stored account; NaN where it had none."""
+def stored_forecasts(
+    table: pd.DataFrame, timestamps: pd.DatetimeIndex, symbols: tuple[str, ...], horizon_bars: int
+) -> Forecasts:
+    """Return a run's forecasts over these bars and symbols, [T, S]; NaN where it had none.
+
+    Args:
+        table: as from `forecast_table`; rows about other bars or symbols are left out.
+        timestamps: closes, UTC, length T.
+        symbols: length S.
+        horizon_bars: of the run's label.
+    """
     import numpy as np
     import pandas as pd
 
     from forewalk.types import Forecasts, utc_index
 
-    times = utc_index(pd.DatetimeIndex(stored.equity["time"]))
-    table = stored.forecasts
+    times = utc_index(timestamps)
     row = times.get_indexer(utc_index(pd.DatetimeIndex(table["asof"])))
-    column = pd.Index(bars.symbols).get_indexer(pd.Index(table["symbol"]))
-    fields = {}
-    for name in ("mean", "std", "p_up"):
-        values = np.full((len(times), len(bars.symbols)), np.nan)
-        values[row, column] = table[name]
-        fields[name] = values
-    ids, until = [""] * len(times), [pd.NaT] * len(times)
-    for number, model, seen in zip(row, table["model_id"], table["trained_until"], strict=True):
-        ids[number], until[number] = str(model), seen
+    column = pd.Index(symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
+    inside = (row >= 0) & (column >= 0)
+    row, column, table = row[inside], column[inside], table[inside]
+    fields = {name: np.full((len(times), len(symbols)), np.nan) for name in ("mean", "std", "p_up")}
+    for name, values in fields.items():
+        values[row, column] = table[name].to_numpy(dtype=np.float64)
+    model_ids = np.full(len(times), "", dtype=object)
+    model_ids[row] = table["model_id"].astype(str).to_numpy()
+    until = np.full(len(times), np.datetime64("NaT", "us"))
+    until[row] = utc_index(pd.DatetimeIndex(table["trained_until"])).tz_localize(None).to_numpy()
     return Forecasts(
         timestamps=times,
-        symbols=bars.symbols,
-        horizon_bars=settings.label.horizon_bars,
-        model_ids=tuple(ids),
+        symbols=symbols,
+        horizon_bars=horizon_bars,
+        model_ids=tuple(model_ids.tolist()),
         trained_until=pd.DatetimeIndex(until, tz="UTC"),
         **fields,
     )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from forewalk.returns import SharpeSample, sharpe_sample
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray
 
@@ -20,6 +21,7 @@ Kind = Literal["backtest", "sweep", "tune"]
 NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
 YOUNGER: dict[str, dict[str, Any]] = {  # settings that came after the first ledgers, with their defaults
     "features": {"extra": []},
+    "model": {"kind": "recurrent", "params": {}},
     "strategy": {"params": {}},
 }
 
@@ -63,6 +65,11 @@ class Trial:
         """Number of returns."""
         return len(self.returns)
 
+    @property
+    def sample(self) -> SharpeSample:
+        """Its Sharpe ratio per bar, and what the uncertainty of that depends on."""
+        return SharpeSample(self.sharpe_per_bar, self.skew, self.kurtosis, self.bars)
+
 
 def make_trial(
     kind: Kind,
@@ -78,7 +85,7 @@ def make_trial(
     `shown` is what a reader should see of the settings; by default strategy and model as JSON. `plugins` are the
     hashes of the user's own code by setting and name: with another source the same settings are another try.
     """
-    sharpe, skew, kurtosis = moments(returns)
+    sample = sharpe_sample(returns)
     return Trial(
         kind=kind,
         name=name,
@@ -88,21 +95,10 @@ def make_trial(
         settings=shown if shown is not None else _shown(settings),
         first_row=len(bars) - len(returns),
         returns=returns.astype(np.float32),
-        sharpe_per_bar=sharpe,
-        skew=skew,
-        kurtosis=kurtosis,
+        sharpe_per_bar=sample.sharpe,
+        skew=sample.skew,
+        kurtosis=sample.kurtosis,
     )
-
-
-def moments(returns: FloatArray) -> tuple[float, float, float]:
-    """Return Sharpe ratio per bar, skew and kurtosis (normal: 3) of `returns`, [T]; NaN where none moved."""
-    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    if not spread > 0:
-        return np.nan, np.nan, np.nan
-    centred = returns - returns.mean()
-    variance = float((centred**2).mean())
-    skew = float((centred**3).mean()) / variance**1.5
-    return float(returns.mean()) / spread, skew, float((centred**4).mean()) / variance**2
 
 
 def settings_hash(settings: Settings, plugins: Mapping[str, str] = NO_PLUGINS) -> str:

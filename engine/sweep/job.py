@@ -68,7 +68,8 @@ def sweep(
     grid = grid_settings(base, axes)
     progress("data", 0, 1)
     bars = require_same_bars(stored, base)
-    forecasts = stored_forecasts(stored, bars, base)
+    times = pd.DatetimeIndex(stored.equity["time"])
+    forecasts = stored_forecasts(stored.forecasts, times, bars.symbols, base.label.horizon_bars)
     equals_run = _equals_run(stored, bars, forecasts, base)
     ledger = Ledger(run.parent / LEDGER_FILE)
     name = f"{run.name}/{_next_folder(run).relative_to(run).as_posix()}"

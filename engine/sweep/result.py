@@ -16,7 +16,6 @@ from engine.evaluation.metrics.luck import deflated_sharpe
 from engine.runs.counts import distinct_trials, effective_trials
 from engine.runs.ledger import Ledger
 from engine.sweep.grid import Axis
-from forewalk.returns import SharpeSample
 from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
@@ -130,9 +129,8 @@ def luck_of_the_best(table: pd.DataFrame, ledger: Ledger, bars: Bars) -> SweepLu
     if found.empty:
         return SweepLuck(tries, effective, None, None, None, None)
     best = max((t for t in tried if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
-    sample = SharpeSample(best.sharpe_per_bar, best.skew, best.kurtosis, best.bars)
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    deflated = deflated_sharpe(sample, max(effective, 1.0), variance)
+    deflated = deflated_sharpe(best.sample, max(effective, 1.0), variance)
     return SweepLuck(
         tries=tries,
         independent_tries=effective,

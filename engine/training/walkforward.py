@@ -87,7 +87,7 @@ def walk_forward(
         fits = workers.run(_fit_member, tasks, shared, lambda _: on_done(next(done), len(work)))
     fitted = dict(zip(longest_first, fits, strict=True))
     models = tuple(
-        forecaster.assemble(data, [fitted[fold, member][0] for member in members[fold]])
+        forecaster.assemble(data.info, [fitted[fold, member][0] for member in members[fold]])
         for fold, data in enumerate(training)
     )
     return Timeline(models, max_age_bars), tuple(fitted[item][1] for item in work)

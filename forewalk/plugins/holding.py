@@ -57,6 +57,13 @@ def held_plugin(setting: str, name: str, folder: Path | None = None) -> Plugin:
     return there if there is not None else load_plugin(name, setting, folder)
 
 
+def same_plugin(name: str, setting: str, folder: Path | None, expected: Source | None = None) -> Plugin:
+    """Return a plug-in, held or loaded; PluginError where its source is not the one that is expected."""
+    plugin = held_plugin(setting, name, folder)
+    _check((plugin.source,), () if expected is None else (expected,))
+    return plugin
+
+
 @contextmanager
 def held(settings: Settings, expected: Sequence[Source] = ()) -> Iterator[Own]:
     """Load every plug-in that the settings name and keep to it inside; within another `held` that one counts.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
 def _split_commas(value: object) -> object:
@@ -42,3 +42,33 @@ class Section(BaseModel):
     """Base of every settings section: frozen, no unknown keys, field docstrings as descriptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Chosen(Section):
+    """A section whose `kind` is built in or code of the user's own, which alone has `params`."""
+
+    built_in: ClassVar[tuple[str, ...]] = ()
+    called_kind: ClassVar[str] = "kind"
+
+    kind: str
+    """One that is built in, or `module:Name`."""
+    params: Parameters = Field({})
+    """Parameters of one's own, by name."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is code of the user's own."""
+        return ":" in self.kind
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return kind_of(kind, cls.built_in, cls.called_kind)
+
+    @model_validator(mode="after")
+    def _parameters_of_ones_own(self) -> Self:
+        if self.params and not self.is_own:
+            raise ValueError(
+                f"params are for a {self.called_kind} of your own; kind is {self.kind!r}, which has none"
+            )
+        return self

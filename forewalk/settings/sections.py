@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from forewalk.settings.base import Mapped, Names, Parameters, Section, Spans, kind_of
+from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, Spans, kind_of
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
-POLICIES = ("per_symbol", "cross_section")
 Policy = Literal["refuse", "drop", "repair", "flag"]
 SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 
@@ -163,9 +162,16 @@ class FoldSettings(Section):
     """Last part of each training window, kept for early stopping and purged from the rest."""
 
 
-class ModelSettings(Section):
+class ModelSettings(Chosen):
     """The forecaster and its training."""
 
+    built_in = ("recurrent",)
+    called_kind = "model"
+
+    kind: str = "recurrent"
+    """`recurrent`, see `cell`; or a class of your own, `module:Class`, see docs/plugins.md."""
+    params: Parameters = Field({})
+    """Parameters of a model of your own, by name."""
     cell: Literal["lstm", "gru"] = "lstm"
     """Recurrent cell."""
     layers: int = Field(1, ge=1, le=8)
@@ -203,14 +209,22 @@ class ModelSettings(Section):
     max_age_bars: int = Field(504, ge=1)
     """Bars after `valid_from` from which a model gives no forecast any more."""
 
+    @property
+    def called(self) -> str:
+        """What reports call it: its cell, or the class of the user's own."""
+        return self.kind.partition(":")[2] if self.is_own else self.cell
 
-class StrategySettings(Section):
+
+class StrategySettings(Chosen):
     """The policy: from forecasts to target weights."""
+
+    built_in = ("per_symbol", "cross_section")
+    called_kind = "policy"
 
     kind: str = "per_symbol"
     """`per_symbol`: each symbol on its own thresholds. `cross_section`: long the best, short the worst by rank.
     Or `module:Name` of your own: a backtrader strategy, or a function like `strategies.policy.decide`."""
-    params: Parameters = Field(default_factory=dict)
+    params: Parameters = Field({})
     """Parameters of a strategy of your own, by name; a function finds them in its third argument's `params`."""
     direction: Literal["long_flat", "long_short"] = "long_flat"
     """Whether short positions are allowed."""
@@ -240,22 +254,6 @@ class StrategySettings(Section):
     """Largest |weight| of one symbol."""
     max_gross: float = Field(0.95, gt=0.0)
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is code of the user's own."""
-        return ":" in self.kind
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str) -> str:
-        return kind_of(kind, POLICIES, "policy")
-
-    @model_validator(mode="after")
-    def _parameters_of_ones_own(self) -> StrategySettings:
-        if self.params and not self.is_own:
-            raise ValueError(f"params are for a strategy of your own; kind is {self.kind!r}, which has none")
-        return self
 
 
 class ExecutionSettings(Section):
@@ -329,5 +327,6 @@ class Settings(Section):
         """What of the settings is code of the user's own: (setting, `module:Name`), in a fixed order."""
         own = [("data.source", self.data.source)] if ":" in self.data.source else []
         own += [("features.extra", name) for name in self.features.extra]
+        own += [("model.kind", self.model.kind)] if self.model.is_own else []
         own += [("strategy.kind", self.strategy.kind)] if self.strategy.is_own else []
         return tuple(own)

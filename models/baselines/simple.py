@@ -16,7 +16,7 @@ import numpy as np
 from forewalk.errors import DataError
 from forewalk.features.panel import FeaturePanel
 from forewalk.types import FloatArray, TrainingCurve
-from models.base import TrainingData
+from models.base import ModelInfo, TrainingData
 from models.baselines.arima import ArimaRule
 from models.baselines.rule import (
     FittedBaseline,
@@ -65,18 +65,18 @@ class BaselineForecaster:
         curve = TrainingCurve(data.model_id, member, (), (error,), 0)
         return pack_arrays(rule.arrays(), header), curve
 
-    def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedBaseline:
+    def assemble(self, info: ModelInfo, parts: Sequence[bytes]) -> FittedBaseline:
         """Turn the one part into a model."""
         tensors, header = unpack(parts[0])
         return FittedBaseline(
             kind=self.kind,
             rule=_READ[self.kind]({name: tensor.numpy() for name, tensor in tensors.items()}, header),
             residual_std=float(header["residual_std"]),
-            model_id=data.model_id,
-            trained_until=data.trained_until,
-            valid_from=data.valid_from,
-            feature_names=data.panel.names,
-            data_fingerprint=data.data_fingerprint,
+            model_id=info.model_id,
+            trained_until=info.trained_until,
+            valid_from=info.valid_from,
+            feature_names=info.feature_names,
+            data_fingerprint=info.data_fingerprint,
         )
 
 

@@ -128,7 +128,7 @@ class FittedLSTM:
             "valid_from": self.valid_from.isoformat(),
             "feature_names": self.feature_names,
             "data_fingerprint": self.data_fingerprint,
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": self.settings.model_dump(mode="json", exclude={"kind", "params"}),
             "members": {
                 member.name: {
                     "mean": member.scaler.mean,
@@ -147,6 +147,10 @@ def load_lstm(path: Path) -> FittedLSTM:
     if header.get("format") != FORMAT:
         raise DataError(
             f"{path}: format {header.get('format')!r}, this version reads {FORMAT}; train it again"
+        )
+    if "own" in header:
+        raise DataError(
+            f"{path}: a model of {header['own']}, no recurrent one; name that in model.kind, or train it again"
         )
     settings = ModelSettings.model_validate(header["settings"])
     features = tuple(header["feature_names"])

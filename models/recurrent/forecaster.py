@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import IntArray, TrainingCurve
-from models.base import TrainingData
+from models.base import ModelInfo, TrainingData
 from models.checkpoint import pack, unpack
-from models.recurrent.fitted import FittedLSTM, make_member
+from models.recurrent.fitted import FittedLSTM, load_lstm, make_member
 from models.recurrent.stacked import can_stack, train_stacked
 from models.recurrent.training import Sequences, Trained, make_sequences, train_network
 from models.scaler import Scaler
@@ -123,21 +125,28 @@ class LSTMForecaster:
             seed=_seed(self.seed, data.model_id, member),
         )
 
-    def assemble(self, data: TrainingData, parts: Sequence[bytes]) -> FittedLSTM:
+    def assemble(self, info: ModelInfo, parts: Sequence[bytes]) -> FittedLSTM:
         """Put the trained networks together."""
         members = []
-        for name, part in zip(self.members(data.symbols), parts, strict=True):
+        for name, part in zip(self.members(info.symbols), parts, strict=True):
             weights, header = unpack(part)
-            members.append(make_member(name, weights, header, len(data.panel.names), self.settings))
+            members.append(make_member(name, weights, header, len(info.feature_names), self.settings))
         return FittedLSTM(
-            model_id=data.model_id,
-            trained_until=data.trained_until,
-            valid_from=data.valid_from,
-            feature_names=data.panel.names,
-            data_fingerprint=data.data_fingerprint,
+            model_id=info.model_id,
+            trained_until=info.trained_until,
+            valid_from=info.valid_from,
+            feature_names=info.feature_names,
+            data_fingerprint=info.data_fingerprint,
             settings=self.settings,
             members=tuple(members),
         )
+
+    def load(self, path: Path, not_before: pd.Timestamp | None = None) -> FittedLSTM:
+        """Read what `FittedLSTM.save` wrote; see `load_lstm`."""
+        model = load_lstm(path)
+        if not_before is None or not_before <= model.valid_from:
+            return model
+        return replace(model, valid_from=not_before)
 
 
 def _as_slice(rows: IntArray) -> slice | IntArray:

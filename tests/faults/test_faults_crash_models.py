@@ -9,7 +9,7 @@ from scene import Scene
 
 from broker.journal.journal import Journal
 from broker.simulator.harness import Simulator
-from engine.live.models.files import Comparison, fit_live, sha256_of
+from engine.live.models.files import HeldOutLosses, fit_live, sha256_of
 from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import CompareTask
 from forewalk.settings.loading import settings_from
@@ -176,6 +176,6 @@ class Trainer:
 
     def receive(self, timeout_s):
         if isinstance(self.task, CompareTask):
-            return Comparison(1.0, 0.9, 100)
+            return HeldOutLosses(1.0, 0.9, 100)
         self.task.target.write_bytes(b"weights")
         return self.valid_from

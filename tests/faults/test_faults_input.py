@@ -15,7 +15,10 @@ from engine.live.models.files import ModelFile, load_timeline, sha256_of
 from engine.live.watch.health import health, metrics_text, serve_health
 from engine.live.watch.status import Status
 from forewalk.errors import ConfigError, DataError
+from forewalk.settings.loading import settings_from
 from helpers.waiting import PATIENCE_S
+
+SETTINGS = settings_from({})
 
 
 class Payload:
@@ -37,7 +40,7 @@ def test_a_pickle_in_place_of_a_model_is_refused_and_does_not_run(tmp_path):
     canary, model = tmp_path / "canary", tmp_path / "fold-00.safetensors"
     model.write_bytes(pickle.dumps(Payload(canary)))
     with pytest.raises(DataError, match="not a Forewalk model"):
-        load_timeline([accepted(model)], 500)
+        load_timeline([accepted(model)], SETTINGS)
     assert not canary.exists()
 
 
@@ -48,7 +51,7 @@ def test_a_model_file_that_was_exchanged_is_refused(tmp_path):
     known = accepted(model)
     model.write_bytes(b"another one")
     with pytest.raises(DataError, match="hash differs"):
-        load_timeline([known], 500)
+        load_timeline([known], SETTINGS)
 
 
 @pytest.mark.row(72)
@@ -62,7 +65,7 @@ def test_a_damaged_model_file_is_refused(tmp_path, damage):
     if damage == "empty":
         model.write_bytes(b"")
     with pytest.raises(DataError):
-        load_timeline([accepted(model)], 500)
+        load_timeline([accepted(model)], SETTINGS)
 
 
 @pytest.mark.row(72)

@@ -76,29 +76,26 @@ def run_models(run: Path) -> list[Path]:
     return files
 
 
-def load_timeline(files: Sequence[ModelFile], max_age_bars: int) -> Timeline:
+def load_timeline(files: Sequence[ModelFile], settings: Settings) -> Timeline:
     """Read the models, after checking their hashes, in the order in which they become valid.
 
     Raises:
         DataError: a file is missing, damaged, or not the one that was accepted.
     """
-    from models.recurrent.fitted import load_lstm
+    from models.kinds import forecaster_of
     from models.timeline import Timeline
 
+    forecaster = forecaster_of(settings)
     models = []
     for file in files:
         if sha256_of(file.path) != file.sha256:
             raise DataError(
                 f"{file.path} is not the file that was accepted (hash differs); put it back or retrain"
             )
-        model = load_lstm(file.path)
+        # one that was promoted after it was trained begins later: the past stays as it was
         later = None if file.valid_from is None else pd.Timestamp(file.valid_from)
-        if later is not None and later > model.valid_from:
-            model = replace(
-                model, valid_from=later
-            )  # promoted after it was trained: the past stays as it was
-        models.append(model)
-    return Timeline(tuple(sorted(models, key=lambda model: model.valid_from)), max_age_bars)
+        models.append(forecaster.load(file.path, later))
+    return Timeline(tuple(sorted(models, key=lambda model: model.valid_from)), settings.model.max_age_bars)
 
 
 def forecasts_for(bars: Bars, settings: Settings, timeline: Timeline, first: pd.Timestamp) -> Forecasts:
@@ -131,17 +128,17 @@ def fit_live(bars: Bars, settings: Settings, model_id: str) -> FittedForecaster:
     from forewalk.features.own import panel_of
     from forewalk.features.panel import build_labels
     from models.base import fit
-    from models.recurrent.forecaster import LSTMForecaster
+    from models.kinds import forecaster_of
 
     panel = panel_of(bars, settings)
     labels = build_labels(bars, panel, settings.label)
     fold = live_fold(bars, labels.end, settings.folds)
     data = replace(training_data(panel, labels, fold, bars.fingerprint), model_id=model_id)
-    return fit(LSTMForecaster(settings.model, settings.seed), data)
+    return fit(forecaster_of(settings), data)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HeldOutLosses:
     """Challenger against champion on the bars that neither was trained on; losses, smaller is better."""
 
     champion: float
@@ -154,7 +151,7 @@ class Comparison:
         return bool(np.isfinite(self.challenger)) and self.challenger <= self.champion
 
 
-def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out_bars: int) -> Comparison:
+def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out_bars: int) -> HeldOutLosses:
     """Train a rehearsal of the challenger without the last bars and let both forecast those.
 
     With fewer than MIN_EVIDENCE_BARS bars in common the losses are NaN, and the champion stays.
@@ -174,12 +171,12 @@ def compare(bars: Bars, settings: Settings, champion: FittedForecaster, held_out
     first = max(cut, int(panel.timestamps.searchsorted(champion.valid_from)))
     stop = len(bars) - horizon
     if stop - first < MIN_EVIDENCE_BARS:
-        return Comparison(np.nan, np.nan, max(0, stop - first))
+        return HeldOutLosses(np.nan, np.nan, max(0, stop - first))
     losses = [
         _nll(*predict_rows(model, panel, first, stop)[:2], actual[first:stop])
         for model in (champion, rehearsal)
     ]
-    return Comparison(losses[0], losses[1], stop - first)
+    return HeldOutLosses(losses[0], losses[1], stop - first)
 
 
 def _nll(mean: np.ndarray, std: np.ndarray, actual: np.ndarray) -> float:

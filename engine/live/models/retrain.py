@@ -12,7 +12,7 @@ import pandas as pd
 
 from broker.journal.journal import Journal
 from broker.port import Notify
-from engine.live.models.files import Comparison, ModelFile, accept, run_models
+from engine.live.models.files import HeldOutLosses, ModelFile, accept, run_models
 from engine.live.models.tasks import CompareTask, FitTask
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.errors import DataError
@@ -49,7 +49,7 @@ class Retrainer:
         self._notify = notify
         self._bars: Bars | None = None
         self._pending: tuple[str, str, pd.Timestamp] | None = None  # stage, model id, last bar
-        self._comparison: Comparison | None = None
+        self._comparison: HeldOutLosses | None = None
         self._monotonic = monotonic
         self._deadline = 0.0
 

@@ -51,14 +51,14 @@ def do_task(task: Any) -> Any:
     from engine.live.models import files
 
     if isinstance(task, ForecastTask):
-        timeline = files.load_timeline(task.files, task.settings.model.max_age_bars)
+        timeline = files.load_timeline(task.files, task.settings)
         return files.forecasts_for(task.bars, task.settings, timeline, task.first)
     if isinstance(task, FitTask):
         model = files.fit_live(task.bars, task.settings, task.model_id)
         model.save(task.target)
         return model.valid_from
     if isinstance(task, CompareTask):
-        (champion,) = files.load_timeline((task.champion,), task.settings.model.max_age_bars).models
+        (champion,) = files.load_timeline((task.champion,), task.settings).models
         return files.compare(task.bars, task.settings, champion, task.held_out_bars)
     raise TypeError(f"no such task: {type(task).__name__}")
 

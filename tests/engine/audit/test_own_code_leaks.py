@@ -14,6 +14,18 @@ HONEST = {
             steps = np.diff(np.log(bars.close), axis=0, prepend=np.nan)
             return {"change": np.nan_to_num(steps), "busy": np.log1p(bars.volume)}
         """,
+    "model": """\
+        import numpy as np
+        from models.arrays import ArrayForecaster, learning_cells
+
+        class Mine(ArrayForecaster):
+            def fit(self, data):
+                x, y = learning_cells(data, data.train)
+                return {"slope": np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)}
+
+            def predict(self, arrays, panel, first, stop):
+                return panel.values[first:stop] @ arrays["slope"]
+        """,
     "class": """\
         import backtrader as bt
 
@@ -56,6 +68,41 @@ LEAKS = {
         """,
         "features",
         "mine",
+    ),
+    "model that reads the next bar's features": (
+        "model",
+        """\
+        import numpy as np
+        from models.arrays import ArrayForecaster
+
+        class Mine(ArrayForecaster):
+            def fit(self, data):
+                return {"slope": np.ones(1)}
+
+            def predict(self, arrays, panel, first, stop):
+                return np.roll(panel.values[first:stop, :, 0], -1, axis=0)
+        """,
+        "forecasts",
+        "mean",
+    ),
+    "model that remembers the longest panel it ever saw": (
+        "model",
+        """\
+        import numpy as np
+        from models.arrays import ArrayForecaster
+
+        SEEN = []
+
+        class Mine(ArrayForecaster):
+            def fit(self, data):
+                SEEN.append(float(np.nansum(data.panel.values)))
+                return {"sum": np.array([SEEN[-1] + len(SEEN)])}
+
+            def predict(self, arrays, panel, first, stop):
+                return np.full((stop - first, len(panel.symbols)), arrays["sum"][0] % 1.0)
+        """,
+        "fit",
+        "fold-0",
     ),
     "class that reads the next bar where there is one": (
         "class",
@@ -136,6 +183,7 @@ LEAKS = {
     ),
 }
 SETTINGS = {
+    "model": {"model__kind": "mine:Mine"},
     "feature": {"features__extra": ["mine:mine"]},
     "class": {"strategy__kind": "mine:Mine"},
     "policy": {"strategy__kind": "mine:mine"},

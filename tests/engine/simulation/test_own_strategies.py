@@ -151,7 +151,7 @@ def test_a_kind_that_is_neither_built_in_nor_a_name_is_refused(kind, message):
 
 
 def test_parameters_without_a_strategy_of_ones_own_are_refused():
-    with pytest.raises(ConfigError, match="params are for a strategy of your own"):
+    with pytest.raises(ConfigError, match="params are for a policy of your own"):
         settings("per_symbol", above=1)
 
 

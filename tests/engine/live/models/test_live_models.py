@@ -8,7 +8,7 @@ import pytest
 
 from broker.journal.journal import Journal
 from engine.live.deciding.records import model_problems
-from engine.live.models.files import Comparison, accept, live_fold, sha256_of
+from engine.live.models.files import HeldOutLosses, accept, live_fold, sha256_of
 from engine.live.models.retrain import CHALLENGER, CHAMPION, promote
 from engine.live.models.tasks import checked_forecasts, do_task
 from forewalk.compute.child import InferenceFailed
@@ -75,10 +75,10 @@ def test_the_live_model_is_cut_off_from_the_bar_it_is_asked_about(scheme, horizo
 
 
 def test_a_challenger_is_promoted_only_if_it_is_not_worse():
-    assert Comparison(1.0, 0.9, 100).challenger_is_not_worse
-    assert Comparison(1.0, 1.0, 100).challenger_is_not_worse
-    assert not Comparison(1.0, 1.1, 100).challenger_is_not_worse
-    assert not Comparison(1.0, float("nan"), 100).challenger_is_not_worse
+    assert HeldOutLosses(1.0, 0.9, 100).challenger_is_not_worse
+    assert HeldOutLosses(1.0, 1.0, 100).challenger_is_not_worse
+    assert not HeldOutLosses(1.0, 1.1, 100).challenger_is_not_worse
+    assert not HeldOutLosses(1.0, float("nan"), 100).challenger_is_not_worse
 
 
 @pytest.mark.faults
