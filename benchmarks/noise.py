@@ -21,7 +21,7 @@ from engine.evaluation.metrics.luck import deflated_sharpe, probabilistic_sharpe
 from engine.evaluation.metrics.overfitting import superior_ability
 from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 from engine.evaluation.policies import target_account
-from engine.runs.counts import effective_trials
+from engine.runs.counts import count_tries
 from engine.runs.trial import make_trial
 from forewalk.compute.pool import Processes
 from forewalk.features.panel import FeaturePanel, Labels
@@ -114,7 +114,8 @@ def study(task: Task, arrays: Arrays | None = None) -> Finding:
     known = np.isfinite(actual)
     losses = [np.where(known, (actual - mean) ** 2, np.nan) for mean in (forecasts.mean, 0.0)]
     first = probabilistic_sharpe(sharpe_sample(sweep[:, 0]))
-    best, deflated = _best(sweep, effective_trials(trials))
+    count = count_tries(trials)
+    best, deflated = _best(sweep, count.counted, count.variance)
     best_idea, deflated_idea = _best(np.column_stack(ideas), FEATURES)
     return Finding(
         dm=diebold_mariano(*losses).p_less,
@@ -160,7 +161,7 @@ def account(bars: Bars, weights: FloatArray, execution: ExecutionSettings) -> Fl
     return simple_returns(target_account(bars, weights, execution).equity)
 
 
-def _best(returns: FloatArray, trials: float) -> tuple[float, float]:
+def _best(returns: FloatArray, trials: float, spread: float | None = None) -> tuple[float, float]:
     """Probabilistic and deflated Sharpe ratio of the best column."""
     samples = [sharpe_sample(column) for column in returns.T]
     moved = [sample for sample in samples if np.isfinite(sample.sharpe)]
@@ -168,6 +169,7 @@ def _best(returns: FloatArray, trials: float) -> tuple[float, float]:
         return 0.0, 0.0
     best = max(moved, key=lambda sample: sample.sharpe)
     variance = float(np.var([sample.sharpe for sample in moved], ddof=1)) if len(moved) > 1 else 0.0
+    variance = variance if spread is None else spread
     return probabilistic_sharpe(best), deflated_sharpe(best, trials, variance).probability
 
 

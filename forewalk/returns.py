@@ -48,3 +48,20 @@ def sharpe_sample(returns: FloatArray) -> SharpeSample:
     variance = float((centred**2).mean())
     skew, kurtosis = float((centred**3).mean()) / variance**1.5, float((centred**4).mean()) / variance**2
     return SharpeSample(float(returns.mean()) / spread, skew, kurtosis, len(returns))
+
+
+def hedged_returns(returns: FloatArray, benchmark: FloatArray | None) -> FloatArray:
+    """Return what is left of returns [T] when the benchmark's, [T], are taken out at the account's own beta.
+
+    `r - beta b` with beta by least squares over the bars that both know: drift of the market is not left in, and an
+    account that is half in cash is not blamed for that. NaN where either is; `returns` as they are without a
+    benchmark or where it never moves.
+    """
+    if benchmark is None:
+        return returns
+    known = np.isfinite(returns) & np.isfinite(benchmark)
+    centred = benchmark[known] - benchmark[known].mean() if known.any() else np.zeros(0)
+    square = float(centred @ centred)
+    if not square > 1e-18 * max(int(known.sum()), 1):
+        return returns
+    return np.asarray(returns - float(centred @ returns[known]) / square * benchmark, dtype=np.float64)

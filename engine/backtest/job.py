@@ -6,13 +6,13 @@ functions, so that `--help` answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.evaluation.subject import Evidence, Metrics, Subject
-    from engine.runs.trial import Trial
+    from engine.runs.counts import Tried
     from forewalk.data.quality import QualityReport
     from forewalk.data.table import Table
     from forewalk.plugins.holding import Own
@@ -26,8 +26,10 @@ def _silent(what: str, done: int, total: int) -> None:
     pass
 
 
-def _nothing_tried(data_fingerprint: str) -> Sequence[Trial]:
-    return ()
+def _nothing_tried() -> Tried:
+    from engine.runs.counts import Tried
+
+    return Tried()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ class Backtest:
 def backtest(
     settings: Settings,
     progress: Progress = _silent,
-    tried: Callable[[str], Sequence[Trial]] = _nothing_tried,
+    tried: Callable[[], Tried] = _nothing_tried,
     given: Table | None = None,
 ) -> Backtest:
     """Run the whole way from prices to metrics; nothing is written.
@@ -69,7 +71,7 @@ def backtest(
     Args:
         settings: everything the run depends on.
         progress: told what is being done, how much of it is done, and how much there is.
-        tried: returns the earlier trials on the data of a fingerprint; they discount the Sharpe ratio.
+        tried: returns the earlier trials, of which those on overlapping data discount the result.
         given: rows in memory, taken instead of the source of the settings.
 
     Raises:
@@ -88,7 +90,7 @@ def _backtest(
     settings: Settings,
     own: Own,
     progress: Progress,
-    tried: Callable[[str], Sequence[Trial]],
+    tried: Callable[[], Tried],
     given: Table | None,
 ) -> Backtest:
     from engine.evaluation.evidence import gather_evidence
@@ -135,6 +137,6 @@ def _backtest(
         simulation=simulation,
         plugins=own.sources,
     )
-    evidence = gather_evidence(subject, tried(bars.fingerprint), progress)
+    evidence = gather_evidence(subject, tried(), progress)
     verdict = verdict_sentence(evidence.metrics, settings)
     return Backtest(subject, evidence, quality, curves, verdict, own, given)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.runs.trial import Trial
+    from engine.runs.counts import Tried
     from forewalk.folds import Fold
 from engine.backtest.job import Backtest
 
@@ -45,12 +45,14 @@ def record_try(result: Backtest) -> None:
     Ledger(RUNS / LEDGER_FILE).record(trial)
 
 
-def earlier_trials(out: Path | None = None) -> Callable[[str], Sequence[Trial]]:
+def earlier_trials(out: Path | None = None) -> Callable[[], Tried]:
     """Return the `tried` of a run that will be written to `out`: the ledger beside it."""
+    from engine.runs.counts import Tried
     from engine.runs.folder import RUNS
     from engine.runs.ledger import LEDGER_FILE, Ledger
 
-    return Ledger((RUNS if out is None else out.parent) / LEDGER_FILE).trials
+    ledger = Ledger((RUNS if out is None else out.parent) / LEDGER_FILE)
+    return lambda: Tried(tuple(ledger.trials()), ledger.lost())
 
 
 def fill_folder(folder: Path, result: Backtest) -> None:

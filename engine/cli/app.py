@@ -249,8 +249,8 @@ def trials(
     as_json: Json = False,
 ) -> None:
     """Show how often the same data was tried, and check that no try was forgotten; exit 1 if one was."""
-    from engine.runs.counts import ledger_lines, ledger_summary
     from engine.runs.ledger import LEDGER_FILE, Ledger
+    from engine.runs.listing import ledger_lines, ledger_summary
 
     ledger = Ledger(runs / LEDGER_FILE)
     problems = ledger.verify()

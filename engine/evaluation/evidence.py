@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from engine.evaluation.metrics.luck import LuckMetrics, luck_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
-from engine.runs.counts import distinct_trials, effective_trials
-from engine.runs.trial import Trial, make_trial
+from engine.runs.counts import Tried, count_tries, distinct_trials, related_trials
+from engine.runs.trial import make_trial
 from engine.simulation.cerebro import simulate
 from forewalk.data.universe import read_universe
 from forewalk.plugins.sources import hashes
+from forewalk.returns import simple_returns
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
@@ -37,9 +38,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def gather_evidence(
-    subject: Subject, tried: Sequence[Trial] = (), progress: Progress = lambda what, done, total: None
+    subject: Subject, tried: Tried | None = None, progress: Progress = lambda what, done, total: None
 ) -> Evidence:
-    """Judge a run; `tried` are the earlier trials on the same data, which discount its Sharpe ratio."""
+    """Judge a run; `tried` are the earlier trials beside it, which discount its Sharpe ratio."""
     settings = subject.settings
     simulator = _simulator(subject)
     progress("baselines", 0, 1)
@@ -56,7 +57,7 @@ def gather_evidence(
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
     reality = _reality(subject, simulator) if settings.evaluation.costs else None
-    luck, sharpes = _luck(subject, bootstrap, tried)
+    luck, sharpes = _luck(subject, tried or Tried(), bootstrap)
     metrics = Metrics(
         forecast=forecast,
         strategy=account.strategy,
@@ -163,26 +164,32 @@ def _reality(subject: Subject, simulator: Simulator) -> RealityMetrics:
     )
 
 
-def _luck(
-    subject: Subject, account: AccountBootstrap, tried: Sequence[Trial]
-) -> tuple[LuckMetrics, FloatArray]:
-    """Discount this account for all the tries; also their annual Sharpe ratios."""
-    returns = subject.account
-    settings, sources = subject.settings, subject.plugins
-    own = make_trial("backtest", settings.name, subject.bars, settings, returns, plugins=hashes(sources))
-    everyone = distinct_trials([*tried, own])
-    alike = [trial for trial in everyone if (trial.first_row, trial.bars) == (own.first_row, own.bars)]
+def _luck(subject: Subject, tried: Tried, account: AccountBootstrap) -> tuple[LuckMetrics, FloatArray]:
+    """This account without its market and discounted for all the tries; also their annual Sharpe ratios."""
+    returns, settings = subject.account, subject.settings
+    benchmark = simple_returns(subject.simulation.equity["benchmark"].to_numpy(dtype=np.float64))
+    name, plugins = settings.name, hashes(subject.plugins)
+    own = make_trial("backtest", name, subject.bars, settings, returns, plugins=plugins)
+    related = distinct_trials(related_trials([*tried.trials, own], own))
+    neutral = settings.strategy.market_neutral
+    held = None if neutral else pd.Series(benchmark, index=own.times)
+    count = count_tries(related, tried.lost, held)
+    alike = [trial for trial in related if np.array_equal(trial.times, own.times)]
     metrics = luck_metrics(
         returns,
+        benchmark,
         account,
         subject.year,
-        subject.settings.seed,
-        trial_returns=np.column_stack([trial.returns.astype(np.float64) for trial in alike]),
-        trials=effective_trials(everyone),
-        tries=len(everyone),
-        repetitions=subject.settings.evaluation.bootstrap_repetitions,
+        settings.seed,
+        neutral=neutral,
+        tries=np.column_stack([trial.returns.astype(np.float64) for trial in alike]),
+        counted=count.counted,
+        variance=count.variance,
+        distinct=count.distinct,
+        lost=count.lost,
+        repetitions=settings.evaluation.bootstrap_repetitions,
     )
-    annual = np.array([trial.sharpe_per_bar for trial in everyone]) * np.sqrt(subject.year)
+    annual = np.array([trial.sharpe_per_bar for trial in related]) * np.sqrt(subject.year)
     return metrics, annual
 
 

@@ -10,6 +10,7 @@ from forewalk.settings.sections import Settings
 
 SIGNIFICANT_T = 2.0
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
+CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
 SURVIVORSHIP = (
     "Every symbol still trades at the end of the data: symbols that failed on the way are missing, "
     "so all returns here are flattered (survivorship bias)."
@@ -47,13 +48,52 @@ def _membership_sentence(membership: MembershipMetrics | None) -> str:
 
 
 def _luck_sentence(luck: LuckMetrics) -> str:
-    sharpe, tries, probability = luck.sharpe, luck.tries, luck.deflated.probability
-    if sharpe.low is None or probability is None:
+    parts = [_alpha_sentence(luck), _sharpe_sentence(luck), _lost_sentence(luck)]
+    return " ".join(filter(None, parts))
+
+
+def _alpha_sentence(luck: LuckMetrics) -> str:
+    alpha, passed = luck.alpha, luck.deflated.probability
+    if passed is None:
         return ""
-    after = "at the first try" if tries == 1 else f"after {tries:,} tries on these data"
+    after = "at the first try" if luck.tries == 1 else f"after {luck.tries:,} tries on overlapping data"
+    if luck.against == "cash":
+        tested = "Being as much short as long, it is compared with cash: against no return at all"
+    elif alpha.alpha_per_year is None or alpha.t is None:
+        return ""
+    else:
+        beta = alpha.loadings["buy_and_hold"].beta
+        tested = (
+            f"At its own beta of {beta:.2f} to buying and holding, an alpha of {alpha.alpha_per_year:.1%} a year is "
+            f"left (95% interval {alpha.low_per_year:.1%} to {alpha.high_per_year:.1%}, t = {alpha.t:.1f}): "
+            "against no alpha at all"
+        )
+    said = "luck alone rarely gives that" if passed > CLEAR else "that is within luck"
+    return f"{tested}, {after}, the test gives 1 - p = {passed:.2f}; {said}."
+
+
+def _sharpe_sentence(luck: LuckMetrics) -> str:
+    sharpe, difference = luck.sharpe, luck.sharpe_difference
+    if sharpe.low is None:
+        return ""
+    own = (
+        f"Its Sharpe ratio of {sharpe.value:.2f} has a 95% interval of {sharpe.low:.2f} to {sharpe.high:.2f}"
+    )
+    if difference.low is None or difference.value is None:
+        return f"{own}."
+    side = "above" if difference.value > 0 else "below"
     return (
-        f"Its Sharpe ratio of {sharpe.value:.2f} has a 95% interval of {sharpe.low:.2f} to "
-        f"{sharpe.high:.2f}; {after} the probability that it is real and not luck is {probability:.2f}."
+        f"{own}, {abs(difference.value):.2f} {side} that of buying and holding "
+        f"({difference.low:.2f} to {difference.high:.2f})."
+    )
+
+
+def _lost_sentence(luck: LuckMetrics) -> str:
+    if not luck.lost_tries:
+        return ""
+    return (
+        f"The ledger of tries was deleted or cut: at least {luck.lost_tries:,} tries that it held are gone. They are "
+        "counted, but nobody can say what they found."
     )
 
 
@@ -100,10 +140,9 @@ def _strategy_sentence(strategy: StrategyMetrics, benchmark: ReturnMetrics, sett
     held = f"buying and holding the same symbols returned {benchmark.total_return:.1%}"
     if not strategy.trades and not strategy.mean_gross_exposure:
         return f"The strategy never traded; {held}."
-    verb = "beat" if strategy.total_return > benchmark.total_return else "did not beat"
     return (
-        f"The strategy {verb} buy-and-hold: it returned {strategy.total_return:.1%} after costs of "
-        f"{costs:g} basis points per fill, while {held}."
+        f"The strategy returned {strategy.total_return:.1%} after costs of {costs:g} basis points per fill, "
+        f"while {held}."
     )
 
 

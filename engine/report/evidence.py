@@ -17,6 +17,8 @@ from engine.evaluation.metrics.bootstrap import FAN_LEVELS, Interval
 from engine.evaluation.metrics.calibration import ReliabilityCurve
 from engine.evaluation.metrics.forecast import ForecastSkill
 from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.metrics.relative import Alpha
+from engine.evaluation.metrics.sharpe_interval import SharpeDifference
 from engine.evaluation.metrics.statistics import DieboldMariano, rank_ic
 from engine.evaluation.metrics.volatility import VarianceSkill
 from engine.evaluation.seeds import SeedMetrics, SeedSpread
@@ -103,15 +105,21 @@ def luck_table(luck: LuckMetrics) -> PageTable:
     """Intervals, probabilities and what they are made of."""
     deflated, needed = luck.deflated, luck.minimum_track_record_bars
     overfit = luck.overfitting.probability if luck.overfitting else None
+    beyond = "cash" if luck.against == "cash" else "buying and holding"
     rows = (
         ("Sharpe ratio per year", _interval(luck.sharpe, tables.number)),
         ("Growth per year", _interval(luck.cagr, tables.percent)),
         ("Deepest drawdown", _interval(luck.max_drawdown, tables.percent)),
-        ("Probability that the Sharpe ratio is above 0", tables.percent(luck.probabilistic_sharpe)),
-        ("The same after all tries on these data", tables.percent(deflated.probability)),
-        ("Tries on these data (independent ones)", f"{luck.tries:,} ({deflated.trials:.1f})"),
-        ("Best Sharpe ratio that luck would give", tables.number(deflated.threshold_annual)),
-        ("Bars needed to be 95 % sure", "never" if needed is None else f"{math.ceil(needed):,}"),
+        ("Sharpe ratio minus that of buying and holding", _difference(luck.sharpe_difference)),
+        ("Alpha a year against buying and holding", _alpha(luck.alpha)),
+        ("Its t statistic (Newey-West)", tables.number(luck.alpha.t)),
+        ("Beta to buying and holding", tables.number(luck.alpha.loadings["buy_and_hold"].beta)),
+        (f"1 - p: something is left beyond {beyond}", tables.number(luck.probabilistic_sharpe)),
+        ("1 - p after all tries on overlapping data", tables.number(deflated.probability)),
+        ("Tries on overlapping data (those that count)", f"{luck.tries:,} ({deflated.trials:.0f})"),
+        ("Tries lost from the ledger", f"{luck.lost_tries:,}"),
+        (f"Sharpe ratio beyond {beyond} that luck would give", tables.number(deflated.threshold_annual)),
+        ("Bars needed for 1 - p = 0.95", "never" if needed is None else f"{math.ceil(needed):,}"),
         ("Probability that picking the best try was overfitting", tables.percent(overfit)),
         (
             "Superior ability: p that the best try is luck",
@@ -119,6 +127,20 @@ def luck_table(luck: LuckMetrics) -> PageTable:
         ),
     )
     return PageTable(("", "Value (95 % interval)"), rows, (0,))
+
+
+def _difference(difference: SharpeDifference) -> str:
+    low, high = difference.low, difference.high
+    if low is None or high is None:
+        return tables.number(difference.value)
+    return f"{tables.number(difference.value)} ({low:.2f} to {high:.2f})"
+
+
+def _alpha(alpha: Alpha) -> str:
+    low, high = alpha.low_per_year, alpha.high_per_year
+    if low is None or high is None:
+        return tables.percent(alpha.alpha_per_year)
+    return f"{tables.percent(alpha.alpha_per_year)} ({low:.1%} to {high:.1%})"
 
 
 def policy_table(strategy: ReturnMetrics, policies: Mapping[str, ReturnMetrics]) -> PageTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.evaluation.metrics.relative import Alpha
 from engine.evaluation.subject import Metrics
 from engine.report.tables import Cells
 
@@ -35,8 +36,9 @@ def _forecast_rows(metrics: Metrics) -> Iterator[Cells]:
     if ranks:
         yield "rank IC per bar (t)", f"{_text(ranks.mean, '{:.4f}')} ({_text(ranks.t, '{:.2f}')})", "0"
     scores = {name: score for name, score in metrics.baselines.forecasters.items() if name != "zero"}
-    best = max(scores, key=lambda name: scores[name].skill_mse or 0.0)
-    yield "best forecaster on the same rows", best, _text(scores[best].skill_mse, "{:+.4%}")
+    known = {name: score.skill_mse for name, score in scores.items() if score.skill_mse is not None}
+    best = max(known, key=lambda name: known[name], default="none has a known outcome")
+    yield "best forecaster on the same rows", best, _text(known.get(best), "{:+.4%}")
     if variance:
         yield (
             "volatility QLIKE (EWMA)",
@@ -58,8 +60,9 @@ def _account_rows(metrics: Metrics) -> Iterator[Cells]:
     luck, orders = metrics.luck, metrics.orders
     if luck.sharpe.low is not None:
         yield "Sharpe ratio, 95% interval", f"{luck.sharpe.low:.2f} to {luck.sharpe.high:.2f}", ""
+        yield "alpha per year against buy-and-hold (t)", _alpha(luck.alpha), "0"
         yield (
-            f"probability it is real ({luck.tries} tries)",
+            f"1 - p: more than {'cash' if luck.against == 'cash' else 'buy-and-hold'} ({luck.tries} tries)",
             _text(luck.deflated.probability, "{:.2f}"),
             "",
         )
@@ -67,6 +70,12 @@ def _account_rows(metrics: Metrics) -> Iterator[Cells]:
     refused = orders.margin + orders.rejected
     yield "orders filled (refused)", f"{orders.filled + orders.partial:.0f} ({refused:.0f})", ""
     yield "fees + slippage paid", f"{orders.fees_paid + orders.slippage_paid:,.2f}", ""
+
+
+def _alpha(alpha: Alpha) -> str:
+    if alpha.alpha_per_year is None or alpha.t is None:
+        return "-"
+    return f"{alpha.alpha_per_year:.2%} ({alpha.t:.2f})"
 
 
 def _text(value: float | None, form: str) -> str:

@@ -32,13 +32,13 @@ from engine.runs.trial import NO_PLUGINS, Trial, make_trial
 from forewalk.errors import ForewalkError
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, SimulationResult
+from forewalk.types import Bars, IntArray, SimulationResult
 
 LEDGER_FILE = "trials.sqlite"
 HEAD_FILE = "trials.head"
 WITNESS_FILE = "trial.json"
 BUSY_SECONDS = 60.0
-VERSION = 1
+VERSION = 2
 GENESIS = "0" * 64  # what the first row's hash builds on
 LOSS = "loss"
 
@@ -59,8 +59,15 @@ COLUMNS = (
     "kurtosis",
     "returns",
 )
+YOUNGER_COLUMNS = (
+    "symbols",
+    "interval",
+    "span",
+)  # of format 2; a row that has none of them is sealed as in format 1
+ALL_COLUMNS = (*COLUMNS, *YOUNGER_COLUMNS)
+GUARDS = ("trials_no_update", "trials_no_delete", "spans_no_update", "spans_no_delete")
 
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE trials (
   number INTEGER PRIMARY KEY,
   kind TEXT NOT NULL, created TEXT NOT NULL, name TEXT NOT NULL,
@@ -75,11 +82,25 @@ CREATE TRIGGER trials_no_update BEFORE UPDATE ON trials
   BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END;
 CREATE TRIGGER trials_no_delete BEFORE DELETE ON trials
   BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END;
-PRAGMA user_version = {VERSION};
+PRAGMA user_version = 1;
 PRAGMA journal_mode = WAL;
 """
-INSERT = f"INSERT INTO trials ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
-SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM trials"
+# Format 2 knows on which symbols and bars a try was made, so that tries on overlapping data count together.
+MIGRATION = (
+    "ALTER TABLE trials ADD COLUMN symbols TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN interval TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE trials ADD COLUMN span TEXT NOT NULL DEFAULT ''",
+    "CREATE TABLE spans (span TEXT PRIMARY KEY, times BLOB NOT NULL) STRICT",
+    "CREATE TRIGGER spans_no_update BEFORE UPDATE ON spans "
+    "BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END",
+    "CREATE TRIGGER spans_no_delete BEFORE DELETE ON spans "
+    "BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END",
+    f"PRAGMA user_version = {VERSION}",
+)
+INSERT = (
+    f"INSERT INTO trials ({', '.join(ALL_COLUMNS)}, hash) VALUES ({', '.join('?' * (len(ALL_COLUMNS) + 1))})"
+)
+SELECT = f"SELECT {', '.join(ALL_COLUMNS)}, hash FROM trials"
 
 
 class Ledger:
@@ -107,6 +128,7 @@ class Ledger:
                 number += 1
                 row = _row(replace(trial, number=number))
                 seal = _seal(seal, row)
+                connection.execute("INSERT OR IGNORE INTO spans VALUES (?, ?)", _span(trial))
                 connection.execute(INSERT, (*row, seal))
                 recorded.append(replace(trial, number=number, hash=seal))
         _write_witness(self._head, number, seal)
@@ -119,15 +141,26 @@ class Ledger:
         with self._reading() as connection:
             if connection is None:
                 return []
-            return [_trial(row) for row in connection.execute(f"{SELECT} {where} ORDER BY number", values)]
+            spans = {span: _times(span, blob) for span, blob in connection.execute("SELECT * FROM spans")}
+            rows = connection.execute(f"{SELECT} {where} ORDER BY number", values)
+            return [_trial(row, spans) for row in rows]
 
     def lost(self) -> int:
-        """Return how many trials are known to be missing: booked losses and those noticed just now."""
+        """Return how many trials are known to be missing: booked losses and those noticed just now.
+
+        The receipts in the run folders are asked too: a ledger deleted together with its head is still missed.
+        """
         with self._reading() as connection:
-            if connection is None:
-                return _missing(_witness(self._head), None)
-            booked = connection.execute("SELECT sum(bars) FROM trials WHERE kind = ?", (LOSS,)).fetchone()[0]
-            return int(booked or 0) + _missing(_witness(self._head), connection)
+            booked = None
+            if connection is not None:
+                query = "SELECT sum(bars) FROM trials WHERE kind = ?"
+                booked = connection.execute(query, (LOSS,)).fetchone()[0]
+            noticed = [_missing(_witness(path), connection) for path in self._witnesses()]
+            return max(int(booked or 0) + _missing(_witness(self._head), connection), *noticed, 0)
+
+    def _witnesses(self) -> list[Path]:
+        receipts = sorted(self.path.parent.glob(f"*/{WITNESS_FILE}"))
+        return [self._head, *(path for path in receipts if not path.parent.is_symlink())]
 
     def verify(self) -> list[str]:
         """Return what is wrong with the ledger, in words; empty when every trial ever recorded is in it."""
@@ -145,9 +178,7 @@ class Ledger:
         return self.path.with_name(HEAD_FILE)
 
     def _unwitnessed(self, connection: sqlite3.Connection | None) -> Iterator[str]:
-        for path in (self._head, *sorted(self.path.parent.glob(f"*/{WITNESS_FILE}"))):
-            if path.parent.is_symlink():
-                continue
+        for path in self._witnesses():
             witness = _witness(path)
             if witness is not None and not _holds(connection, witness):
                 shown = path.relative_to(self.path.parent)
@@ -165,7 +196,7 @@ class Ledger:
         number, seal = _last(connection)
         text = f"the ledger ended at trial {number}, but trial {witness[0]} had been recorded"
         moment = datetime.now(UTC).isoformat()
-        row = (number + 1, LOSS, moment, "", "", "", "", text, 0, missing, None, None, None, b"")
+        row = (number + 1, LOSS, moment, "", "", "", "", text, 0, missing, None, None, None, b"", "", "", "")
         connection.execute(INSERT, (*row, _seal(seal, row)))
 
     @contextmanager
@@ -178,7 +209,9 @@ class Ledger:
             ) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version != VERSION:
+                if version == 1:
+                    _migrate(connection)
+                elif version != VERSION:
                     raise sqlite3.DatabaseError(f"it is no ledger of format {VERSION}, but {version}")
                 yield connection
         except (sqlite3.Error, OSError) as problem:
@@ -239,6 +272,14 @@ def _create(path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring a ledger of format 1 to format 2; two processes may both try."""
+    with _transaction(connection):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for statement in MIGRATION if version == 1 else ():
+            connection.execute(statement)
+
+
 def _last(connection: sqlite3.Connection) -> tuple[int, str]:
     row = connection.execute("SELECT number, hash FROM trials ORDER BY number DESC LIMIT 1").fetchone()
     return (int(row[0]), str(row[1])) if row else (0, GENESIS)
@@ -259,11 +300,32 @@ def _row(trial: Trial) -> tuple[Any, ...]:
         trial.bars,
         *(None if np.isnan(x) else float(x) for x in (trial.sharpe_per_bar, trial.skew, trial.kurtosis)),
         zlib.compress(values.tobytes(), 6),
+        json.dumps(trial.symbols) if trial.symbols else "",
+        trial.interval,
+        _span(trial)[0],
     )
 
 
-def _trial(row: Sequence[Any]) -> Trial:
-    named = dict(zip((*COLUMNS, "hash"), row, strict=True))
+def _span(trial: Trial) -> tuple[str, bytes]:
+    """The bars of a trial and their hash; tries on the same bars share one row."""
+    steps = np.diff(np.asarray(trial.times, dtype="<i8"), prepend=0)
+    blob = zlib.compress(steps.astype("<i8").tobytes(), 6) if len(steps) else b""
+    return (hashlib.sha256(steps.tobytes()).hexdigest() if len(steps) else "", blob)
+
+
+def _times(span: str, blob: bytes) -> IntArray:
+    """The bars of a span; ForewalkError where they are not what its name says."""
+    try:
+        steps = np.frombuffer(zlib.decompress(blob), dtype="<i8") if blob else np.zeros(0, dtype="<i8")
+    except zlib.error as problem:
+        raise ForewalkError(f"the bars of span {span[:12]} in the ledger are damaged: {problem}") from None
+    if len(steps) and hashlib.sha256(steps.tobytes()).hexdigest() != span:
+        raise ForewalkError(f"the bars of span {span[:12]} in the ledger were edited")
+    return np.cumsum(steps, dtype=np.int64)
+
+
+def _trial(row: Sequence[Any], spans: Mapping[str, IntArray]) -> Trial:
+    named = dict(zip((*ALL_COLUMNS, "hash"), row, strict=True))
     moments = {
         key: np.nan if named[key] is None else named[key] for key in ("sharpe_per_bar", "skew", "kurtosis")
     }
@@ -273,12 +335,14 @@ def _trial(row: Sequence[Any]) -> Trial:
     except (zlib.error, ValueError, TypeError) as problem:
         raise ForewalkError(f"trial {named['number']} of the ledger is damaged: {problem}") from None
     named.pop("bars")
+    named["symbols"] = tuple(json.loads(named["symbols"] or "[]"))
+    named["times"] = spans.get(named.pop("span"), np.zeros(0, np.int64))
     return Trial(**{**named, **moments, "returns": returns, "created": created})
 
 
 def _seal(previous: str, row: Sequence[Any]) -> str:
     digest = hashlib.sha256(previous.encode())
-    for value in row:
+    for value in row if any(row[len(COLUMNS) :]) else row[: len(COLUMNS)]:
         data = value if isinstance(value, bytes) else repr(value).encode()
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()
@@ -292,8 +356,8 @@ def _chain_problems(connection: sqlite3.Connection) -> Iterator[str]:
         elif _seal(seal, row[:-1]) != row[-1]:
             yield f"trial {row[0]} was edited, or one before it"
         seal, expected = row[-1], row[0] + 1
-    triggers = connection.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()[0]
-    if triggers != 2:
+    triggers = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}
+    if triggers != {*GUARDS}:
         yield "the triggers that keep the ledger append-only were removed"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from forewalk.returns import SharpeSample, sharpe_sample
 from forewalk.settings.sections import Settings
@@ -19,10 +20,24 @@ from forewalk.types import Bars, FloatArray
 
 Kind = Literal["backtest", "sweep", "tune"]
 NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
-YOUNGER: dict[str, dict[str, Any]] = {  # settings that came after the first ledgers, with their defaults
-    "features": {"extra": []},
-    "model": {"kind": "recurrent", "params": {}},
-    "strategy": {"params": {}},
+
+# What can change an account on given bars. All else is in OTHER_SETTINGS, with the reason; the longer name decides.
+# A test holds that every setting there is stands below one of them.
+RESULT_SETTINGS = (
+    *("seed", "features", "label", "folds", "model", "strategy", "execution"),
+    "data.min_history_bars",
+)
+OTHER_SETTINGS: Mapping[str, str] = {
+    "name": "a word for people",
+    "jobs": "where work runs never changes its bits",
+    "executor": "where work runs never changes its bits",
+    "address": "where work runs never changes its bits",
+    "plugins": "the hashes of the code answer for it",
+    "data": "the fingerprint of the bars answers for it",
+    "evaluation": "how a result is judged",
+    "risk": "the daemon's gate, which a backtest does not pass",
+    "live": "the daemon",
+    "model.device": "another processor is not another idea",
 }
 
 
@@ -41,6 +56,8 @@ class Trial:
         returns: simple return of the account per bar, float32 [bars]; the first is 0.
         sharpe_per_bar: mean over standard deviation (ddof 1), not annualised; NaN where nothing moved.
         skew, kurtosis: third and fourth standardised moment (normal: 0 and 3); NaN where nothing moved.
+        symbols, interval: of the bars; empty in trials of older ledgers.
+        times: bar of each return, int64 seconds since 1970 UTC [bars]; empty in trials of older ledgers.
         created: UTC.
         number, hash: position and seal in the ledger; 0 and "" before it is recorded.
     """
@@ -56,6 +73,9 @@ class Trial:
     sharpe_per_bar: float
     skew: float
     kurtosis: float
+    symbols: tuple[str, ...] = ()
+    interval: str = ""
+    times: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     number: int = 0
     hash: str = ""
@@ -98,24 +118,48 @@ def make_trial(
         sharpe_per_bar=sample.sharpe,
         skew=sample.skew,
         kurtosis=sample.kurtosis,
+        symbols=bars.symbols,
+        interval=bars.interval,
+        times=seconds_of(bars.timestamps[len(bars) - len(returns) :]),
     )
 
 
-def settings_hash(settings: Settings, plugins: Mapping[str, str] = NO_PLUGINS) -> str:
-    """Return the sha256 of every setting that can change a result on given bars, and of the user's own code.
+def seconds_of(times: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    """Return UTC times as whole seconds since 1970, [T]."""
+    return np.asarray(times.as_unit("s").astype("int64"), dtype=np.int64)
 
-    Left out: `name`, `jobs`, and where bars and own code came from, for which fingerprint and hash answer. A
-    setting younger than the ledger counts only where it is not at its default: earlier tries keep their hash.
+
+def settings_hash(settings: Settings, plugins: Mapping[str, str] = NO_PLUGINS) -> str:
+    """Return the sha256 of every setting that can change an account on given bars, and of the user's own code.
+
+    `RESULT_SETTINGS` says which those are. A setting at its default leaves the hash as it was before that setting
+    existed, so a new version counts the same try once.
     """
-    tree = settings.model_dump(mode="json", exclude={"name", "jobs", "data", "plugins"})
-    for section, added in YOUNGER.items():
-        for name, default in added.items():
-            if tree[section][name] == default:
-                del tree[section][name]
+    tree = settings.model_dump(mode="json", exclude_defaults=True)
+    kept = {path: value for path, value in _leaves(tree) if changes_result(path)}
     if plugins:
-        tree["plugins"] = dict(plugins)
-    tree["min_history_bars"] = settings.data.min_history_bars
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+        kept["plugins"] = dict(plugins)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def changes_result(path: str) -> bool:
+    """Return whether the setting at a dotted path can change an account; KeyError for one in neither table."""
+    parts = path.split(".")
+    for end in range(len(parts), 0, -1):
+        prefix = ".".join(parts[:end])
+        if prefix in RESULT_SETTINGS:
+            return True
+        if prefix in OTHER_SETTINGS:
+            return False
+    raise KeyError(f"{path} is in neither table of settings")
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def describe_data(bars: Bars) -> str:

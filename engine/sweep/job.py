@@ -87,7 +87,7 @@ def sweep(
         table=table,
         own={axis.key: setting(base, axis.key) for axis in axes},
         equals_run=equals_run,
-        luck=luck_of_the_best(table, ledger, bars),
+        luck=luck_of_the_best(table, ledger, bars, _held(stored, base)),
     )
 
 
@@ -154,3 +154,17 @@ def _next_folder(run: Path) -> Path:
     while (run / "sweeps" / f"{number:03d}").exists():
         number += 1
     return run / "sweeps" / f"{number:03d}"
+
+
+def _held(stored: StoredRun, settings: Settings) -> pd.Series | None:
+    """Returns of buying and holding by time in seconds; None for an account that compares with cash."""
+    import pandas as pd
+
+    from engine.runs.trial import seconds_of
+    from forewalk.returns import simple_returns
+
+    if settings.strategy.market_neutral:
+        return None
+    times = seconds_of(pd.DatetimeIndex(stored.equity["time"]))
+    values = stored.equity["benchmark"].to_numpy(dtype="float64")
+    return pd.Series(simple_returns(values), index=times)

@@ -13,9 +13,10 @@ import pandas as pd
 
 from engine.evaluation.metrics.door import Record, named, to_json
 from engine.evaluation.metrics.luck import deflated_sharpe
-from engine.runs.counts import distinct_trials, effective_trials
+from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import Ledger
 from engine.sweep.grid import Axis
+from forewalk.returns import hedged_returns, sharpe_sample
 from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
@@ -32,8 +33,9 @@ class SweepLuck(Record):
         independent_tries: that they amount to.
         best_sharpe_annual: of the sweep's best setting; None, as are the next three, where no setting traded.
         median_sharpe_annual: of the sweep's settings.
-        threshold_annual: Sharpe ratio that luck is expected to reach.
-        probability: that the best is real: its deflated Sharpe ratio (Bailey & Lopez de Prado 2014).
+        threshold_annual: Sharpe ratio beyond buying and holding that luck is expected to reach.
+        probability: 1 - p of the test that nothing is left of the best beyond buying and holding (or cash), after
+            all tries: its deflated Sharpe ratio (Bailey & Lopez de Prado 2014).
     """
 
     tries: float = field(metadata=named("trials"))
@@ -104,9 +106,9 @@ def sweep_lines(result: Sweep) -> list[str]:
             f"{luck.median_sharpe_annual:.2f}."
         )
         lines.append(
-            f"These data have now been tried {luck.tries:,.0f} times, worth {luck.independent_tries:,.1f} "
-            f"independent tries: luck alone would be expected to reach {luck.threshold_annual:.2f}. "
-            f"The probability that the best is real is {luck.probability:.2f}."
+            f"These data have now been tried {luck.tries:,.0f} times, of which {luck.independent_tries:,.0f} count: "
+            f"beyond buying and holding, luck alone would be expected to reach {luck.threshold_annual:.2f}. "
+            f"Tested against that, the best has 1 - p = {luck.probability:.2f}."
         )
     else:
         lines.append(f"None of the {len(result.table):,} settings traded.")
@@ -118,22 +120,29 @@ def sweep_lines(result: Sweep) -> list[str]:
     return lines
 
 
-def luck_of_the_best(table: pd.DataFrame, ledger: Ledger, bars: Bars) -> SweepLuck:
-    """Return what the tries on these data, all of them, mean for the best setting of this sweep."""
-    tried = distinct_trials(ledger.trials(bars.fingerprint))
-    ratios = np.array([trial.sharpe_per_bar for trial in tried])
-    ratios = ratios[np.isfinite(ratios)]
-    tries, effective = float(len(tried) + ledger.lost()), effective_trials(tried) + ledger.lost()
+def luck_of_the_best(
+    table: pd.DataFrame, ledger: Ledger, bars: Bars, benchmark: pd.Series | None
+) -> SweepLuck:
+    """Return what all tries on overlapping data mean for the best setting of this sweep.
+
+    `benchmark` are the simple returns of buying and holding by time in seconds; None compares with cash.
+    """
+    everyone = ledger.trials()
+    own = next(trial for trial in reversed(everyone) if trial.data_fingerprint == bars.fingerprint)
+    related = distinct_trials(related_trials(everyone, own))
+    count = count_tries(related, ledger.lost(), benchmark)
+    tries = float(count.distinct + count.lost)
     year = math.sqrt(bars_per_year(bars.calendar, bars.interval))
     found = table["sharpe_per_bar"].dropna()
     if found.empty:
-        return SweepLuck(tries, effective, None, None, None, None)
-    best = max((t for t in tried if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
-    variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
-    deflated = deflated_sharpe(best.sample, max(effective, 1.0), variance)
+        return SweepLuck(tries, count.counted, None, None, None, None)
+    best = max((t for t in related if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
+    held = None if benchmark is None else benchmark.reindex(best.times).to_numpy(dtype=np.float64)
+    left = hedged_returns(best.returns.astype(np.float64), held)
+    deflated = deflated_sharpe(sharpe_sample(left[np.isfinite(left)]), count.counted, count.variance)
     return SweepLuck(
         tries=tries,
-        independent_tries=effective,
+        independent_tries=count.counted,
         best_sharpe_annual=float(found.max()) * year,
         median_sharpe_annual=float(table["sharpe_per_bar"].fillna(0.0).median()) * year,
         threshold_annual=deflated.threshold * year,

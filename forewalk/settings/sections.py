@@ -255,6 +255,11 @@ class StrategySettings(Chosen):
     max_gross: float = Field(0.95, gt=0.0)
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
 
+    @property
+    def market_neutral(self) -> bool:
+        """Whether the account is as much short as long by construction, so that cash is what it compares with."""
+        return self.kind == "cross_section" and self.direction == "long_short"
+
 
 class ExecutionSettings(Section):
     """The simulated account: market orders fill at the next open, plus slippage, plus fee."""

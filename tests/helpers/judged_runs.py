@@ -20,6 +20,7 @@ from engine.evaluation.verdict import verdict_sentence
 from forewalk.data.quality import Finding, QualityReport
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import walk_forward_folds
+from forewalk.returns import simple_returns
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars, Forecasts, SimulationResult, TrainingCurve
 from models.timeline import Timeline
@@ -172,7 +173,7 @@ def judge(subject: Subject) -> Evidence:
         seeds=spread_over_seeds([SeedMetrics(forecast.overall, account.strategy)] * 2),
         policies={"buy_and_hold": return_metrics(held, times, 252)},
         reality=REALITY,
-        luck=luck_metrics(subject.account, bootstrap, 252, seed=1, repetitions=20),
+        luck=luck_metrics(subject.account, simple_returns(held), bootstrap, 252, seed=1, repetitions=20),
     )
     return Evidence(metrics, {"buy_and_hold": held}, bootstrap, np.array([0.3, 0.5]))
 

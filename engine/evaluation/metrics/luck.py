@@ -21,7 +21,9 @@ from engine.evaluation.metrics.overfitting import (
     probability_of_overfitting,
     superior_ability,
 )
-from forewalk.returns import SharpeSample, sharpe_sample
+from engine.evaluation.metrics.relative import Alpha, alpha_against
+from engine.evaluation.metrics.sharpe_interval import SharpeDifference, sharpe_difference, sharpe_interval
+from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
 from forewalk.types import FloatArray
 
 EULER = 0.5772156649015329
@@ -62,15 +64,20 @@ class LuckMetrics(Record):
     """One account discounted for luck.
 
     Attributes:
-        sharpe, cagr, max_drawdown: Sharpe ratio per year, growth per year, deepest drawdown (negative fraction),
-            with 95 % intervals by the stationary bootstrap.
+        sharpe, cagr, max_drawdown: Sharpe ratio per year with its 95 % interval by the studentised block bootstrap;
+            growth per year and deepest drawdown (negative fraction) with those of the stationary bootstrap.
         block_bars: mean length of its blocks; 0 where nothing was resampled.
-        probabilistic_sharpe: probability that the true Sharpe ratio is above 0.
-        deflated: the same after all tries on these data.
-        minimum_track_record_bars: bars needed to be 95 % sure; None also where no number of bars is enough.
-        overfitting: None with fewer than two tries.
-        superior_ability: of the best try over cash.
-        tries: distinct tries on these data, this one included.
+        probabilistic_sharpe: 1 - p of the test that nothing is left of the account beyond `against`.
+        deflated: the same after all tries on overlapping data.
+        minimum_track_record_bars: bars needed for 1 - p of 0.95; None also where no number of bars is enough.
+        overfitting: of what is left beyond `against`; None with fewer than two tries on the same bars.
+        superior_ability: of the best try beyond `against`.
+        tries: distinct tries on overlapping data, this one included.
+        against: "buy_and_hold", taken out at the account's own beta, or "cash" for an account that is as much short
+            as long by construction.
+        alpha: against buying and holding the same symbols, whatever `against` is.
+        sharpe_difference: ratio of the account minus that of buying and holding.
+        lost_tries: known to be missing from the ledger; they count.
     """
 
     sharpe: Interval
@@ -83,6 +90,10 @@ class LuckMetrics(Record):
     overfitting: Overfitting | None = field(metadata=named("pbo"))
     superior_ability: SuperiorAbility = field(metadata=named("spa"))
     tries: int
+    against: str
+    alpha: Alpha
+    sharpe_difference: SharpeDifference
+    lost_tries: int
 
 
 def probabilistic_sharpe(sample: SharpeSample, benchmark: float = 0.0) -> float:
@@ -142,44 +153,52 @@ def minimum_track_record(sample: SharpeSample, benchmark: float = 0.0, confidenc
 
 def luck_metrics(
     returns: FloatArray,
+    benchmark: FloatArray,
     account: AccountBootstrap,
     bars_per_year: float,
     seed: int,
-    trial_returns: FloatArray | None = None,
-    trials: float | None = None,
-    tries: int | None = None,
+    neutral: bool = False,
+    tries: FloatArray | None = None,
+    counted: float = 1.0,
+    variance: float = 0.0,
+    distinct: int = 1,
+    lost: int = 0,
     repetitions: int = 1000,
 ) -> LuckMetrics:
-    """Discount one account for luck.
+    """Take the market and luck out of one account.
 
     Args:
-        returns: of the account, [T].
+        returns, benchmark: simple returns of the account and of buying and holding the same symbols, [T].
         account: `bootstrap_account` of these returns.
         bars_per_year: annualises the Sharpe ratio that luck would reach.
-        seed: of the bootstrap of the tries.
-        trial_returns: of every distinct try on the same bars, this one included, [T, K].
-        trials: effective number of independent tries; None means K.
-        tries: distinct tries on these data, also over other bars; None means K.
-        repetitions: of the bootstrap of the tries.
+        seed: of the bootstraps.
+        neutral: the account is as much short as long by construction: it is compared with cash.
+        tries: returns of every distinct try on the same bars, this one included, [T, K]; None means this one alone.
+        counted, variance: tries that the discount reckons with, and the variance of their Sharpe ratios per bar.
+        distinct, lost: tries on overlapping data, and those known to be missing.
+        repetitions: of the bootstraps.
     """
-    columns = returns[:, None] if trial_returns is None else trial_returns
-    sample = sharpe_sample(returns)
-    sharpes = np.array([sharpe_sample(column).sharpe for column in columns.T])
-    sharpes = sharpes[np.isfinite(sharpes)]
-    count = max(float(columns.shape[1]) if trials is None else trials, 1.0)
-    variance = float(sharpes.var(ddof=1)) if len(sharpes) > 1 else 0.0
-    deflated = deflated_sharpe(sample, count, variance)
+    market = None if neutral else benchmark
+    columns = returns[:, None] if tries is None else tries
+    columns = np.column_stack([hedged_returns(column, market) for column in columns.T])
+    sample = sharpe_sample(hedged_returns(returns, market))
+    deflated = deflated_sharpe(sample, counted, variance)
+    interval = Interval(*sharpe_interval(returns, bars_per_year, seed, repetitions))
     return LuckMetrics(
-        sharpe=account.sharpe,
+        sharpe=interval,
         cagr=account.cagr,
         max_drawdown=account.max_drawdown,
         block_bars=account.block_bars,
         probabilistic_sharpe=probabilistic_sharpe(sample),
-        deflated=DeflatedAnnual(deflated.probability, deflated.threshold * math.sqrt(bars_per_year), count),
+        deflated=DeflatedAnnual(deflated.probability, deflated.threshold * math.sqrt(bars_per_year), counted),
         minimum_track_record_bars=minimum_track_record(sample),
         overfitting=probability_of_overfitting(columns) if columns.shape[1] > 1 else None,
         superior_ability=superior_ability(columns, None, seed, repetitions),
-        tries=columns.shape[1] if tries is None else tries,
+        tries=distinct + lost,
+        against="cash" if neutral else "buy_and_hold",
+        alpha=alpha_against(returns, {"buy_and_hold": benchmark}, bars_per_year),
+        sharpe_difference=sharpe_difference(returns, benchmark, bars_per_year, seed, repetitions),
+        lost_tries=lost,
     )
 
 

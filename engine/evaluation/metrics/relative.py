@@ -8,25 +8,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.evaluation.metrics.door import Record
 from engine.evaluation.metrics.statistics import hac_lag
 from forewalk.types import FloatArray
 
 
 @dataclass(frozen=True)
-class FactorLoading:
-    """How much of one factor the account carries: the coefficient and its t statistic."""
+class FactorLoading(Record):
+    """How much of one factor the account carries: the coefficient and its t statistic; None where undefined."""
 
-    beta: float
-    t: float
+    beta: float | None
+    t: float | None
 
 
 @dataclass(frozen=True)
-class Alpha:
+class Alpha(Record):
     """Return that the benchmark (or factors) does not explain.
 
     Attributes:
-        alpha_per_year: intercept times bars a year, as a fraction; NaN where the regression is impossible, as is
-            everything else.
+        alpha_per_year: intercept times bars a year, as a fraction; None where the regression is impossible, as is
+            everything else but the count.
         t: of the intercept, Newey-West. p_greater: one-sided; small is evidence for an alpha above zero.
         low_per_year, high_per_year: 95 % interval.
         loadings: by factor, in the order given.
@@ -34,12 +35,12 @@ class Alpha:
         observations: bars with all series known.
     """
 
-    alpha_per_year: float
-    t: float
-    p_greater: float
-    low_per_year: float
-    high_per_year: float
-    r_squared: float
+    alpha_per_year: float | None
+    t: float | None
+    p_greater: float | None
+    low_per_year: float | None
+    high_per_year: float | None
+    r_squared: float | None
     observations: int
     loadings: Mapping[str, FactorLoading] = field(default_factory=dict)
 
@@ -50,7 +51,7 @@ def alpha_against(
     """Regress an account's returns [T] on its benchmark's, or on several factors'; each [T], simple, per bar.
 
     Jensen (1968), Journal of Finance 23; errors of Newey & West (1987) at `hac_lag`, with Student's t. Bars where
-    any series is not finite are left out. NaN throughout with fewer than ten bars more than factors, or where a
+    any series is not finite are left out. None throughout with fewer than ten bars more than factors, or where a
     factor never moves or is a combination of others.
     """
     import statsmodels.api as sm
@@ -83,7 +84,7 @@ def alpha_against(
         p_greater=float(stats.t.sf(t[0], degrees)),
         low_per_year=alpha - half,
         high_per_year=alpha + half,
-        r_squared=float(fit.rsquared),
+        r_squared=float(fit.rsquared) if np.ptp(y) > 0 else math.nan,
         observations=n,
         loadings=loadings,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.evaluation.metrics.door import Record
 from forewalk.types import FloatArray
 
 FEWEST_BARS = 30
@@ -20,22 +21,22 @@ CHUNK_VALUES = 4_000_000  # of one block of resamples, 32 MB
 
 
 @dataclass(frozen=True)
-class SharpeDifference:
+class SharpeDifference(Record):
     """Sharpe ratio of an account minus that of its benchmark over the same bars, per year.
 
     Attributes:
-        value: the difference; NaN where either never moves.
-        low, high: 95 % interval; NaN with fewer than 30 bars, as are the p-values.
+        value: the difference; None where either never moves.
+        low, high: 95 % interval; None with fewer than 30 bars, as are the p-values.
         p_greater: one-sided; small is evidence that the account's ratio is higher.
         p_two_sided: small is evidence that they differ.
         block_bars: length of the resampled blocks; 0 where nothing was resampled.
     """
 
-    value: float
-    low: float
-    high: float
-    p_greater: float
-    p_two_sided: float
+    value: float | None
+    low: float | None
+    high: float | None
+    p_greater: float | None
+    p_two_sided: float | None
     block_bars: int
 
 

@@ -8,6 +8,7 @@ import pytest
 from engine.backtest.job import backtest
 from engine.backtest.writing import write_backtest
 from engine.evaluation.subject import Metrics
+from engine.runs.counts import Tried
 from engine.runs.folder import read_run
 from engine.runs.trial import make_trial
 from forewalk.settings.loading import settings_from
@@ -36,7 +37,9 @@ def run(tmp_path_factory):
     data = {"source": "csv", "path": str(folder / "prices.csv"), "min_history_bars": 60}
     settings = settings_from({**SMALL, "name": "keys", "data": data})
     other = settings_from({**SMALL, "seed": 8})
-    result = backtest(settings, tried=lambda _: [make_trial("sweep", "other", bars, other, earlier(bars))])
+    result = backtest(
+        settings, tried=lambda: Tried((make_trial("sweep", "other", bars, other, earlier(bars)),))
+    )
     return write_backtest(result, folder / "run"), result.metrics
 
 

@@ -45,7 +45,7 @@ def test_a_lack_of_skill_is_the_first_thing_said(skill, p, words):
 
 def test_the_account_is_compared_with_holding_after_costs():
     sentence = verdict_sentence(metrics(), Settings())
-    assert "did not beat buy-and-hold: it returned 10.0% after costs of 5 basis points per fill" in sentence
+    assert "The strategy returned 10.0% after costs of 5 basis points per fill, while buying" in sentence
     assert "buying and holding the same symbols returned 25.0%" in sentence
 
 
@@ -69,14 +69,61 @@ def test_ranks_are_spoken_of_where_there_are_enough_symbols(t, mean, words):
     assert words in sentence
 
 
+def lucky(**changed):
+    return replace(metrics(), luck=replace(BASE.luck, **changed))
+
+
+def deflated(probability):
+    return replace(BASE.luck.deflated, probability=probability)
+
+
 @pytest.mark.parametrize(("tries", "words"), [(1, "at the first try"), (1200, "after 1,200 tries")])
-def test_the_number_of_tries_stands_beside_the_probability_that_the_account_is_real(tries, words):
-    lucky = replace(metrics(), luck=replace(BASE.luck, tries=tries))
-    assert f"{words}" in verdict_sentence(lucky, Settings())
+def test_the_number_of_tries_stands_beside_what_was_tested(tries, words):
+    assert words in verdict_sentence(lucky(tries=tries, deflated=deflated(0.5)), Settings())
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [(0.05, "within luck"), (0.95, "within luck"), (0.96, "luck alone rarely gives that")],
+)
+def test_more_than_the_benchmark_is_said_only_where_the_test_says_so(passed, words):
+    sentence = verdict_sentence(lucky(deflated=deflated(passed)), Settings())
+    assert f"1 - p = {passed:.2f}; " in sentence
+    assert words in sentence
+
+
+def test_alpha_stands_with_its_t_and_its_beta():
+    alpha = replace(
+        BASE.luck.alpha,
+        alpha_per_year=0.005,
+        t=0.15,
+        low_per_year=-0.06,
+        high_per_year=0.07,
+        loadings={"buy_and_hold": replace(BASE.luck.alpha.loadings["buy_and_hold"], beta=0.63)},
+    )
+    sentence = verdict_sentence(lucky(alpha=alpha, deflated=deflated(0.5)), Settings())
+    assert "beta of 0.63 to buying and holding, an alpha of 0.5% a year is left" in sentence
+    assert "(95% interval -6.0% to 7.0%, t = 0.1)" in sentence or "t = 0.2)" in sentence
+
+
+def test_a_neutral_book_is_compared_with_cash_and_says_so():
+    sentence = verdict_sentence(lucky(against="cash", deflated=deflated(0.97)), Settings())
+    assert "as much short as long, it is compared with cash" in sentence
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, False), (7, True)])
+def test_a_ledger_that_was_cut_is_spoken_of(lost, said):
+    assert (
+        "at least 7 tries that it held are gone" in verdict_sentence(lucky(lost_tries=lost), Settings())
+    ) is said
+
+
+def test_nothing_is_called_real():
+    assert " real" not in verdict_sentence(lucky(deflated=deflated(0.99)), Settings())
 
 
 def test_an_account_that_never_moved_gets_no_interval():
-    luck = replace(BASE.luck, sharpe=replace(BASE.luck.sharpe, low=None, high=None))
+    luck = replace(BASE.luck, sharpe=replace(BASE.luck.sharpe, low=None, high=None), deflated=deflated(None))
     assert "interval" not in verdict_sentence(replace(metrics(), luck=luck), Settings())
 
 

@@ -4,7 +4,8 @@ import json
 import multiprocessing
 import shutil
 import sqlite3
-from dataclasses import asdict
+import zlib
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runs.counts import distinct_trials, effective_trials, ledger_lines, ledger_summary
+import engine.runs.ledger as ledger_module
+from engine.evaluation.metrics.luck import expected_maximum_sharpe
+from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger
-from engine.runs.trial import make_trial, settings_hash
+from engine.runs.listing import ledger_lines, ledger_summary
+from engine.runs.trial import changes_result, make_trial, settings_hash
 from forewalk.errors import ForewalkError
+from forewalk.settings.base import Section
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars
 
 TIMES = pd.bdate_range("2020-01-02", periods=40, tz="UTC") + pd.Timedelta(hours=21)
 PRICES = np.linspace(10, 12, 40)[:, None] * np.ones(2)
 BARS = Bars(TIMES, ("A", "B"), PRICES, PRICES, PRICES, PRICES, PRICES)
+
+LONG_PRICES = np.ones((2000, 1))
+LONG = Bars(
+    pd.bdate_range("2010-01-04", periods=2000, tz="UTC") + pd.Timedelta(hours=21), ("A",), *[LONG_PRICES] * 5
+)
 
 
 def a_trial(number=0, seed=0, kind="sweep", bars=BARS, rows=30):
@@ -210,7 +220,19 @@ def test_processes_write_at_the_same_time_without_losing_a_trial(ledger):
     assert ledger.verify() == []
 
 
-@pytest.mark.parametrize("same", [{"name": "other"}, {"jobs": 2}, {"data": {"offline": True}}])
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"name": "other"},
+        {"jobs": 2},
+        {"data": {"offline": True}},
+        {"executor": "ray", "address": "10.0.0.1:6379"},
+        {"risk": {"max_gross": 0.5}},
+        {"live": {"book": "other"}},
+        {"evaluation": {"garch": False}},
+        {"model": {"device": "cuda"}},
+    ],
+)
 def test_settings_that_change_no_result_do_not_make_another_try(same):
     assert settings_hash(settings_from(same)) == settings_hash(settings_from({}))
 
@@ -228,40 +250,176 @@ def test_settings_that_may_change_a_result_make_another_try(other):
     assert settings_hash(settings_from(other)) != settings_hash(settings_from({}))
 
 
+def leaf_settings(section, path=""):
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        here = f"{path}{name}"
+        yield from leaf_settings(value, f"{here}.") if isinstance(value, Section) else (here,)
+
+
+@pytest.mark.parametrize("setting", sorted(leaf_settings(settings_from({}))))
+def test_every_setting_is_said_to_change_a_result_or_not_to(setting):
+    """A new section belongs in one of the two tables."""
+    assert changes_result(setting) in (True, False)
+
+
+def test_a_setting_in_neither_table_is_an_error():
+    with pytest.raises(KeyError, match="neither table"):
+        changes_result("weather.forecast")
+
+
+def test_a_ledger_of_the_first_format_is_read_on_and_stays_sound(tmp_path):
+    old = Ledger(tmp_path / "trials.sqlite")
+    write_first_format(old.path, 3)
+    assert old.verify() == []
+    assert [trial.number for trial in old.trials()] == [1, 2, 3]
+    old.record(a_trial(9))
+    assert old.verify() == []
+    stored = old.trials()
+    assert stored[0].symbols == ()
+    assert stored[3].symbols == ("A", "B")
+    assert np.array_equal(stored[3].times, a_trial(9).times)
+    assert len(related_trials(stored, stored[3])) == 4  # by fingerprint where nothing else is known
+    tamper(old, "UPDATE trials SET sharpe_per_bar = 9 WHERE number = 2")
+    assert any("trial 2 was edited" in problem for problem in old.verify())
+
+
+def write_first_format(path, count):
+    """A ledger as version 0.1 wrote it."""
+    with sqlite3.connect(path) as connection:
+        connection.executescript(ledger_module.SCHEMA)
+        seal = ledger_module.GENESIS
+        for number in range(1, count + 1):
+            row = ledger_module._row(replace(a_trial(number), number=number))[: len(ledger_module.COLUMNS)]
+            seal = ledger_module._seal(seal, row)
+            marks = ", ".join("?" * (len(row) + 1))
+            names = ", ".join((*ledger_module.COLUMNS, "hash"))
+            connection.execute(f"INSERT INTO trials ({names}) VALUES ({marks})", (*row, seal))
+    connection.close()
+    path.with_name(HEAD_FILE).write_text(json.dumps({"number": count, "hash": seal}))
+
+
+def test_an_edited_span_is_an_error(full_ledger):
+    with sqlite3.connect(full_ledger.path) as connection:
+        connection.execute("DROP TRIGGER spans_no_update")
+        connection.execute("UPDATE spans SET times = ?", (zlib.compress(b"12345678" * 30),))
+    connection.close()
+    with pytest.raises(ForewalkError, match="were edited"):
+        full_ledger.trials()
+
+
+def test_a_ledger_deleted_with_its_head_is_missed_by_the_receipts(full_ledger):
+    receipt = full_ledger.path.parent / "run-1" / WITNESS_FILE
+    receipt.parent.mkdir()
+    shutil.copy(full_ledger.path.with_name(HEAD_FILE), receipt)
+    for path in full_ledger.path.parent.glob("trials.*"):
+        path.unlink()
+    assert full_ledger.lost() == 6
+
+
 def test_a_repeated_try_is_stored_and_counted_once(full_ledger):
     full_ledger.record(a_trial(2, kind="backtest"))
     trials = full_ledger.trials()
     assert (len(trials), len(distinct_trials(trials))) == (7, 6)
 
 
-def test_equal_accounts_amount_to_one_trial_and_unrelated_ones_to_all():
+def test_equal_accounts_amount_to_one_try_and_unrelated_ones_to_all():
     common = np.random.default_rng(1).normal(size=2000)
     copies = [make_trial("sweep", "x", LONG, settings_from({"seed": n}), common) for n in range(5)]
     others = [a_trial(n, bars=LONG, rows=2000) for n in range(5)]
-    assert effective_trials(copies) == pytest.approx(1.0, abs=1e-6)
-    assert effective_trials(others) == pytest.approx(5.0, abs=0.2)
+    assert (count_tries(copies).distinct, count_tries(copies).counted) == (5, 1)
+    assert count_tries(others).counted == 5
 
 
 def test_accounts_that_never_moved_are_one_try_however_many_there_are():
     idle = [make_trial("sweep", "x", LONG, settings_from({"seed": n}), np.zeros(2000)) for n in range(20)]
     moving = [a_trial(100 + n, bars=LONG, rows=2000) for n in range(3)]
-    assert effective_trials(idle) == 1.0
-    assert effective_trials([*idle, moving[0]]) == 2.0
-    assert effective_trials([*idle, *moving]) == pytest.approx(1.0 + effective_trials(moving))
+    assert count_tries(idle).counted == 1
+    assert count_tries([*idle, moving[0]]).counted == 2
+    assert count_tries([*idle, *moving]).counted == 4
 
 
-def test_the_effective_number_is_the_formula_on_the_mean_correlation():
-    trials = [a_trial(n, bars=LONG, rows=500) for n in range(4)]
-    correlation = np.corrcoef([trial.returns for trial in trials])
-    rho = correlation[np.triu_indices(4, 1)].mean()
-    assert effective_trials(trials) == pytest.approx(min(4.0, 4 * (1 - rho) + rho), abs=1e-5)
+def test_the_spread_of_the_ratios_is_that_of_the_tries():
+    trials = [a_trial(n, bars=LONG, rows=500) for n in range(40)]
+    seen = np.var([trial.sharpe_per_bar for trial in trials], ddof=1)
+    assert count_tries(trials).variance == pytest.approx(max(seen, 1 / 499), rel=0.02)
 
 
-def test_trials_of_different_spans_are_compared_where_they_overlap():
-    values = np.random.default_rng(2).normal(size=2000)
-    short = make_trial("sweep", "x", LONG, settings_from({"seed": 1}), values[-300:])
-    whole = make_trial("sweep", "x", LONG, settings_from({"seed": 2}), values)
-    assert effective_trials([short, whole]) == pytest.approx(1.0, abs=1e-6)
+def alike(share, number, rows=1000, seed=3):
+    """A try whose account shares `share` of its variance with all others of `seed`."""
+    common = np.random.default_rng(seed).normal(0, 0.01, rows)
+    own = np.random.default_rng([seed, number]).normal(0, 0.01, rows)
+    returns = np.sqrt(share) * common + np.sqrt(1 - share) * own
+    return make_trial("sweep", f"{number}", LONG, settings_from({"seed": number}), returns)
+
+
+def test_tries_that_resemble_each_other_reach_less_by_luck_counted_once():
+    """The best of many correlated tries: simulated, and as the count says."""
+    counts = [count_tries([alike(share, n) for n in range(60)]) for share in (0.0, 0.8)]
+    free, bound = (expected_maximum_sharpe(count.counted, count.variance) for count in counts)
+    assert bound / free == pytest.approx(np.sqrt(1 - 0.8), rel=0.15)
+
+
+def test_copies_of_one_try_cannot_press_the_threshold_down():
+    different = [alike(0.0, n) for n in range(20)]
+    copies = [alike(0.99, 100 + n, seed=9) for n in range(300)]
+    alone, padded = count_tries(different), count_tries([*different, *copies])
+    assert expected_maximum_sharpe(padded.counted, padded.variance) > 0.9 * expected_maximum_sharpe(
+        alone.counted, alone.variance
+    )
+
+
+def test_lost_tries_count():
+    trials = [a_trial(n, bars=LONG, rows=2000) for n in range(3)]
+    assert count_tries(trials, lost=7).counted == 10
+    assert count_tries(trials[:1], lost=1).variance > 0
+
+
+def test_what_the_market_gave_is_taken_out_before_ratios_are_compared():
+    market = np.random.default_rng(5).normal(0.001, 0.01, 2000)
+    held = make_trial("backtest", "held", LONG, settings_from({"seed": 1}), market)
+    half = make_trial("backtest", "half", LONG, settings_from({"seed": 2}), 0.5 * market)
+    noisy = make_trial(
+        "backtest", "n", LONG, settings_from({"seed": 3}), market + a_trial(4, bars=LONG, rows=2000).returns
+    )
+    benchmark = pd.Series(market, index=held.times)
+    assert count_tries([held, half, noisy], benchmark=benchmark).counted == 2  # two never move without it
+
+
+def part_of(first, last, symbols=("A", "B"), number=1):
+    rows = slice(first, last)
+    prices = np.ones((last - first, len(symbols)))
+    bars = Bars(LONG.timestamps[rows], symbols, prices, prices, prices, prices, prices)
+    returns = np.random.default_rng(number).normal(size=last - first - 1)
+    return make_trial("backtest", "part", bars, settings_from({"seed": number}), returns)
+
+
+@pytest.mark.parametrize(
+    ("other", "counts"),
+    [
+        (part_of(0, 1000), True),
+        (part_of(1, 1000), True),  # a bar less is another fingerprint and the same data
+        (part_of(0, 600), True),
+        (part_of(0, 1000, ("A",)), True),
+        (part_of(0, 1000, ("A", "B", "C", "D")), True),
+        (part_of(0, 1000, ("A", "C", "D")), True),
+        (part_of(0, 1000, ("C", "D")), False),
+        (part_of(1000, 2000), False),
+        (part_of(800, 1800), False),
+    ],
+)
+def test_tries_count_together_where_half_of_the_data_is_shared(other, counts):
+    own = part_of(0, 1000, number=2)
+    assert (len(related_trials([other], own)) == 1) is counts
+    assert (len(related_trials([own], other)) == 1) is counts
+
+
+def test_one_more_bar_of_training_does_not_wipe_the_tries_away():
+    tries = [part_of(0, 1000, number=n) for n in range(30)]
+    shorter = part_of(1, 1000, number=99)
+    count = count_tries(related_trials([*tries, shorter], shorter))
+    assert count.counted == 31
+    assert expected_maximum_sharpe(count.counted, count.variance) > 0.05
 
 
 def test_the_summary_is_json_and_counts_the_kinds(full_ledger):
@@ -276,9 +434,3 @@ def test_the_text_lists_the_last_trials_of_each_set_of_data(full_ledger):
     lines = ledger_lines(full_ledger, listed=2)
     assert "A,B 2020-01-02..2020-02-26 1d" in lines[0]
     assert [line.split()[0] for line in lines[2:]] == ["5", "6"]
-
-
-LONG_PRICES = np.ones((2000, 1))
-LONG = Bars(
-    pd.bdate_range("2010-01-04", periods=2000, tz="UTC") + pd.Timedelta(hours=21), ("A",), *[LONG_PRICES] * 5
-)

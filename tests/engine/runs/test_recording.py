@@ -60,7 +60,7 @@ def test_the_command_shows_the_trials_and_exits_with_0(written, tmp_path):
     written("one")
     shown = CliRunner().invoke(app, ["trials", str(tmp_path)])
     assert shown.exit_code == 0
-    assert "1 trials (1 backtest), 1 distinct" in shown.output
+    assert "1 trials (1 backtest); 1 distinct" in shown.output
 
 
 def test_the_command_names_a_deleted_ledger_and_exits_with_1(written, tmp_path):

@@ -13,7 +13,7 @@ from engine.evaluation.metrics.luck import (
     minimum_track_record,
     probabilistic_sharpe,
 )
-from forewalk.returns import SharpeSample, sharpe_sample
+from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
 
 sharpes = st.floats(-0.2, 0.2)
 samples = st.builds(SharpeSample, sharpes, st.floats(-1, 1), st.floats(3, 9), st.integers(100, 5000))
@@ -102,21 +102,58 @@ def test_impossible_trials_are_refused(trials, variance):
         expected_maximum_sharpe(trials, variance)
 
 
+MARKET = np.random.default_rng(9).normal(0.0006, 0.01, 800)
+
+
 def luck_of(returns, **more):
     account = bootstrap_account(returns, 252, seed=1, repetitions=20)
-    return luck_metrics(returns, account, 252, seed=1, repetitions=20, **more)
+    return luck_metrics(returns, MARKET[: len(returns)], account, 252, seed=1, repetitions=20, **more)
 
 
 def test_the_summary_holds_what_the_functions_say():
     tries = np.random.default_rng(4).normal(0.0003, 0.01, (800, 5))
-    result = luck_of(tries[:, 2], trial_returns=tries)
-    sample = sharpe_sample(tries[:, 2])
-    ratios = [sharpe_sample(column).sharpe for column in tries.T]
-    assert result.deflated.probability == deflated_sharpe(sample, 5, np.var(ratios, ddof=1)).probability
+    result = luck_of(tries[:, 2], tries=tries, counted=5, variance=1e-4, distinct=7, lost=2)
+    sample = sharpe_sample(hedged_returns(tries[:, 2], MARKET))
+    assert result.deflated.probability == deflated_sharpe(sample, 5, 1e-4).probability
     assert result.probabilistic_sharpe == probabilistic_sharpe(sample)
-    assert result.sharpe.value == pytest.approx(sample.sharpe * math.sqrt(252))
+    assert result.sharpe.value == pytest.approx(sharpe_sample(tries[:, 2]).sharpe * math.sqrt(252))
     assert 0 <= result.overfitting.probability <= 1
-    assert (result.superior_ability.tries, result.tries) == (5, 5)
+    assert (result.superior_ability.tries, result.tries, result.lost_tries) == (5, 9, 2)
+
+
+def test_the_markets_drift_is_no_skill():
+    """Holding the market at any exposure, and timing it by a coin, in a market of Sharpe 1.5."""
+    market = np.random.default_rng(1).normal(0.001, 0.0105, 2000)
+    coin = np.repeat(np.random.default_rng(2).integers(0, 2, 200), 10) * market
+    account = bootstrap_account(coin, 252, seed=1, repetitions=20)
+    result = luck_metrics(coin, market, account, 252, seed=1, repetitions=20)
+    assert probabilistic_sharpe(sharpe_sample(coin)) > 0.95  # what used to be said
+    assert 0.05 < result.probabilistic_sharpe < 0.95
+
+
+@pytest.mark.parametrize("exposure", [0.3, 1.0])
+def test_one_who_holds_has_nothing_left_to_be_proud_of(exposure):
+    result = luck_of(exposure * MARKET)
+    assert result.probabilistic_sharpe is None
+    assert result.alpha.alpha_per_year == pytest.approx(0, abs=1e-9)
+
+
+def test_a_constant_forecast_in_a_rising_market_passes_no_more_often_than_it_should():
+    random = np.random.default_rng(3)
+    passed = []
+    for _ in range(300):
+        market = random.normal(0.0004, 0.01, 504)
+        timed = np.repeat(random.integers(0, 2, 84), 6) * market
+        sample = sharpe_sample(hedged_returns(timed, market))
+        passed.append(probabilistic_sharpe(sample) > 0.95)
+    assert 0.01 < np.mean(passed) < 0.09
+
+
+def test_a_neutral_book_is_compared_with_cash():
+    returns = np.random.default_rng(4).normal(0.001, 0.01, 800)
+    result = luck_of(returns, neutral=True)
+    assert result.against == "cash"
+    assert result.probabilistic_sharpe == probabilistic_sharpe(sharpe_sample(returns))
 
 
 def test_the_summary_of_an_account_that_never_moved_says_nothing():
@@ -126,7 +163,7 @@ def test_the_summary_of_an_account_that_never_moved_says_nothing():
     assert result.minimum_track_record_bars is None
 
 
-def test_fewer_effective_trials_deflate_less():
-    tries = np.random.default_rng(4).normal(0.0003, 0.01, (300, 5))
-    all_five, two = (luck_of(tries[:, 2], trial_returns=tries, trials=count).deflated for count in (None, 2))
-    assert two.probability > all_five.probability
+def test_more_tries_deflate_more():
+    returns = np.random.default_rng(4).normal(0.001, 0.01, 300)
+    few, many = (luck_of(returns, counted=count, variance=0.002).deflated for count in (2, 50))
+    assert few.probability > many.probability

@@ -1,0 +1,87 @@
+"""The ledger as people read it: per set of data, how many tries there were and how good the best looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.runs.counts import count_tries, distinct_trials, related_trials
+from engine.runs.ledger import Ledger
+from engine.runs.trial import Trial
+
+
+@dataclass(frozen=True)
+class DataTrials:
+    """The trials on one set of data.
+
+    Attributes:
+        data_fingerprint, data: the data, as a hash and in words.
+        trials: recorded. kinds: of them, by kind.
+        distinct: tries on all data that overlap with these. effective: of those, what the verdict reckons with.
+        best_sharpe_per_bar: not annualised, None where no account ever moved.
+        lost: trials that are known to be missing from the whole ledger.
+    """
+
+    data_fingerprint: str
+    data: str
+    trials: int
+    kinds: dict[str, int]
+    distinct: int
+    effective: float
+    best_sharpe_per_bar: float | None
+    lost: int
+
+
+def ledger_summary(ledger: Ledger) -> list[DataTrials]:
+    """Return one entry per set of data; `dataclasses.asdict` of it can be written as JSON."""
+    everyone, lost = ledger.trials(), ledger.lost()
+    return [_summary(name, trials, everyone, lost) for name, trials in _by_data(everyone).items()]
+
+
+def _by_data(everyone: list[Trial]) -> dict[str, list[Trial]]:
+    by_data: dict[str, list[Trial]] = {}
+    for trial in everyone:
+        by_data.setdefault(trial.data_fingerprint, []).append(trial)
+    return by_data
+
+
+def _summary(fingerprint: str, trials: list[Trial], everyone: list[Trial], lost: int) -> DataTrials:
+    count = count_tries(related_trials(everyone, trials[-1]), lost)
+    sharpes = [trial.sharpe_per_bar for trial in distinct_trials(trials) if np.isfinite(trial.sharpe_per_bar)]
+    return DataTrials(
+        data_fingerprint=fingerprint,
+        data=trials[-1].data,
+        trials=len(trials),
+        kinds={kind: sum(t.kind == kind for t in trials) for kind in ("backtest", "sweep", "tune")},
+        distinct=count.distinct,
+        effective=count.counted,
+        best_sharpe_per_bar=max(sharpes) if sharpes else None,
+        lost=lost,
+    )
+
+
+def ledger_lines(ledger: Ledger, listed: int = 0) -> list[str]:
+    """Return the ledger as text: two lines per set of data, then its last `listed` trials."""
+    everyone, lost, lines = ledger.trials(), ledger.lost(), []
+    for fingerprint, trials in _by_data(everyone).items():
+        entry = _summary(fingerprint, trials, everyone, lost)
+        counts = ", ".join(f"{count} {kind}" for kind, count in entry.kinds.items() if count)
+        lines.append(f"{entry.data}  [{fingerprint[:12]}]")
+        lines.append(
+            f"  {entry.trials} trials ({counts}); {entry.distinct} distinct ones on data that overlap with these, "
+            f"of which {entry.effective:.0f} count{f' ({lost} of them lost)' if lost else ''}; "
+            f"best Sharpe ratio per bar {_number(entry.best_sharpe_per_bar)}"
+        )
+        lines += [f"  {_line(trial)}" for trial in trials[len(trials) - min(listed, len(trials)) :]]
+    return lines or [f"no trials in {ledger.path}"]
+
+
+def _line(trial: Trial) -> str:
+    sharpe = _number(None if np.isnan(trial.sharpe_per_bar) else trial.sharpe_per_bar)
+    when = f"{trial.created:%Y-%m-%d %H:%M}"
+    return f"{trial.number:>6}  {when}  {trial.kind:<8}  {sharpe:>8}  {trial.name}  {trial.settings}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.4f}"
