@@ -126,8 +126,8 @@ class Ledger:
             recorded = []
             for trial in trials:
                 number += 1
-                row = _row(replace(trial, number=number))
-                seal = _seal(seal, row)
+                row = row_of(replace(trial, number=number))
+                seal = seal_of(seal, row)
                 connection.execute("INSERT OR IGNORE INTO spans VALUES (?, ?)", _span(trial))
                 connection.execute(INSERT, (*row, seal))
                 recorded.append(replace(trial, number=number, hash=seal))
@@ -197,7 +197,7 @@ class Ledger:
         text = f"the ledger ended at trial {number}, but trial {witness[0]} had been recorded"
         moment = datetime.now(UTC).isoformat()
         row = (number + 1, LOSS, moment, "", "", "", "", text, 0, missing, None, None, None, b"", "", "", "")
-        connection.execute(INSERT, (*row, _seal(seal, row)))
+        connection.execute(INSERT, (*row, seal_of(seal, row)))
 
     @contextmanager
     def _opened(self, create: bool = False) -> Iterator[sqlite3.Connection]:
@@ -285,7 +285,8 @@ def _last(connection: sqlite3.Connection) -> tuple[int, str]:
     return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
 
-def _row(trial: Trial) -> tuple[Any, ...]:
+def row_of(trial: Trial) -> tuple[Any, ...]:
+    """Return the columns of a trial's row, without its hash."""
     values = np.ascontiguousarray(trial.returns, dtype="<f4")
     return (
         trial.number,
@@ -340,7 +341,8 @@ def _trial(row: Sequence[Any], spans: Mapping[str, IntArray]) -> Trial:
     return Trial(**{**named, **moments, "returns": returns, "created": created})
 
 
-def _seal(previous: str, row: Sequence[Any]) -> str:
+def seal_of(previous: str, row: Sequence[Any]) -> str:
+    """Return the hash that ties a row to all rows before it."""
     digest = hashlib.sha256(previous.encode())
     for value in row if any(row[len(COLUMNS) :]) else row[: len(COLUMNS)]:
         data = value if isinstance(value, bytes) else repr(value).encode()
@@ -353,7 +355,7 @@ def _chain_problems(connection: sqlite3.Connection) -> Iterator[str]:
     for row in connection.execute(f"{SELECT} ORDER BY number"):
         if row[0] != expected:
             yield f"trials {expected} to {row[0] - 1} were deleted"
-        elif _seal(seal, row[:-1]) != row[-1]:
+        elif seal_of(seal, row[:-1]) != row[-1]:
             yield f"trial {row[0]} was edited, or one before it"
         seal, expected = row[-1], row[0] + 1
     triggers = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")}

@@ -290,8 +290,8 @@ def write_first_format(path, count):
         connection.executescript(ledger_module.SCHEMA)
         seal = ledger_module.GENESIS
         for number in range(1, count + 1):
-            row = ledger_module._row(replace(a_trial(number), number=number))[: len(ledger_module.COLUMNS)]
-            seal = ledger_module._seal(seal, row)
+            row = ledger_module.row_of(replace(a_trial(number), number=number))[: len(ledger_module.COLUMNS)]
+            seal = ledger_module.seal_of(seal, row)
             marks = ", ".join("?" * (len(row) + 1))
             names = ", ".join((*ledger_module.COLUMNS, "hash"))
             connection.execute(f"INSERT INTO trials ({names}) VALUES ({marks})", (*row, seal))
