@@ -63,7 +63,8 @@ class Bars:
         interval: "1d" for daily bars, else a pandas offset such as "1h" or "1min".
         notes: what was found and changed when the bars were read, a line each; no part of the fingerprint.
         extras: what else is known of each cell, float64 [T, S] by name, read-only; only what there is:
-            member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`).
+            member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`);
+            and the columns of `features.columns`.
 
     Raises:
         DataError: shapes disagree, timestamps are not increasing or not zone-aware, symbols repeat.
@@ -114,6 +115,7 @@ class Bars:
         calendar: str = "XNYS",
         interval: str | None = None,
         cleaning: Mapping[str, str] | None = None,
+        columns: Sequence[str] = (),
     ) -> Bars:
         """Return the bars of a pandas DataFrame, long or wide, placed in time and cleaned as a file's are.
 
@@ -130,6 +132,7 @@ class Bars:
             calendar: exchange_calendars name.
             interval: bar length; None takes it from the stamps.
             cleaning: policy by rule, e.g. {"outliers": "flag"}; see `data.cleaning` in the settings.
+            columns: columns of your own that go along, for `features.columns`; `<name>_known_at` dates their values.
 
         Raises:
             DataError: a column, date, number or symbol is wrong, or cleaning leaves nothing.
@@ -137,7 +140,7 @@ class Bars:
         """
         from forewalk.data.sources.frames import bars_from_frame
 
-        return bars_from_frame(frame, symbol, calendar, interval, cleaning)
+        return bars_from_frame(frame, symbol, calendar, interval, cleaning, columns)
 
     @cached_property
     def present(self) -> BoolArray:

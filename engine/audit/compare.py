@@ -73,6 +73,8 @@ def prepared_blocks(prepared: Prepared) -> Iterator[Block]:
     stamps = microseconds(bars.timestamps)
     for name in BAR_FIELDS:
         yield Block("cleaning", name, bars.symbols, stamps, getattr(bars, name))
+    for name, values in bars.extras.items():
+        yield Block("cleaning", name, bars.symbols, stamps, values)
     for column, name in enumerate(panel.names):
         yield Block("features", name, panel.symbols, stamps, panel.values[:, :, column])
     yield Block("features", "scale", panel.symbols, stamps, panel.scale)

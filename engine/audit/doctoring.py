@@ -12,16 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forewalk.data.columns.rows import ColumnRows, row_closes
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
 from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
 from forewalk.sessions import (
     DAILY,
-    exchange_zone,
-    intraday_closes,
     microseconds,
-    regular_closes,
     session_closes,
     sessions_between,
 )
@@ -56,26 +54,9 @@ def iso_utc(time: int) -> str:
     return pd.Timestamp(time, unit="us", tz="UTC").isoformat()
 
 
-def row_closes(table: Table, settings: DataSettings) -> IntArray:
-    """Return the UTC close, in microseconds, of the bar each raw row stands for, [N]; NO_TIME where unknown."""
-    if settings.interval == DAILY:
-        days, position = np.unique(table.wall // _DAY, return_inverse=True)
-        dates = pd.DatetimeIndex((days * _DAY).astype("datetime64[us]"))
-        closes = microseconds(session_closes(settings.calendar, dates))
-        closes = np.where(closes == NO_TIME, microseconds(regular_closes(settings.calendar, dates)), closes)
-        return np.asarray(closes[position])
-    local = pd.DatetimeIndex(table.wall.astype("datetime64[us]"))
-    zone = exchange_zone(settings.calendar)
-    placed = microseconds(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC"))
-    start = np.where(table.instant == NO_TIME, placed, table.instant)
-    known = start != NO_TIME
-    result = np.full(len(table), NO_TIME)
-    starts = pd.DatetimeIndex(start[known].astype("datetime64[us]"), tz="UTC")
-    result[known] = microseconds(intraday_closes(settings.calendar, starts, settings.interval)[0])
-    return result
-
-
-def doctored(table: Table, closes: IntArray, cut: int, doctoring: str, seed: Sequence[int]) -> Table:
+def doctored(
+    table: Table, closes: IntArray, cut: int, doctoring: str, seed: Sequence[int], settings: DataSettings
+) -> Table:
     """Return the table with every row that closes after `cut` replaced; earlier rows keep their bits.
 
     Args:
@@ -84,15 +65,35 @@ def doctored(table: Table, closes: IntArray, cut: int, doctoring: str, seed: Seq
         cut: microseconds UTC.
         doctoring: one of `DOCTORINGS`.
         seed: of the noise.
+        settings: say which bar a row of the user's columns belongs to.
     """
     future = closes > cut
     generator = np.random.default_rng(list(seed))
     if table.universe is not None:
         table = replace(table, universe=other_universe(table, cut, doctoring, generator))
+    if table.columns is not None:
+        table = replace(table, columns=other_columns(table.columns, settings, cut, doctoring, generator))
     if doctoring == TRUNCATED:
         return table.keep(~future)
     change = noisy if doctoring == NOISE else scaled
     return change(table, future, closes, generator)
+
+
+def other_columns(
+    rows: ColumnRows, settings: DataSettings, cut: int, doctoring: str, generator: np.random.Generator
+) -> ColumnRows:
+    """Return columns of the user's own with every value of a later bar, or known later than the cut, replaced."""
+    closes = row_closes(rows, settings)
+    later = (closes > cut)[:, None] | (rows.known > cut)
+    if doctoring == TRUNCATED:
+        values = np.where(later, np.nan, rows.values)
+        return replace(rows, values=values).keep(closes <= cut)
+    if doctoring == NOISE:
+        spread = np.nan_to_num(np.nanstd(rows.values, axis=0)) + 1.0
+        values = rows.values + generator.normal(0.0, 5.0, rows.values.shape) * spread
+    else:
+        values = _SCALE * rows.values + _SHIFT
+    return replace(rows, values=np.where(later, values, rows.values))
 
 
 def other_universe(table: Table, cut: int, doctoring: str, generator: np.random.Generator) -> Universe | None:

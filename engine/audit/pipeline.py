@@ -48,7 +48,7 @@ class NewsDates:
 
 
 def _read(settings: Settings) -> Table:
-    return read_table(settings.data)
+    return read_table(settings.data, settings.features.columns)
 
 
 def _clean(table: Table, settings: Settings) -> tuple[Bars, QualityReport]:

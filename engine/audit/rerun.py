@@ -29,8 +29,9 @@ from engine.audit.compare import (
     result_blocks,
     unpack_blocks,
 )
-from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc, row_closes
+from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
+from forewalk.data.columns.rows import ARRAYS, row_closes
 from forewalk.data.table import Table
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, plugin_of
@@ -56,17 +57,27 @@ class AuditSubject:
     def of(cls, table: Table, settings: Settings, pipeline: Pipeline) -> AuditSubject:
         """Describe a table and what is to be done with it."""
         plugins = tuple(plugin_of(settings, *key).source for key in settings.own_code)
-        return cls(settings, pipeline, table.keep(np.zeros(len(table), bool)), plugins)
+        empty = table.keep(np.zeros(len(table), bool))
+        if empty.columns is not None:
+            empty = replace(empty, columns=empty.columns.keep(np.zeros(len(empty.columns), bool)))
+        return cls(settings, pipeline, empty, plugins)
 
     def table(self, arrays: Arrays) -> Table:
         """Return the table again from `table_arrays`."""
         rows: dict[str, Any] = {name: arrays[f"table-{name}"] for name in _TABLE_ARRAYS}
-        return replace(self.empty, **rows)
+        columns = self.empty.columns
+        if columns is not None:
+            own: dict[str, Any] = {name: arrays[f"columns-{name}"] for name in ARRAYS}
+            columns = replace(columns, **own)
+        return replace(self.empty, columns=columns, **rows)
 
 
 def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
     """Return the table's arrays under the names that `AuditSubject.table` expects."""
-    return {f"table-{name}": getattr(table, name) for name in _TABLE_ARRAYS}
+    arrays = {f"table-{name}": getattr(table, name) for name in _TABLE_ARRAYS}
+    if table.columns is not None:
+        arrays |= {f"columns-{name}": getattr(table.columns, name) for name in ARRAYS}
+    return arrays
 
 
 @dataclass(frozen=True)
@@ -138,7 +149,8 @@ def rerun(task: RerunTask, arrays: Arrays) -> Rerun:
     subject = task.subject
     table = subject.table(arrays)
     closes = row_closes(table, subject.settings.data)
-    other = doctored(table, closes, task.cut.time, task.doctoring, (subject.settings.seed, task.number))
+    seed = (subject.settings.seed, task.number)
+    other = doctored(table, closes, task.cut.time, task.doctoring, seed, subject.settings.data)
     with held(subject.settings, subject.plugins):
         return _attempt(task, other, arrays)
 

@@ -106,7 +106,7 @@ def _backtest(
     from models.kinds import forecaster_of
 
     progress("data", 0, 1)
-    bars, quality = load_bars(settings.data, given)
+    bars, quality = load_bars(settings.data, given, settings.features.columns)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)
     quality = quality.noting(gap_findings(panel))

@@ -55,7 +55,7 @@ def require_same_bars(stored: StoredRun, settings: Settings) -> Bars:
     from forewalk.data.loading import load_bars
     from forewalk.errors import DataError
 
-    bars, _ = load_bars(settings.data)
+    bars, _ = load_bars(settings.data, columns=settings.features.columns)
     if bars.fingerprint != stored.manifest["data_fingerprint"]:
         raise DataError(
             f"the data of {stored.path.name} have changed since the run (bars were added or revised): its "

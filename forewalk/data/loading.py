@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from forewalk.data.cleaning.rules import clean
@@ -16,12 +16,15 @@ from forewalk.types import Bars
 __all__ = ["Finding", "QualityReport", "load_bars", "read_table"]
 
 
-def load_bars(settings: DataSettings, given: Table | None = None) -> tuple[Bars, QualityReport]:
+def load_bars(
+    settings: DataSettings, given: Table | None = None, columns: Sequence[str] = ()
+) -> tuple[Bars, QualityReport]:
     """Load and clean the bars that `settings` describe.
 
     Args:
         settings: the source, the span, the calendar and the policies.
         given: rows in memory, taken instead of the source's.
+        columns: columns of the user's own to lay over the bars (`features.columns`).
 
     Returns:
         bars: [T, S] in the order of `settings.symbols` (source order when empty); timestamps are UTC closes.
@@ -36,15 +39,28 @@ def load_bars(settings: DataSettings, given: Table | None = None) -> tuple[Bars,
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
     if given is not None:
-        return clean(given.select(settings.symbols or given.symbols), settings)
-    return clean(read_table(settings), settings)
+        table = given.select(settings.symbols or given.symbols)
+        return clean(_with_columns(table, settings, columns), settings)
+    return clean(read_table(settings, columns), settings)
 
 
-def read_table(settings: DataSettings) -> Table:
+def read_table(settings: DataSettings, columns: Sequence[str] = ()) -> Table:
     """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`.
 
     With `data.universe` and no symbols named, the members are the symbols.
     """
+    return _with_columns(_read_prices(settings), settings, columns)
+
+
+def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) -> Table:
+    if not names or (table.columns is not None and settings.columns_path is None):
+        return table
+    from forewalk.data.columns.reading import read_columns
+
+    return replace(table, columns=read_columns(settings, names))
+
+
+def _read_prices(settings: DataSettings) -> Table:
     if settings.universe is None:
         return _read(settings)
     from forewalk.data.universe import missing_members, read_universe, vendor_names

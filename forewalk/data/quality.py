@@ -15,7 +15,8 @@ ACTIONS = {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "
 
 EARLIER = "earlier"  # kind of a finding that was made when bars in memory were read
 FEATURE_GAPS = "feature_gaps"  # kind of a finding about a feature of the user's own
-_IN_FULL = (EARLIER, FEATURE_GAPS)  # kinds whose sentence a summary repeats
+COLUMNS = "columns"  # kind of a finding about columns of the user's own
+_IN_FULL = (EARLIER, FEATURE_GAPS, COLUMNS)  # kinds whose sentence a summary repeats
 _SHOWN = 6  # names and reasons in a summary
 
 
@@ -27,7 +28,8 @@ class Finding:
         symbol: the symbol, or "" where the whole source is meant.
         kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
             "no_volume", "from_cache", "restated_history", "partial_last_bar", "no_bars", "earlier" (bars in
-            memory: what was found when they were read), "feature_gaps" (where features of your own are missing).
+            memory: what was found when they were read), "feature_gaps" (where features of your own are missing),
+            "columns" (what was taken for granted, came late or lies on no bar in columns of your own).
         policy: "refuse", "drop", "repair" or "flag"; "" for information.
         action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
             "kept", or "noted" for information.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import Finding
 from forewalk.data.universe import Universe
 from forewalk.errors import DataError
@@ -36,6 +37,7 @@ class Table:
         findings: what reading already reports.
         line_word: "line" for text files, "row" for others.
         universe: who belongs when, where the settings name one.
+        columns: columns of the user's own, where the settings name some; their rows are their own.
     """
 
     symbols: tuple[str, ...]
@@ -49,6 +51,7 @@ class Table:
     findings: tuple[Finding, ...] = ()
     line_word: str = "row"
     universe: Universe | None = None
+    columns: ColumnRows | None = None
 
     def __len__(self) -> int:
         return len(self.code)

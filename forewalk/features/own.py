@@ -60,8 +60,8 @@ def _gap_sentence(name: str, count: int, usable: int) -> str:
 
 
 def own_features(bars: Bars, settings: Settings) -> dict[str, FloatArray]:
-    """Return what the functions of `features.extra` give for the bars, by name, each float64 [T, S]."""
-    features: dict[str, FloatArray] = {}
+    """Return the columns of `features.columns` and what the functions of `features.extra` give, by name, [T, S]."""
+    features = {name: _column(bars, name) for name in settings.features.columns}
     for name in settings.features.extra:
         plugin = plugin_of(settings, "features.extra", name)
         if not callable(plugin.value):
@@ -75,6 +75,15 @@ def own_features(bars: Bars, settings: Settings) -> dict[str, FloatArray]:
                 )
             features[feature] = _checked(values, bars, plugin)
     return features
+
+
+def _column(bars: Bars, name: str) -> FloatArray:
+    if name in bars.extras:
+        return bars.extras[name]
+    raise DataError(
+        f"features.columns: the bars have no column {name!r}; bars in memory take it along with "
+        f"Bars.from_frame(frame, columns=[{name!r}])"
+    )
 
 
 def _named(given: Any, plugin: Plugin) -> Iterator[tuple[str, Any]]:

@@ -52,6 +52,8 @@ class CleaningSettings(Section):
     """Moves over 40 % close to a split ratio; `repair` rescales the later bars, never the earlier ones."""
     outliers: Policy = "drop"
     """Closes off by a factor of 10 or 100 against the trailing median; kept again once the level has lasted."""
+    late_values: Literal["refuse", "drop", "repair"] = "refuse"
+    """Values of `features.columns` known after their bar's close; `repair` uses them from the first bar that knew."""
 
 
 class DataSettings(Section):
@@ -67,6 +69,10 @@ class DataSettings(Section):
     """Who belongs when: a table of symbol, from, to, or an index fund's holdings files; its members are loaded."""
     delisting_return: float = Field(0.0, ge=-1.0)
     """`universe`: return on the last price of a symbol that stops trading, where its table says none."""
+    columns_path: Path | None = None
+    """File or folder of the columns of `features.columns`; none means that of the bars."""
+    columns_carry_bars: int = Field(0, ge=0)
+    """Bars for which a value of such a column stays in force after its own, until the next one comes."""
     start: str | None = None
     """First session, YYYY-MM-DD; none means from the beginning."""
     end: str | None = None
@@ -136,6 +142,8 @@ class FeatureSettings(Section):
     """Mean return of all loaded symbols on the same bar."""
     extra: Names = ()
     """Features of your own, `module:function` each: from the bars to an array [T, S]; see docs/plugins.md."""
+    columns: Names = ()
+    """Columns of your own file that are features as they stand, e.g. `vix, score`; `vix_known_at` dates values."""
 
 
 class LabelSettings(Section):

@@ -19,6 +19,7 @@ import pandas as pd
 
 from forewalk.data.cleaning import levels
 from forewalk.data.cleaning.placing import place
+from forewalk.data.columns.placing import with_columns
 from forewalk.data.membership import with_universe
 from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
@@ -58,6 +59,9 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
     more: tuple[Finding, ...] = ()
     if table.universe is not None:
         bars, more = with_universe(bars, table.universe, settings.delisting_return)
+    if table.columns is not None:
+        bars, found_there = with_columns(bars, table.columns, settings)
+        more = (*more, *found_there)
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",
         rows_read=len(table),

@@ -94,8 +94,8 @@ def _read_file(path: Path, kind: str, wanted: str | None) -> Table:
 
 
 def _read_csv(path: Path, wanted: str | None) -> Table:
-    _check_text(path)
-    header, separator = _header(path)
+    check_text(path)
+    header, separator = header_of(path)
     columns = recognise(header, f"{path} line 1")
     frame = _parse_csv(path, header, separator, columns)
     stamps = frame["stamp"] + " " + frame["clock"] if "clock" in frame else frame["stamp"]
@@ -116,7 +116,7 @@ def _read_csv(path: Path, wanted: str | None) -> Table:
     return assemble(str(path), path.name, Stamped(names, code, wall, instant, line), numbers, "line")
 
 
-def _check_text(path: Path) -> None:
+def check_text(path: Path) -> None:
     """Raise DataError unless the file is UTF-8 text without NUL bytes and with usual line ends."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     lines = 1
@@ -142,7 +142,8 @@ def _check_text(path: Path) -> None:
             lines += chunk.count(b"\n")
 
 
-def _header(path: Path) -> tuple[list[str], str]:
+def header_of(path: Path) -> tuple[list[str], str]:
+    """Return the names in the first line of a text file, and what separates them."""
     with path.open("rb") as stream:
         raw = stream.readline(MAX_HEADER_BYTES)
     if len(raw) == MAX_HEADER_BYTES:

@@ -6,13 +6,14 @@ their bar and need a zone. Where the frame has an adjusted close, all prices are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from forewalk.data.cleaning.rules import clean
+from forewalk.data.columns.reading import column_rows
 from forewalk.data.quality import QualityReport
 from forewalk.data.sources.assembling import NUMBERS, Stamped, assemble, numbers_of, symbols_of
 from forewalk.data.sources.schema import implausible, parse_stamps, recognise
@@ -38,9 +39,10 @@ def bars_from_frame(
     calendar: str = "XNYS",
     interval: str | None = None,
     cleaning: Mapping[str, str] | None = None,
+    columns: Sequence[str] = (),
 ) -> Bars:
     """Read, place and clean the rows of a DataFrame; see `Bars.from_frame`."""
-    table = read_frame(frame, symbol)
+    table = read_frame(frame, symbol, columns)
     section: dict[str, object] = {"calendar": calendar, "interval": interval or interval_of(table)}
     tree = {"data": {**section, "min_history_bars": 1, "cleaning": dict(cleaning or {})}}
     return noted(*clean(table, settings_from(tree).data))
@@ -54,8 +56,10 @@ def noted(bars: Bars, quality: QualityReport) -> Bars:
     return replace(bars, notes=(*bars.notes, *lines))
 
 
-def read_frame(frame: pd.DataFrame, symbol: str | None = None) -> Table:
+def read_frame(frame: pd.DataFrame, symbol: str | None = None, own: Sequence[str] = ()) -> Table:
     """Return the rows of a DataFrame in its order, nothing cleaned; a wide one symbol by symbol.
+
+    `own` are columns of it that go along with the prices.
 
     Raises:
         DataError: a column, stamp, number or symbol is wrong; the message says which row and what to do.
@@ -78,7 +82,11 @@ def read_frame(frame: pd.DataFrame, symbol: str | None = None) -> Table:
     wall, instant = _stamps(stamp, line)
     names, code = _symbols(parts.get("symbol"), symbol, line)
     numbers = {name: numbers_of(parts[name], line, f"{ORIGIN} row") for name in NUMBERS if name in parts}
-    return assemble(ORIGIN, ORIGIN, Stamped(names, code, wall, instant, line), numbers, "row")
+    table = assemble(ORIGIN, ORIGIN, Stamped(names, code, wall, instant, line), numbers, "row")
+    if not own:
+        return table
+    only = names[0] if "symbol" not in parts else None
+    return replace(table, columns=column_rows(frame, own, ORIGIN, line, "row", only))
 
 
 def interval_of(table: Table) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import EARLIER, Finding
 from forewalk.data.table import NO_TIME, Table, check_symbol
 from forewalk.errors import DataError
@@ -27,6 +28,7 @@ from forewalk.sessions import (
 from forewalk.types import PRICE_FIELDS, Bars, IntArray
 
 ORIGIN = "the bars given"
+MEMBER = "member"
 
 
 def bars_table(bars: Bars) -> Table:
@@ -48,6 +50,13 @@ def bars_table(bars: Bars) -> Table:
     code, row = np.nonzero(there[:, columns].T)
     column = np.array(columns)[code]
     wall, instant = _stamps(bars)
+    names = tuple(name for name in bars.extras if name != MEMBER)  # a universe is laid over anew
+    rows = None
+    if names:
+        values = np.stack([bars.extras[name] for name in names], axis=2)[row, column]
+        known = np.repeat(microseconds(bars.timestamps)[row][:, None], len(names), axis=1)
+        places = (code.astype(np.int64), wall[row], instant[row], np.zeros(len(row), np.int64))
+        rows = ColumnRows(names, symbols, *places, values=values, known=known, origin=ORIGIN)
     return Table(
         symbols=symbols,
         origins=(ORIGIN,) * len(symbols),
@@ -58,6 +67,7 @@ def bars_table(bars: Bars) -> Table:
         prices=prices[row, column],
         volume=bars.volume[row, column],
         findings=tuple(findings),
+        columns=rows,
     )
 
 
@@ -71,6 +81,8 @@ def write_table(table: Table, path: Path) -> None:
         **{field: table.prices[:, number] for number, field in enumerate(PRICE_FIELDS)},
         "volume": table.volume,
     }
+    if table.columns is not None and len(table.columns) == len(table):  # of the same rows: bars in memory
+        columns |= {name: table.columns.values[:, number] for number, name in enumerate(table.columns.names)}
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 

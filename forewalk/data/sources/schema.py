@@ -37,6 +37,7 @@ _ALIASES = {
     "adj_close": ("adj_close", "adjclose", "adjusted_close", "close_adj"),
     "volume": ("volume", "vol"),
 }
+FIELD_NAMES = frozenset(alias for aliases in _ALIASES.values() for alias in aliases)
 _REQUIRED = ("stamp", "open", "high", "low", "close")
 _ZONE = r"(?::\d{2}(?:\.\d+)?)\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)$"  # only after a time of day
 _ZONE_ALONE = r"\s*(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)$"
@@ -55,7 +56,7 @@ class Columns:
     clock: int | None = None
 
 
-def recognise(header: Sequence[str], where: str) -> Columns:
+def recognise(header: Sequence[str], where: str, required: Sequence[str] = _REQUIRED) -> Columns:
     """Find the columns by name, whatever their case and order; columns not needed are left out.
 
     Raises:
@@ -73,7 +74,7 @@ def recognise(header: Sequence[str], where: str) -> Columns:
             if names.count(found) > 1:
                 raise DataError(f"{where}: column {found!r} is there {names.count(found)} times; keep one")
             fields[field] = names.index(found)
-    missing = ["date" if field == "stamp" else field for field in _REQUIRED if field not in fields]
+    missing = ["date" if field == "stamp" else field for field in required if field not in fields]
     if missing:
         shown = ", ".join(repr(name[:20]) for name in header[:12]) + (" ..." if len(header) > 12 else "")
         raise DataError(f"{where}: no column {', '.join(missing)}; the columns are {shown}")

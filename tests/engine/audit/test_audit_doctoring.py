@@ -15,9 +15,9 @@ from engine.audit.doctoring import (
     doctored,
     gap_moments,
     halved,
-    row_closes,
 )
 from engine.audit.pipeline import Pipeline, prepare
+from forewalk.data.columns.rows import row_closes
 from forewalk.data.table import NO_TIME, Table
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import DataSettings
@@ -38,14 +38,14 @@ def past(table, cut):
 @given(st.integers(0, len(TABLE) - 1), st.sampled_from(DOCTORINGS), st.integers(0, 99))
 def test_rows_up_to_the_cut_keep_every_bit(row, doctoring, seed):
     cut = int(CLOSES[row])
-    assert past(doctored(TABLE, CLOSES, cut, doctoring, (seed,)), cut) == past(TABLE, cut)
+    assert past(doctored(TABLE, CLOSES, cut, doctoring, (seed,), DAILY), cut) == past(TABLE, cut)
 
 
 @hypothesis_settings(max_examples=20)
 @given(st.integers(0, 150), st.sampled_from((NOISE, SCALED)))
 def test_every_later_price_is_replaced(row, doctoring):
     cut = int(CLOSES[row])
-    other = doctored(TABLE, CLOSES, cut, doctoring, (1,))
+    other = doctored(TABLE, CLOSES, cut, doctoring, (1,), DAILY)
     later = {(c, w): p for c, w, p in zip(TABLE.code, TABLE.wall, TABLE.prices, strict=True)}
     moments = row_closes(other, DAILY)
     changed = [
@@ -59,11 +59,11 @@ def test_every_later_price_is_replaced(row, doctoring):
 
 def test_truncation_leaves_nothing_after_the_cut():
     cut = int(CLOSES[100])
-    assert row_closes(doctored(TABLE, CLOSES, cut, TRUNCATED, (0,)), DAILY).max() == cut
+    assert row_closes(doctored(TABLE, CLOSES, cut, TRUNCATED, (0,), DAILY), DAILY).max() == cut
 
 
 def test_noise_brings_lost_rows_outliers_and_missing_prices():
-    other = doctored(TABLE, CLOSES, int(CLOSES[5]), NOISE, (3,))
+    other = doctored(TABLE, CLOSES, int(CLOSES[5]), NOISE, (3,), DAILY)
     assert len(other) < len(TABLE)
     assert np.isnan(other.prices).any()
     assert (other.volume == 0).any()

@@ -1,10 +1,18 @@
 """A leak planted in each kind of code of the user's own, named in the settings, is caught by the certificate."""
 
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from engine.audit.job import audit
-from helpers.audit_tables import pipeline_on, small_settings, small_table
-from helpers.own_code import write_module
+from forewalk.data.cleaning.rules import clean
+from forewalk.data.columns.reading import column_rows
+from forewalk.data.columns.rows import NO_TIME
+from helpers.audit_tables import GAP, pipeline_on, small_settings, small_table
+from helpers.making import make_bars
+from helpers.own_code import price_table, write_module
 
 HONEST = {
     "feature": """\
@@ -217,3 +225,80 @@ def test_a_leak_in_code_of_ones_own_is_caught(audited, leak):
     assert certificate.first_offender.stage == stage
     assert certificate.first_offender.what.startswith(what)
     assert certificate.plugins
+
+
+# Columns of one's own: they are rows of a table, so they are planted there.
+
+
+def table_with(score, known_at=None):
+    """The small table with a column beside its prices; `score` and `known_at` are functions of the bars."""
+    bars = make_bars(175, 2, 0, (GAP,))
+    frame = price_table(bars)
+    where = {symbol: bars.present[:, column] for column, symbol in enumerate(bars.symbols)}
+    parts = {s: pd.Series(score(bars)[there, n]) for n, (s, there) in enumerate(where.items())}
+    frame["score"] = pd.concat(list(parts.values()), ignore_index=True)
+    if known_at is not None:
+        frame["known_at"] = np.concatenate([known_at(bars)[there] for there in where.values()])
+    rows = column_rows(frame, ["score"], "made up", np.arange(len(frame)), "row")
+    return replace(small_table(), columns=rows)
+
+
+def step_after(bars):
+    return np.append(np.diff(np.log(bars.close), axis=0), np.full((1, 2), np.nan), axis=0)
+
+
+def noise(bars):
+    return np.random.default_rng(3).normal(size=bars.close.shape)
+
+
+def at_the_close(bars):
+    return bars.timestamps
+
+
+def a_day_later(bars):
+    return bars.timestamps + pd.Timedelta(days=1)
+
+
+def audited_column(table, **changes):
+    settings = small_settings(features__columns=["score"], **changes)
+    return audit(settings, pipeline_on(table))
+
+
+def test_a_column_known_at_its_close_gets_a_clean_certificate():
+    certificate = audited_column(table_with(noise, at_the_close))
+    assert certificate.clean, certificate.headline()
+    assert certificate.check("columns of your own").verdict == "clean"
+
+
+def test_a_column_that_does_not_say_when_it_was_known_is_noted():
+    certificate = audited_column(table_with(noise))
+    assert certificate.clean, certificate.headline()
+    assert certificate.check("columns of your own").verdict == "note"
+    assert "score: no time at which values were known" in certificate.check("columns of your own").detail
+
+
+def test_late_values_that_are_moved_on_or_left_out_are_no_leak():
+    for policy in ("repair", "drop"):
+        known_at = a_day_later if policy == "repair" else at_the_close
+        cleaning = {"late_values": policy}
+        certificate = audited_column(
+            table_with(noise, known_at), data={"min_history_bars": 60, "cleaning": cleaning}
+        )
+        assert certificate.clean, certificate.headline()
+
+
+def test_a_column_written_with_hindsight_is_caught():
+    certificate = audited_column(table_with(step_after, at_the_close))
+    assert [check.name for check in certificate.leaks] == ["columns of your own"]
+    assert "it knows what comes" in certificate.first_offender.message
+
+
+def test_a_column_used_before_it_was_known_is_caught():
+    def careless(table, settings):
+        undated = replace(table.columns, known=np.full(table.columns.known.shape, NO_TIME))
+        return clean(replace(table, columns=undated), settings.data)
+
+    settings = small_settings(features__columns=["score"])
+    certificate = audit(settings, pipeline_on(table_with(noise, a_day_later), clean=careless))
+    assert not certificate.clean
+    assert (certificate.first_offender.stage, certificate.first_offender.what) == ("cleaning", "score S00")
