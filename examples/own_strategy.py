@@ -5,17 +5,14 @@ python examples/own_strategy.py
 
 import backtrader as bt
 
-from engine.backtest.job import backtest
-from engine.simulation.cerebro import simulate
-from forewalk.settings.loading import load_settings
-from strategies.indicator import ForecastIndicator
+import forewalk as fw
 
 
 class ProbabilityStrategy(bt.Strategy):
     params = (("table", None), ("buy_above", 0.52), ("sell_below", 0.49))
 
     def __init__(self):
-        self.forecast = {data: ForecastIndicator(data, table=self.p.table) for data in self.datas}
+        self.forecast = {data: fw.ForecastIndicator(data, table=self.p.table) for data in self.datas}
 
     def next(self):
         for data in self.datas:
@@ -27,11 +24,7 @@ class ProbabilityStrategy(bt.Strategy):
 
 
 if __name__ == "__main__":
-    fast = ["model.seeds=1", "model.max_epochs=5", "folds.refit_every_bars=504"]
-    settings = load_settings(overrides=fast)
-    result = backtest(settings)
-    own = simulate(result.subject.bars, result.subject.forecasts, settings, strategy=ProbabilityStrategy)
-    last = own.equity.iloc[-1]
-    print(
-        f"{own.counts['orders']} orders, equity {last['equity']:,.0f}, buy and hold {last['benchmark']:,.0f}"
-    )
+    fast = {"model.seeds": 1, "model.max_epochs": 5, "folds.refit_every_bars": 504}
+    result = fw.backtest(settings=fast, strategy=ProbabilityStrategy)
+    print(result.verdict)
+    print(f"{len(result.orders)} orders; fw.audit(result) looks for look-ahead in all of it")

@@ -20,6 +20,8 @@ fw.audit(result)
 | `sweep` | many policy settings on the forecasts of a run |
 | `compare` | two runs side by side on what they share |
 | `ForecastIndicator` | the forecasts inside a backtrader strategy of your own |
+| `ArrayForecaster`, `learning_cells` | the base of a model of your own; what it learns from |
+| `paper_account`, `orders_now` | an Alpaca paper account; what a strategy wants on it now |
 | `Simulator` | Alpaca's paper API on this machine |
 | `ForewalkError` ... | what goes wrong; the class says how to react, see `forewalk.errors` |
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test holds both lists t
     from broker.simulator.harness import Simulator
     from engine.notebook.comparing import compare
     from engine.notebook.given import load_bars, load_settings
+    from engine.notebook.paper import orders_now, paper_account
     from engine.notebook.result import Result, open_run
     from engine.notebook.running import backtest
     from engine.notebook.verbs import audit, reproduce, sweep
@@ -53,6 +56,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test holds both lists t
     )
     from forewalk.settings.sections import Settings
     from forewalk.types import Bars
+    from models.arrays import ArrayForecaster, learning_cells
     from strategies.indicator import ForecastIndicator
 
 check_packages()
@@ -61,6 +65,7 @@ _HOMES = {
     "broker.simulator.harness": ("Simulator",),
     "engine.notebook.comparing": ("compare",),
     "engine.notebook.given": ("load_bars", "load_settings"),
+    "engine.notebook.paper": ("orders_now", "paper_account"),
     "engine.notebook.result": ("Result", "open_run"),
     "engine.notebook.running": ("backtest",),
     "engine.notebook.verbs": ("audit", "reproduce", "sweep"),
@@ -77,11 +82,13 @@ _HOMES = {
     ),
     "forewalk.settings.sections": ("Settings",),
     "forewalk.types": ("Bars",),
+    "models.arrays": ("ArrayForecaster", "learning_cells"),
     "strategies.indicator": ("ForecastIndicator",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ArrayForecaster",
     "Bars",
     "ConfigError",
     "ConnectionFailed",
@@ -99,9 +106,12 @@ __all__ = [
     "audit",
     "backtest",
     "compare",
+    "learning_cells",
     "load_bars",
     "load_settings",
     "open_run",
+    "orders_now",
+    "paper_account",
     "reproduce",
     "sweep",
 ]

@@ -24,12 +24,13 @@ def load_settings(given: Given = None, overrides: Mapping[str, Any] | None = Non
     """Return the settings of a `Settings`, a TOML file, or a dict with dotted or nested keys.
 
     Defaults and the environment (`FOREWALK_MODEL__SEEDS=1`) apply as on the command line, except to a `Settings`,
-    which is complete. `overrides`, by dotted keys, win over all of them.
+    which is complete. `overrides`, by dotted keys, win over all of them. Functions and classes of the user's own may
+    stand for their names: {"features.extra": [my_module.my_feature]}.
 
     Raises:
         ConfigError: as on the command line, with the same message.
     """
-    more = dict(overrides or {})
+    more = _named(overrides or {})
     if isinstance(given, Settings):
         tree = dotted(given.model_dump(exclude_unset=True))
         return read_settings(overrides={**tree, **more}, environment={}) if more else given
@@ -40,7 +41,20 @@ def load_settings(given: Given = None, overrides: Mapping[str, Any] | None = Non
             f"settings = {given!r}: give Settings, the path of a TOML file, or a dict such as "
             "{'model.seeds': 1}"
         )
-    return read_settings(overrides={**dotted(given or {}), **more})
+    return read_settings(overrides={**_named(dotted(given or {})), **more})
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with functions and classes as the names under which any process can import them."""
+    return {key: _name(value) for key, value in values.items()}
+
+
+def _name(value: Any) -> Any:
+    from forewalk.plugins.loading import name_of
+
+    if isinstance(value, list | tuple):
+        return [_name(item) for item in value]
+    return name_of(value) if callable(value) else value
 
 
 def load_bars(
@@ -136,3 +150,18 @@ def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
         "cleaning": rules,
     }
     return settings.model_copy(update={"data": DataSettings.model_validate(tree)}), table
+
+
+def refuse_inside_an_import() -> None:
+    """Raise UsageError where the user's own file is being imported, as a plug-in or by a worker process.
+
+    Its classes are needed there, not another run: that would begin this one again, and again.
+    """
+    from forewalk.compute.pool import in_worker
+    from forewalk.plugins.loading import is_importing
+
+    if in_worker() or is_importing():
+        raise UsageError(
+            "this file is imported for what it defines, and calls for a run meanwhile; put the call under "
+            "`if __name__ == '__main__':`"
+        )

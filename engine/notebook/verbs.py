@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.notebook.given import Given, load_settings
+from engine.notebook.given import Given, load_settings, refuse_inside_an_import
 from engine.notebook.result import Result
 from forewalk.errors import UsageError
 from forewalk.settings.loading import load_settings as read_settings
@@ -50,6 +50,7 @@ def audit(
     from engine.audit.job import audit as run_audit
     from engine.audit.job import keep_certificate
 
+    refuse_inside_an_import()
     given = Path(what).expanduser() if isinstance(what, str | Path) else what
     if isinstance(given, Result) or (isinstance(given, Path) and given.is_dir()):
         with folder_of(given) as run:
@@ -78,6 +79,7 @@ def reproduce(
     """
     from engine.reproduce.job import reproduce as rerun
 
+    refuse_inside_an_import()
     with folder_of(run) as folder:
         where = [f"{key}={value}" for key, value in _where(jobs).items()]
         return rerun(folder, where, progress or _silent)

@@ -25,6 +25,7 @@ from forewalk.settings.base import OWN_NAME
 FRESH_S = 2.0
 
 _STARTED = time.time()
+_importing: list[str] = []
 _added: list[str] = []  # folders that stand at the end of sys.path for the sake of plug-ins
 _known: dict[str, tuple[ModuleSpec | None, str]] = {}  # module -> what it was imported as, with which hash
 
@@ -73,19 +74,37 @@ def load_plugin(name: str, setting: str, folder: Path | None = None) -> Plugin:
 def name_of(value: Any) -> str:
     """Return the name under which a function or class can be imported again, `module:Name`.
 
+    What a script defines is found again under the name of its file.
+
     Raises:
-        ConfigError: it cannot be: it is defined in a notebook, a script, or within a function.
+        ConfigError: it cannot be: it is defined in a notebook, at a prompt, or within a function.
     """
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not module or not name:
         raise ConfigError(f"{value!r} has no name; give a function or a class of a module")
-    if module == "__main__" or "<" in name:
-        where = "in the notebook or script itself" if module == "__main__" else "within a function"
-        raise ConfigError(
-            f"{name} is defined {where}, where neither a worker process nor an audit can import it; "
-            "put it into a file of its own, e.g. my_module.py"
-        )
+    if "<" in name:
+        raise ConfigError(f"{name} is defined within a function, {_NOT_THERE}")
+    if module == "__main__":
+        script = _script_module()
+        if script is None:
+            raise ConfigError(
+                f"{name} is defined in the notebook or at the prompt itself, {_NOT_THERE} (in a notebook: a cell "
+                "that begins with %%writefile my_module.py, then `import my_module`)"
+            )
+        module = script
     return f"{module}:{name}"
+
+
+_NOT_THERE = "where no worker process and no audit can import it; put it into a file of its own, my_module.py"
+
+
+def _script_module() -> str | None:
+    """Return the name under which the running script can be imported, None where there is no script."""
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:  # python -m package.module
+        return main.__spec__.name
+    file = Path(getattr(main, "__file__", None) or "")
+    return file.stem if file.suffix == ".py" and file.stem.isidentifier() else None
 
 
 def _own_folders(folder: Path | None) -> list[str]:
@@ -117,7 +136,13 @@ def _check_place(name: str, folders: Sequence[str], asked: Source) -> None:
         _forget(top)
 
 
+def is_importing() -> bool:
+    """Whether a file of the user's own is being imported at this moment, by `load_plugin`."""
+    return bool(_importing)
+
+
 def _import(name: str, folders: Sequence[str], source: Source) -> ModuleType:
+    _importing.append(name)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -126,6 +151,8 @@ def _import(name: str, folders: Sequence[str], source: Source) -> ModuleType:
         raise PluginError(failure(source, error)) from error
     except (Exception, SystemExit) as error:
         raise PluginError(failure(source, error)) from error
+    finally:
+        _importing.pop()
 
 
 def _no_module(name: str, folders: Sequence[str], asked: Source) -> str:

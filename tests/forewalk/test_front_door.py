@@ -11,9 +11,10 @@ import pytest
 import forewalk as fw
 
 NAMES = """
-    Bars ConfigError ConnectionFailed DataError ForecastIndicator ForewalkError LeakError LookaheadError
-    PackageShadowed PluginError Result Settings Simulator UsageError audit backtest compare load_bars
-    load_settings open_run reproduce sweep
+    ArrayForecaster Bars ConfigError ConnectionFailed DataError ForecastIndicator ForewalkError LeakError
+    LookaheadError
+    PackageShadowed PluginError Result Settings Simulator UsageError audit backtest compare learning_cells
+    load_bars load_settings open_run orders_now paper_account reproduce sweep
 """
 HEAVY = {"torch", "pandas", "numpy", "backtrader", "pydantic", "matplotlib", "scipy", "sklearn", "quantstats"}
 
@@ -47,6 +48,6 @@ def test_type_checkers_are_told_the_same_names_from_the_same_modules():
 def test_a_name_that_is_not_there_is_answered_with_the_nearest_one():
     with pytest.raises(AttributeError, match=r"did you mean fw\.backtest\?"):
         fw.backtst  # noqa: B018
-    with pytest.raises(AttributeError, match="there are: Bars"):
+    with pytest.raises(AttributeError, match="there are: ArrayForecaster, Bars"):
         fw.zzz  # noqa: B018
     assert fw.__version__

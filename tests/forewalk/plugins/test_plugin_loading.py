@@ -174,8 +174,41 @@ def test_a_function_has_a_name_where_others_can_import_it(here):
 def test_what_nobody_else_can_import_has_no_name():
     with pytest.raises(ConfigError, match=r"within a function.*file of its own"):
         name_of(lambda: None)
-    main = type("Mine", (), {"__module__": "__main__"})
-    with pytest.raises(ConfigError, match="in the notebook or script itself"):
-        name_of(main)
     with pytest.raises(ConfigError, match="has no name"):
         name_of(3)
+
+
+NAMED = """
+from forewalk.plugins.loading import name_of
+class Mine: pass
+try: print(name_of(Mine))
+except Exception as problem: print(problem)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["study.py"], "study:Mine"),
+        (["-m", "study"], "study:Mine"),
+        (["-m", "package.study"], "package.study:Mine"),
+        (["my-study.py"], "in the notebook or at the prompt itself"),
+        (["-c", NAMED], "a cell that begins with %%writefile my_module.py"),
+    ],
+)
+def test_what_a_script_defines_is_named_after_its_file_and_what_a_prompt_defines_is_refused(
+    here, command, said
+):
+    (here / "package").mkdir()
+    for file in ("study.py", "my-study.py", "package/study.py"):
+        (here / file).write_text(NAMED)
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=here,
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said in done.stdout
