@@ -289,7 +289,7 @@ LEAKS = (
     ),
     Leak(
         "universe of tomorrow",
-        "future replaced (features)",
+        "future replaced (cleaning)",
         {"clean": members_of_tomorrow},
         table=table_with_a_universe,
     ),
