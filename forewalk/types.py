@@ -26,6 +26,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # named arrays that independent tasks s
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 BAR_FIELDS = (*PRICE_FIELDS, "volume")
+ACCOUNT_EXTRAS = ("member", "dividend", "spread")  # of `Bars.extras`: what the account reads
 
 
 def frozen(values: npt.ArrayLike) -> FloatArray:
@@ -64,6 +65,8 @@ class Bars:
         notes: what was found and changed when the bars were read, a line each; no part of the fingerprint.
         extras: what else is known of each cell, float64 [T, S] by name, read-only; only what there is:
             member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`);
+            dividend: cash per share, paid to who held it at the close before; prices are raw then;
+            spread: ask less bid at the open, in units of the price; prices are mid prices then;
             and the columns of `features.columns`.
 
     Raises:

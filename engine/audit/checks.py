@@ -12,6 +12,7 @@ from engine.audit.certificate import Check, Offender
 from engine.audit.compare import compare, prepared_blocks, result_blocks
 from engine.audit.doctoring import halved, iso_utc
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
+from engine.simulation.money import half_spread_of
 from forewalk.data.table import Table
 from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
@@ -117,15 +118,18 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
     filled = np.searchsorted(stamps, opened_at, side="right")  # row of the bar, which opened then
     slip = settings.execution.slippage_bps * 1e-4
     prices = orders["fill_price"].to_numpy(np.float64)
+    spread = half_spread_of(bars)
     for order, at, row, price in zip(orders.itertuples(), decided, filled, prices, strict=True):
         what = f"{order.side} {order.quantity:g} {order.symbol}"
         if row >= len(stamps) or opens[row] < at:
             message = f"filled at {order.filled_at}, decided at {order.decided_at}"
             offender = Offender("fills", what, iso_utc(int(at)), message=message)
             return Check(name, question, "leak", len(orders), "", offender)
-        opened = float(bars.open[row, bars.symbols.index(str(order.symbol))])
+        column = bars.symbols.index(str(order.symbol))
         next_bar = row == np.searchsorted(stamps, at) + 1
-        expected = opened * (1.0 + slip if order.side == "buy" else 1.0 - slip)
+        half = 0.0 if spread is None else float(spread[row, column])
+        sign = 1.0 if order.side == "buy" else -1.0
+        expected = float(bars.open[row, column]) * (1.0 + sign * slip) + sign * half
         size = abs(float(price) - expected)
         if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:
             bar, found = iso_utc(int(stamps[row])), repr(float(price))

@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.simulation.benchmark import equal_weight_benchmark, members_of
 from engine.simulation.cerebro import simulate
+from engine.simulation.money import Holding
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
 
@@ -148,25 +149,29 @@ def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings)
     Args:
         bars: T bars of S symbols.
         target: weight of the account's value, [T, S]; NaN leaves the position alone.
-        execution: starting cash, `fee_bps` and `slippage_bps`.
+        execution: starting cash, costs and interest; a least fee per order counts for nothing here.
     """
-    cost = (execution.fee_bps + execution.slippage_bps) * 1e-4
+    holding = Holding(bars, execution)
     shares, waiting = np.zeros(len(bars.symbols)), np.full(len(bars.symbols), np.nan)
     price = np.full(len(bars.symbols), np.nan)
-    cash, traded = execution.cash, 0.0
+    cash, traded, costs = execution.cash, 0.0, 0.0
     equity = np.empty(len(bars))
     for t in range(len(bars)):
+        if t:
+            cash += holding.due(t, cash, shares, price)
         filled = np.isfinite(waiting) & bars.present[t]
         if bars.member is not None:
             filled |= np.isfinite(waiting) & ~bars.present[t] & ~bars.member[t] & np.isfinite(price)
         if filled.any():
             change, opens = (waiting - shares)[filled], np.where(bars.present[t], bars.open[t], price)[filled]
-            value = float(np.abs(change * opens).sum())
-            cash -= float((change * opens).sum()) + cost * value
-            traded += value
+            values = np.abs(change * opens)
+            paid = holding.cost(t, values, filled)
+            cash -= float((change * opens).sum()) + paid
+            traded += float(values.sum())
+            costs += paid
             shares[filled], waiting[filled] = waiting[filled], np.nan
         price = np.where(bars.present[t], bars.close[t], price)
         equity[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
         decided = np.isfinite(target[t]) & np.isfinite(price)
         waiting[decided] = target[t, decided] * equity[t] / price[decided]
-    return PolicyAccount(equity, traded, cost * traded)
+    return PolicyAccount(equity, traded, costs)

@@ -191,6 +191,7 @@ def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics) -> PageTabl
 
 def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMetrics) -> PageTable:
     """Activity and costs of the account."""
+    received = (("Interest", orders.interest), ("Dividends", orders.dividends))
     rows: tuple[Cells, ...] = (
         ("Mean gross exposure", percent(strategy.mean_gross_exposure)),
         ("Turnover per year (buys plus sells over mean equity)", number(strategy.turnover_per_year, 1)),
@@ -201,6 +202,7 @@ def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMe
         ("Fees paid", number(costs.fees_paid)),
         ("Slippage paid", number(costs.slippage_paid)),
         ("Fees and slippage as a share of the starting cash", percent(costs.share_of_start, 2)),
+        *((f"{name} received", number(money)) for name, money in received if money is not None),
         ("Orders", f"{orders.orders:,.0f}"),
         ("Orders filled", f"{orders.filled:,.0f}"),
         ("Orders partial", f"{orders.partial:,.0f}"),

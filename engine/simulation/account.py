@@ -7,16 +7,37 @@ from typing import Any
 import backtrader as bt
 
 from engine.simulation.feeds import BARRED, STALE
+from engine.simulation.money import (
+    BPS,
+    bears_interest,
+    dividends_of,
+    fee_of,
+    half_spread_of,
+    interest,
+    years_between,
+)
 from forewalk.settings.sections import ExecutionSettings
+from forewalk.types import Bars, FloatArray
 
-BPS = 1e-4
 
+def simulated_broker(execution: ExecutionSettings, bars: Bars | None = None) -> bt.brokers.BackBroker:
+    """Return backtrader's broker with costs that are always charged: slippage is never capped at the range.
 
-def simulated_broker(execution: ExecutionSettings) -> bt.brokers.BackBroker:
-    """Return backtrader's broker with costs that are always charged: slippage is never capped at the range."""
-    broker = SimulatedBroker()
+    `bars` are those of the run: with them cash and borrowed shares bear interest, dividends are paid and spreads
+    count, where there are any.
+    """
+    broker = SimulatedBroker(Terms(execution, bars))
     broker.setcash(execution.cash)
-    broker.setcommission(commission=execution.fee_bps * BPS)
+    if execution.fee_per_share or execution.fee_min:
+        broker.addcommissioninfo(
+            Commission(
+                commission=execution.fee_bps * BPS,
+                per_share=execution.fee_per_share,
+                least=execution.fee_min,
+            )
+        )
+    else:
+        broker.setcommission(commission=execution.fee_bps * BPS)
     broker.set_slippage_perc(
         execution.slippage_bps * BPS, slip_open=True, slip_match=True, slip_out=True, slip_limit=True
     )
@@ -35,17 +56,60 @@ def capacity_filler(order: Any, price: float, ago: int) -> float:
     return remaining if capacity == STALE else min(remaining, BARRED - capacity)
 
 
+class Commission(bt.CommInfoBase):
+    """A share of the value, so much a share, and a least fee."""
+
+    params = (
+        ("per_share", 0.0),
+        ("least", 0.0),
+        ("stocklike", True),
+        ("commtype", bt.CommInfoBase.COMM_PERC),
+        ("percabs", True),
+    )
+
+    def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
+        return fee_of(abs(size), price, self.p.commission, self.p.per_share, self.p.least)
+
+
+class Terms:
+    """What an account bears besides its orders, bar by bar; None where it bears nothing of the kind.
+
+    Attributes:
+        years: time since the bar before, [T].
+        dividends: cash paid per share held at the close before, [T, S].
+        half_spread: what a fill is worse than the mid price by, [T, S].
+    """
+
+    def __init__(self, execution: ExecutionSettings, bars: Bars | None) -> None:
+        self.execution = execution
+        self.years: FloatArray | None = None
+        self.dividends: FloatArray | None = None
+        self.half_spread: FloatArray | None = None
+        if bars is None:
+            return
+        self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars)
+        if bears_interest(execution):
+            self.years = years_between(bars)
+
+
 class SimulatedBroker(bt.brokers.BackBroker):
     """BackBroker for shares paid in full, whose feeds can tell the filler what is held.
 
-    Shares bear no interest and have no daily settlement, so the two loops over all positions that `BackBroker`
-    makes for these on every bar are left out. Orders, fills, cash and value are the same bit by bit
-    (`tests/simulation`), and the bar costs what its orders cost.
+    Shares have no daily settlement and no interest of backtrader's kind, so the two loops over all positions that
+    `BackBroker` makes for these on every bar are left out; what `Terms` know is booked instead. Orders, fills, cash
+    and value are the same bit by bit (`tests/simulation`), and the bar costs what its orders cost.
     """
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__()
+        self._terms = terms
+        self.interest = self.dividends = 0.0  # received so far, less what was paid
 
     def start(self) -> None:
         """Let each feed answer for its position."""
         super().start()
+        self._bar = -1
+        self._column = {data: column for column, data in enumerate(self.cerebro.datas)}
         for data in self.cerebro.datas:
             data._broker_position_size = lambda data=data: self.getposition(data).size
 
@@ -64,7 +128,10 @@ class SimulatedBroker(bt.brokers.BackBroker):
         self.notifs.append(snapshot)
 
     def next(self) -> None:
-        """Check and execute the orders that wait, then value the account at the close."""
+        """Book what came due overnight, check and execute the orders that wait, value the account at the close."""
+        self._bar += 1
+        if self._bar and (self._terms.years is not None or self._terms.dividends is not None):
+            self._accrue()
         while self._toactivate:
             self._toactivate.popleft().activate()
         self.check_submitted()
@@ -79,6 +146,33 @@ class SimulatedBroker(bt.brokers.BackBroker):
             else:
                 self._attempt(order)
         self._get_value()
+
+    def _accrue(self) -> None:
+        """Book dividends and interest on what was held at the close before."""
+        terms, bar = self._terms, self._bar
+        paid = short = 0.0
+        for column, data in enumerate(self.cerebro.datas):
+            size = self.positions[data].size
+            if size and terms.dividends is not None:
+                paid += size * terms.dividends[bar, column]
+            if size < 0:
+                short += -size * data.close[-1]
+        earned = 0.0
+        if terms.years is not None:
+            borrow = terms.execution.borrow_bps_per_year * BPS
+            earned = interest(self.cash, short, terms.years[bar], terms.execution.cash_yield, borrow)
+        self.cash += paid + earned
+        self.dividends += paid
+        self.interest += earned
+
+    def _execute(self, order: Any, ago: Any = None, price: Any = None, **more: Any) -> Any:
+        """Execute; a real fill of a market or stop order is worse by half the spread."""
+        spread = self._terms.half_spread
+        crosses = order.exectype != bt.Order.Limit
+        if spread is not None and ago is not None and price is not None and crosses:
+            half = spread[self._bar, self._column[order.data]]
+            price = price + half if order.isbuy() else price - half
+        return super()._execute(order, ago=ago, price=price, **more)
 
     def _attempt(self, order: Any) -> None:
         self._try_exec(order)

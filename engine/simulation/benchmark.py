@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.simulation.money import Holding
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
 
@@ -19,24 +20,27 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
     Args:
         bars: T bars of S symbols.
         members: bool [T, S], True where a symbol belongs to the universe; see `members_of`.
-        execution: starting cash, `fee_bps` and `slippage_bps`.
+        execution: starting cash, costs and interest; a least fee per order counts for nothing here.
     """
-    cost = (execution.fee_bps + execution.slippage_bps) * 1e-4
+    holding = Holding(bars, execution)
     shares = np.zeros(len(bars.symbols))
     cash = execution.cash
     price = np.full(len(bars.symbols), np.nan)
     values = np.empty(len(bars))
     joined = np.zeros(len(bars.symbols), dtype=bool)
     for t in range(len(bars)):
+        if t:
+            cash += holding.due(t, cash, shares, price)
         tradable = members[t - 1] & bars.present[t] if t else joined
         leaving = joined & ~members[t - 1] if t else joined
         if (tradable & ~joined).any() or leaving.any():
             now = np.where(bars.present[t], bars.open[t], price)
-            cash += (1.0 - cost) * float((shares * now)[leaving].sum())
+            sold = (shares * now)[leaving]
+            cash += float(sold.sum()) - holding.cost(t, sold, leaving)
             shares = np.where(leaving, 0.0, shares)
             joined = (joined | tradable) & ~leaving
             if tradable.any():
-                cash, shares = _equalise(cash, shares, now, tradable, cost)
+                cash, shares = _equalise(t, cash, shares, now, tradable, holding)
         price = np.where(bars.present[t], bars.close[t], price)
         values[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
     return values
@@ -53,15 +57,15 @@ def members_of(bars: Bars, forecasts: Forecasts) -> BoolArray:
 
 
 def _equalise(
-    cash: float, shares: FloatArray, price: FloatArray, tradable: BoolArray, cost: float
+    t: int, cash: float, shares: FloatArray, price: FloatArray, tradable: BoolArray, holding: Holding
 ) -> tuple[float, FloatArray]:
     """Spread the tradable part of the portfolio evenly; the cost of every trade is paid out of it."""
     held = np.where(tradable & (shares != 0), shares * price, 0.0)
     total = cash + float(held.sum())
     target = np.where(tradable, total / max(int(tradable.sum()), 1), 0.0)
     for _ in range(8):  # costs depend on the trades, which depend on what is left after costs
-        paid = cost * float(np.abs(target - held)[tradable].sum())
+        paid = holding.cost(t, np.abs(target - held)[tradable], tradable)
         target = np.where(tradable, (total - paid) / max(int(tradable.sum()), 1), 0.0)
-    paid = cost * float(np.abs(target - held)[tradable].sum())
+    paid = holding.cost(t, np.abs(target - held)[tradable], tradable)
     fresh = np.where(tradable, target / np.where(tradable, price, 1.0), shares)
     return total - paid - float(target.sum()), fresh

@@ -37,7 +37,7 @@ def build_cerebro(
     `broker` replaces the simulated account, for the daemon. Results do not depend on `runonce` or `preload`.
     """
     cerebro = bt.Cerebro(stdstats=False, runonce=runonce, preload=preload)
-    cerebro.setbroker(broker if broker is not None else simulated_broker(execution))
+    cerebro.setbroker(broker if broker is not None else simulated_broker(execution, bars))
     for symbol, columns in zip(bars.symbols, feed_columns(bars, execution), strict=True):
         cerebro.adddata(PanelFeed(columns=columns), name=symbol)
     cerebro.addstrategy(strategy, **strategy_params)

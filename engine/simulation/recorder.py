@@ -236,8 +236,14 @@ def event_tables(
         trades=trades,
         decisions=decisions,
         open_positions=_open_positions(broker, strategy),
-        counts=count_orders(orders, log.slippage),
+        counts={**count_orders(orders, log.slippage), **_received(broker)},
     )
+
+
+def _received(broker: Any) -> dict[str, float]:
+    """Return the interest and dividends that an account was paid, where it bears any."""
+    sums = {name: float(getattr(broker, name, 0.0)) for name in ("interest", "dividends")}
+    return {name: value for name, value in sums.items() if value}
 
 
 def _open_positions(broker: Any, strategy: Any) -> pd.DataFrame:

@@ -276,6 +276,14 @@ class ExecutionSettings(Section):
     """Starting cash."""
     fee_bps: float = Field(1.0, ge=0.0, lt=10_000.0)
     """Commission per fill in basis points of its value."""
+    fee_per_share: float = Field(0.0, ge=0.0)
+    """Commission per share on top of `fee_bps`, in money."""
+    fee_min: float = Field(0.0, ge=0.0)
+    """Least commission of a fill, in money."""
+    cash_yield: float = Field(0.0, gt=-1.0, lt=1.0)
+    """Yearly rate that cash earns (0.03 is 3 %); the proceeds of short sales earn nothing."""
+    borrow_bps_per_year: float = Field(0.0, ge=0.0)
+    """What borrowed shares cost in basis points of their value a year."""
     slippage_bps: float = Field(4.0, ge=0.0, lt=10_000.0)
     """Basis points by which every fill is worse than the open; never capped at the bar's range."""
     fractional: bool = False

@@ -14,11 +14,12 @@ WARM_UP = 3  # bars before the first forecast
 
 
 def make_world(
-    seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False, members=False
-):
+    seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False, members=False,
+    extras=False,
+):  # fmt: skip
     """Bars and forecasts; `everywhere` also where a symbol has no bar or is no member of a universe.
 
-    `members` lays that universe over the bars.
+    `members` lays that universe over the bars; `extras` pays dividends and has a spread.
     """
     random = np.random.default_rng(seed)
     rows = bars + WARM_UP
@@ -38,6 +39,11 @@ def make_world(
         belongs = np.cumsum(random.random((rows, symbols)) < 0.1, axis=0) % 2 == 0
         history = history.with_extras(member=belongs.astype(float))
         missing = missing | ~belongs
+    if extras:
+        paid = np.where(random.random((rows, symbols)) < 0.1, random.uniform(0, 2, (rows, symbols)), 0.0)
+        spread = random.uniform(0, 0.5, (rows, symbols))
+        spread[random.random((rows, symbols)) < 0.1] = np.nan
+        history = history.with_extras(dividend=paid, spread=spread)
     silent = (random.random((bars, symbols)) < holes) | (missing[WARM_UP:] & (not everywhere))
     mean = random.normal(0, 0.01 * reach, (bars, symbols)).round(3)  # rounded: ties and exact zeros
     std = np.where(random.random((bars, symbols)) < 0.5, 0.02, random.uniform(0.01, 0.05, (bars, symbols)))
@@ -61,6 +67,7 @@ worlds = st.builds(
     reach=st.sampled_from([0.2, 1.0, 5.0]),
     everywhere=st.booleans(),
     members=st.booleans(),
+    extras=st.booleans(),
 )
 
 
@@ -91,6 +98,10 @@ executions = st.fixed_dictionaries(
     {
         "cash": st.sampled_from([100.0, 5_000.0, 1e6]),
         "fee_bps": st.sampled_from([0.0, 1.0, 60.0, 2000.0]),
+        "fee_per_share": st.sampled_from([0.0, 0.0, 0.005]),
+        "fee_min": st.sampled_from([0.0, 0.0, 1.0, 30.0]),
+        "cash_yield": st.sampled_from([0.0, 0.0, 0.05, -0.01]),
+        "borrow_bps_per_year": st.sampled_from([0.0, 0.0, 50.0, 3000.0]),
         "slippage_bps": st.sampled_from([0.0, 4.0, 150.0]),
         "fractional": st.booleans(),
         "max_volume_share": maybe(st.sampled_from([0.001, 0.1, 1.0])),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.door import Record, named
+from engine.evaluation.metrics.door import LEFT_OUT, Record, named
 from forewalk.returns import drawdown_series, simple_returns
 from forewalk.types import FloatArray
 
@@ -92,7 +92,8 @@ class OrderMetrics(Record):
 
     Attributes:
         orders: all of them. filled, partial, cancelled, margin, rejected, expired, pending: by how they ended.
-        fees_paid, slippage_paid: money.
+        fees_paid, slippage_paid: money; half the spread is part of the slippage.
+        interest, dividends: money received less what was paid; None where nothing bears any.
     """
 
     orders: int
@@ -105,11 +106,14 @@ class OrderMetrics(Record):
     pending: int
     fees_paid: float
     slippage_paid: float
+    interest: float | None = field(default=None, metadata=LEFT_OUT)
+    dividends: float | None = field(default=None, metadata=LEFT_OUT)
 
     @classmethod
     def of(cls, counts: Mapping[str, float]) -> OrderMetrics:
         """Return the counts of a simulation; what it did not count is 0."""
-        return cls(**{item.name: counts.get(item.name, 0) for item in fields(cls)})  # type: ignore[arg-type]
+        none = {item.name: None if item.metadata.get("left_out") else 0 for item in fields(cls)}
+        return cls(**{name: counts.get(name, otherwise) for name, otherwise in none.items()})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from engine.simulation import money
 from engine.simulation.compiled.policy import decide
 from engine.simulation.compiled.types import (
     BARRED,
     BOOK,
     CANCELLED,
+    DIVIDENDS,
     FEES,
     FILLED,
+    INTEREST,
     MARGIN,
     PARTIAL,
     PENDING,
@@ -41,16 +44,53 @@ def with_value(total: float, size: float, price: float, close: float) -> float:
     return total + value
 
 
+fee_of, interest = compiled(money.fee_of), compiled(money.interest)
+
+
 @compiled
 def claimed(spare: float, order: float, close: float, rules: Any) -> float:
     """Return the cash left once an order is paid at the close at which it was sent: `check_submitted`."""
     spare -= order * close
-    return float(spare - abs(order) * rules.fee * close)
+    return float(spare - fee_of(abs(order), close, rules.fee, rules.fee_per_share, rules.fee_min))
+
+
+@compiled
+def accrue(
+    t: int,
+    cash: float,
+    held: int,
+    panel: Any,
+    rules: Any,
+    terms: tuple[FloatArray, FloatArray, FloatArray],
+    book: Any,
+    totals: FloatArray,
+) -> float:
+    """Return the cash after dividends and interest on what was held at the close before: `_accrue`."""
+    years, dividends, _ = terms
+    paid = short = 0.0
+    for i in range(held):
+        s = book[i].held
+        size = book[s].size
+        if dividends.shape[0]:
+            paid += size * dividends[t, s]
+        if size < 0:
+            short += -size * panel[t - 1, s].close
+    earned = interest(cash, short, years[t], rules.cash_yield, rules.borrow)
+    totals[DIVIDENDS] += paid
+    totals[INTEREST] += earned
+    return float(cash + (paid + earned))
 
 
 @compiled
 def execute(
-    order: float, size: float, entry_price: float, cash: float, open_: float, capacity: float, rules: Any
+    order: float,
+    size: float,
+    entry_price: float,
+    cash: float,
+    open_: float,
+    half_spread: float,
+    capacity: float,
+    rules: Any,
 ) -> tuple[int, float, float, float, float]:
     """Fill what the bar's capacity and the cash allow: `capacity_filler`, `BackBroker._execute`.
 
@@ -68,7 +108,8 @@ def execute(
     status = FILLED if quantity == abs(order) else PARTIAL
     part = quantity if order > 0 else -quantity
     price = open_ * (1.0 + rules.slippage if order > 0 else 1.0 - rules.slippage)
-    fee = quantity * rules.fee * price
+    price += half_spread if order > 0 else -half_spread
+    fee = fee_of(quantity, price, rules.fee, rules.fee_per_share, rules.fee_min)
     if closing:
         return status, part, price, fee, cash + (-part * entry_price + -part * (price - entry_price)) - fee
     left = cash - part * price - fee
@@ -107,6 +148,7 @@ def settle(
     orders: int,
     panel: Any,
     rules: Any,
+    half_spread: FloatArray,
     book: Any,
     totals: FloatArray,
     log: FloatArray,
@@ -127,8 +169,9 @@ def settle(
             continue
         s, order = book[k].order_symbol, book[k].order_size
         size, bar = book[s].size, panel[t, s]
+        half = half_spread[t, s] if half_spread.shape[0] else 0.0
         status, part, price, fee, cash = execute(
-            order, size, book[s].price, cash, bar.open, bar.capacity, rules
+            order, size, book[s].price, cash, bar.open, half, bar.capacity, rules
         )
         if part != 0.0 and size == 0.0:
             book[s].price, book[s].opened = price, t
@@ -193,12 +236,20 @@ def send(
 
 
 @compiled
-def run_account(panel: Any, rules: Any, equity: FloatArray, totals: FloatArray, log: FloatArray) -> int:
+def run_account(
+    panel: Any,
+    rules: Any,
+    terms: tuple[FloatArray, FloatArray, FloatArray],
+    equity: FloatArray,
+    totals: FloatArray,
+    log: FloatArray,
+) -> int:
     """Simulate one account over all bars; return how many orders were sent.
 
     Args:
         panel: a Panel.
         rules: one record of RULES.
+        terms: years since the bar before [T], dividends and half spreads [T, S] each; [0, 0] where there are none.
         equity: [T], filled with the account's value at each close.
         totals: [len(TOTALS)], filled with counts and sums.
         log: [at least T * S, len(LOG)], filled with every order; [0, ...] for none.
@@ -208,9 +259,12 @@ def run_account(panel: Any, rules: Any, equity: FloatArray, totals: FloatArray, 
     sums = np.zeros(2 * symbols)  # first what is added up in a list, then in all columns
     cash, held, orders, sent = rules.cash, 0, 0, 0
     totals[:] = 0.0
+    accrues = terms[1].shape[0] > 0 or rules.cash_yield != 0.0 or rules.borrow != 0.0
     for t in range(bars):
+        if accrues and t:
+            cash = accrue(t, cash, held, panel, rules, terms, book, totals)
         if orders:
-            cash, held = settle(t, cash, orders, panel, rules, book, totals, log)
+            cash, held = settle(t, cash, orders, panel, rules, terms[2], book, totals, log)
             orders = 0
         worth = 0.0
         for i in range(held):
@@ -254,6 +308,7 @@ def summarise(equity: FloatArray, summary: FloatArray) -> None:
 def run_settings(
     panel: Any,
     grid: Any,
+    terms: tuple[FloatArray, FloatArray, FloatArray],
     equity: FloatArray,
     totals: FloatArray,
     summary: FloatArray,
@@ -261,11 +316,11 @@ def run_settings(
 ) -> int:
     """Simulate one account for each of the N rules in `grid`; return how many orders the last one sent.
 
-    equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for `log` see
+    equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for `terms` and `log` see
     `run_account`.
     """
     sent = 0
     for n in range(len(grid)):
-        sent = run_account(panel, grid[n], equity[n], totals[n], log)
+        sent = run_account(panel, grid[n], terms, equity[n], totals[n], log)
         summarise(equity[n], summary[n])
     return sent

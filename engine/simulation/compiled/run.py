@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine.simulation.feeds import feed_lines
+from engine.simulation.money import BPS, dividends_of, half_spread_of, years_between
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
 from forewalk.errors import ConfigError, ForewalkError
@@ -25,7 +26,8 @@ from strategies.policy import REASONS
 
 Panel = npt.NDArray[Any]  # records of types.PANEL
 Numbers = npt.NDArray[np.int64]
-BPS = 1e-4
+TERMS = ("years", "dividends", "half_spread")  # in the order in which the kernels take them
+NOTHING = np.empty((0, 0))
 ALONE = Processes(1)  # this thread
 CHUNK = 32  # settings that a thread takes at a time
 STATUSES = ("pending", "filled", "partial", "cancelled", "margin")
@@ -95,7 +97,7 @@ def simulate_settings(
         on_done(finished, len(grid))
 
     tasks = [(name, grid[numbers]) for name, numbers in parts]
-    found = workers.run_compiled(_simulate_part, tasks, panels, count)
+    found = workers.run_compiled(_simulate_part, tasks, {**panels, **account_terms(span)}, count)
     outputs = _outputs(len(grid), len(span))
     for (_, numbers), part in zip(parts, found, strict=True):
         for whole, values in zip(outputs, part, strict=True):
@@ -107,12 +109,23 @@ def _simulate_part(task: tuple[str, npt.NDArray[Any]], arrays: Arrays) -> Output
     """Run the accounts of some settings over one panel."""
     name, grid = task
     kernels, types = _kernels()
-    panel = arrays[name]
-    if not panel.flags.writeable:  # the kernels are compiled for arrays of this process alone
-        panel = panel.copy()
+    # the kernels are compiled for arrays of this process alone
+    panel, *terms = (_own(arrays, each) for each in (name, *TERMS))
     outputs = _outputs(len(grid), len(panel))
-    kernels.run_settings(panel, grid, *outputs, np.empty((0, len(types.LOG))))
+    kernels.run_settings(panel, grid, tuple(terms), *outputs, np.empty((0, len(types.LOG))))
     return outputs
+
+
+def _own(arrays: Arrays, name: str) -> npt.NDArray[Any]:
+    """Return an array that may be written to; one that is not there is empty."""
+    values = arrays.get(name, NOTHING)
+    return values if values.flags.writeable else values.copy()
+
+
+def account_terms(span: Bars) -> dict[str, FloatArray]:
+    """Return what an account bears besides its orders, by the names of `TERMS`; only what there is."""
+    known = {"dividends": dividends_of(span), "half_spread": half_spread_of(span)}
+    return {"years": years_between(span), **{name: v for name, v in known.items() if v is not None}}
 
 
 def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple[FloatArray, pd.DataFrame]:
@@ -126,7 +139,8 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
     panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
     outputs = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
-    sent = kernels.run_settings(panel, grid, *outputs, log)
+    terms = account_terms(span)
+    sent = kernels.run_settings(panel, grid, tuple(_own(terms, name) for name in TERMS), *outputs, log)
     return outputs.equity[0], _order_table(dict(zip(types.LOG, log[:sent].T, strict=True)), span)
 
 
@@ -174,6 +188,9 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
         share = execution.max_volume_share
         rules["max_volume_share"] = np.nan if share is None else share
         rules["fee"], rules["slippage"] = execution.fee_bps * BPS, execution.slippage_bps * BPS
+        rules["fee_per_share"], rules["fee_min"] = execution.fee_per_share, execution.fee_min
+        rules["cash_yield"] = execution.cash_yield
+        rules["borrow"] = execution.borrow_bps_per_year * BPS
     return grid
 
 

@@ -52,7 +52,7 @@ def _source_digest() -> str:
     Numba keeps machine code on disk under the types of its arguments and the age of one file only. With this
     digest among the names of RULES, code compiled from other sources is never taken for ours.
     """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "money.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
@@ -69,7 +69,7 @@ _WHOLE = (
 _REAL = (
     *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
     *("fraction", "target_volatility", "max_weight", "max_gross"),
-    *("cash", "fee", "slippage", "max_volume_share"),
+    *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow", "slippage", "max_volume_share"),
 )
 RULES = np.dtype(
     [(name, np.int64) for name in _WHOLE]
@@ -77,8 +77,8 @@ RULES = np.dtype(
     + [(f"source_{_source_digest()}", np.int64)],
     align=True,
 )
-TOTALS = ("pending", "filled", "partial", "cancelled", "margin", "fees", "traded")  # by status, then sums
-FEES, TRADED = 5, 6
+TOTALS = ("pending", "filled", "partial", "cancelled", "margin", "fees", "traded", "interest", "dividends")
+FEES, TRADED, INTEREST, DIVIDENDS = 5, 6, 7, 8  # sums; those before count by status
 SUMMARY = ("total_return", "sharpe_per_bar", "max_drawdown", "mean_equity")
 LOG = ("decided", "symbol", "quantity", "reason", "status", "filled_at", "filled", "price", "fee")
 

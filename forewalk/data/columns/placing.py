@@ -16,7 +16,7 @@ from forewalk.data.quality import COLUMNS, Finding
 from forewalk.errors import DataError
 from forewalk.sessions import DAILY, microseconds
 from forewalk.settings.sections import DataSettings
-from forewalk.types import Bars, BoolArray, FloatArray, IntArray
+from forewalk.types import ACCOUNT_EXTRAS, Bars, BoolArray, FloatArray, IntArray
 
 
 def with_columns(bars: Bars, rows: ColumnRows, settings: DataSettings) -> tuple[Bars, tuple[Finding, ...]]:
@@ -34,7 +34,7 @@ def with_columns(bars: Bars, rows: ColumnRows, settings: DataSettings) -> tuple[
     findings: list[Finding] = []
     extras: dict[str, FloatArray] = {}
     for column, name in enumerate(rows.names):
-        if name in bars.extras:
+        if name in bars.extras or name in ACCOUNT_EXTRAS:
             raise DataError(f"{rows.origin}: the bars have a column {name!r} already; name yours otherwise")
         known = np.where(rows.known[:, column] == NO_TIME, closes, rows.known[:, column])
         there = np.isfinite(rows.values[:, column]) & (closes != NO_TIME)
