@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.baselines import run_baselines
-from engine.evaluation.metrics.luck import deflated_sharpe, probabilistic_sharpe
-from engine.evaluation.metrics.overfitting import superior_ability
+from engine.evaluation.metrics.accounts.luck import deflated_sharpe, probabilistic_sharpe
+from engine.evaluation.metrics.accounts.overfitting import superior_ability
 from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 from engine.evaluation.policies import target_account
 from engine.runs.counts import count_tries

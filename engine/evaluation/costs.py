@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.account import strategy_metrics, traded_value
+from engine.evaluation.metrics.accounts.account import strategy_metrics, traded_value
 from engine.evaluation.metrics.door import Record, named
 from engine.evaluation.policies import Simulator
 from engine.simulation.cerebro import simulate

@@ -13,11 +13,16 @@ import pandas as pd
 from engine.evaluation.baselines import run_baselines
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.costs import RealityMetrics, borrow_rows, break_even, capacity, cost_grid, delay_row
-from engine.evaluation.metrics.account import AccountMetrics, OrderMetrics, return_metrics, strategy_metrics
-from engine.evaluation.metrics.bootstrap import AccountBootstrap, bootstrap_account
-from engine.evaluation.metrics.forecast import ForecastMetrics, forecast_metrics
-from engine.evaluation.metrics.garch import garch_variance
-from engine.evaluation.metrics.luck import LuckMetrics, luck_metrics
+from engine.evaluation.metrics.accounts.account import (
+    AccountMetrics,
+    OrderMetrics,
+    return_metrics,
+    strategy_metrics,
+)
+from engine.evaluation.metrics.accounts.bootstrap import AccountBootstrap, bootstrap_account
+from engine.evaluation.metrics.accounts.luck import LuckMetrics, luck_metrics
+from engine.evaluation.metrics.forecasts.garch import garch_variance
+from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics

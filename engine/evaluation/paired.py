@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.bootstrap import FEWEST_BARS, Interval, optimal_block
+from engine.evaluation.metrics.accounts.bootstrap import FEWEST_BARS, Interval, optimal_block
 from engine.evaluation.metrics.statistics import DieboldMariano, diebold_mariano
 from forewalk.errors import DataError
 from forewalk.returns import simple_returns

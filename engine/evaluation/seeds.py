@@ -8,9 +8,9 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from engine.evaluation.metrics.account import StrategyMetrics
+from engine.evaluation.metrics.accounts.account import StrategyMetrics
 from engine.evaluation.metrics.door import Record, leaves, named, path_in_file, to_json
-from engine.evaluation.metrics.forecast import ForecastSkill
+from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from models.base import SeedMixture
 from models.timeline import Timeline
 

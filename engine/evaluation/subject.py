@@ -9,11 +9,16 @@ import numpy as np
 
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
-from engine.evaluation.metrics.account import CostMetrics, OrderMetrics, ReturnMetrics, StrategyMetrics
-from engine.evaluation.metrics.bootstrap import AccountBootstrap
+from engine.evaluation.metrics.accounts.account import (
+    CostMetrics,
+    OrderMetrics,
+    ReturnMetrics,
+    StrategyMetrics,
+)
+from engine.evaluation.metrics.accounts.bootstrap import AccountBootstrap
+from engine.evaluation.metrics.accounts.luck import LuckMetrics
 from engine.evaluation.metrics.door import LEFT_OUT, Record
-from engine.evaluation.metrics.forecast import ForecastMetrics
-from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.metrics.forecasts.skill import ForecastMetrics
 from engine.evaluation.seeds import SeedSpread
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engine.evaluation.metrics.account import ReturnMetrics, StrategyMetrics
-from engine.evaluation.metrics.forecast import ForecastSkill
-from engine.evaluation.metrics.luck import LuckMetrics
+from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
+from engine.evaluation.metrics.accounts.luck import LuckMetrics
+from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.subject import MembershipMetrics, Metrics
 from forewalk.settings.sections import Settings
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.evaluation.metrics.bootstrap import Interval
+from engine.evaluation.metrics.accounts.bootstrap import Interval
 from engine.evaluation.paired import AccountPair, ForecastPair, pair_accounts, pair_forecasts
 from engine.notebook.result import Result, open_run
 from forewalk.errors import DataError

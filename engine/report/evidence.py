@@ -12,15 +12,15 @@ from markupsafe import Markup
 
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
-from engine.evaluation.metrics.account import ReturnMetrics
-from engine.evaluation.metrics.bootstrap import FAN_LEVELS, Interval
-from engine.evaluation.metrics.calibration import ReliabilityCurve
-from engine.evaluation.metrics.forecast import ForecastSkill
-from engine.evaluation.metrics.luck import LuckMetrics
-from engine.evaluation.metrics.relative import Alpha
-from engine.evaluation.metrics.sharpe_interval import SharpeDifference
+from engine.evaluation.metrics.accounts.account import ReturnMetrics
+from engine.evaluation.metrics.accounts.bootstrap import FAN_LEVELS, Interval
+from engine.evaluation.metrics.accounts.luck import LuckMetrics
+from engine.evaluation.metrics.accounts.relative import Alpha
+from engine.evaluation.metrics.accounts.sharpe_interval import SharpeDifference
+from engine.evaluation.metrics.forecasts.calibration import ReliabilityCurve
+from engine.evaluation.metrics.forecasts.skill import ForecastSkill
+from engine.evaluation.metrics.forecasts.volatility import VarianceSkill
 from engine.evaluation.metrics.statistics import DieboldMariano, rank_ic
-from engine.evaluation.metrics.volatility import VarianceSkill
 from engine.evaluation.seeds import SeedMetrics, SeedSpread
 from engine.evaluation.subject import Evidence
 from engine.report import tables

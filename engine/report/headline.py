@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.evaluation.metrics.relative import Alpha
+from engine.evaluation.metrics.accounts.relative import Alpha
 from engine.evaluation.subject import Metrics
 from engine.report.tables import Cells
 

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engine.evaluation.metrics.account import CostMetrics, OrderMetrics, ReturnMetrics, StrategyMetrics
-from engine.evaluation.metrics.forecast import Errors, ForecastSkill
-from engine.evaluation.metrics.volatility import VarianceSkill
+from engine.evaluation.metrics.accounts.account import (
+    CostMetrics,
+    OrderMetrics,
+    ReturnMetrics,
+    StrategyMetrics,
+)
+from engine.evaluation.metrics.forecasts.skill import Errors, ForecastSkill
+from engine.evaluation.metrics.forecasts.volatility import VarianceSkill
 from forewalk.data.quality import Finding
 
 Cells = tuple[str, ...]  # the text of one line of a table

@@ -16,7 +16,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.account import return_metrics
+from engine.evaluation.metrics.accounts.account import return_metrics
 from engine.report import tables
 from engine.report.rendering import render
 from forewalk.returns import simple_returns

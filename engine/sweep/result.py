@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.evaluation.metrics.accounts.luck import deflated_sharpe
 from engine.evaluation.metrics.door import Record, named, to_json
-from engine.evaluation.metrics.luck import deflated_sharpe
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import Ledger
 from engine.sweep.grid import Axis

@@ -10,10 +10,10 @@ import pandas as pd
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.costs import AccountAtCosts, BreakEven, Capacity, RealityMetrics
 from engine.evaluation.evidence import universe_metrics
-from engine.evaluation.metrics.account import OrderMetrics, return_metrics, strategy_metrics
-from engine.evaluation.metrics.bootstrap import bootstrap_account
-from engine.evaluation.metrics.forecast import forecast_metrics
-from engine.evaluation.metrics.luck import luck_metrics
+from engine.evaluation.metrics.accounts.account import OrderMetrics, return_metrics, strategy_metrics
+from engine.evaluation.metrics.accounts.bootstrap import bootstrap_account
+from engine.evaluation.metrics.accounts.luck import luck_metrics
+from engine.evaluation.metrics.forecasts.skill import forecast_metrics
 from engine.evaluation.seeds import SeedMetrics, spread_over_seeds
 from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.evaluation.verdict import verdict_sentence

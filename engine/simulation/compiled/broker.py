@@ -282,7 +282,7 @@ def run_account(
 
 @compiled
 def summarise(equity: FloatArray, summary: FloatArray) -> None:
-    """Fill SUMMARY from account values, [T], by the conventions of `engine/evaluation/metrics/account.py`."""
+    """Fill SUMMARY from account values, [T], by the conventions of `engine.evaluation.metrics.accounts.account`."""
     bars = len(equity)
     total, peak, depth, mean = 0.0, equity[0], 0.0, equity[0]
     for t in range(1, bars):

@@ -9,7 +9,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
 from engine.evaluation.comparison import compare_forecasters
-from engine.evaluation.metrics.calibration import reliability_curve
+from engine.evaluation.metrics.forecasts.calibration import reliability_curve
 from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine.runs.ledger as ledger_module
-from engine.evaluation.metrics.luck import expected_maximum_sharpe
+from engine.evaluation.metrics.accounts.luck import expected_maximum_sharpe
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger
 from engine.runs.listing import ledger_lines, ledger_summary

@@ -8,6 +8,12 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.evaluation.metrics.accounts.relative import alpha_against
+from engine.evaluation.metrics.accounts.sharpe_interval import (
+    circular_block,
+    sharpe_difference,
+    sharpe_interval,
+)
 from engine.evaluation.metrics.inference import (
     FEWEST_HORIZONS,
     cosine_degrees,
@@ -15,8 +21,6 @@ from engine.evaluation.metrics.inference import (
     pesaran_timmermann,
     robust_mean_test,
 )
-from engine.evaluation.metrics.relative import alpha_against
-from engine.evaluation.metrics.sharpe_interval import circular_block, sharpe_difference, sharpe_interval
 from engine.evaluation.metrics.statistics import hac_lag, newey_west_variance
 from forewalk.returns import hedged_returns
 

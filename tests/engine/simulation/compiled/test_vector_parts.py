@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.account import return_metrics, strategy_metrics
+from engine.evaluation.metrics.accounts.account import return_metrics, strategy_metrics
 from engine.simulation import account
 from engine.simulation.cerebro import simulate
 from engine.simulation.compiled import types as vector_types

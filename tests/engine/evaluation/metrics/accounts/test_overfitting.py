@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from engine.evaluation.metrics.overfitting import probability_of_overfitting, superior_ability
+from engine.evaluation.metrics.accounts.overfitting import probability_of_overfitting, superior_ability
 
 
 def noise(seed, bars=400, tries=10):

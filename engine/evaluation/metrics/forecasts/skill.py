@@ -15,9 +15,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from engine.evaluation.metrics.calibration import Brier, ReliabilityCurve, brier_score, reliability_curve
-from engine.evaluation.metrics.direction import Direction, direction_hits
 from engine.evaluation.metrics.door import Record, named
+from engine.evaluation.metrics.forecasts.calibration import (
+    Brier,
+    ReliabilityCurve,
+    brier_score,
+    reliability_curve,
+)
+from engine.evaluation.metrics.forecasts.direction import Direction, direction_hits
+from engine.evaluation.metrics.forecasts.volatility import VarianceSkill, ewma_variance, variance_skill
 from engine.evaluation.metrics.statistics import (
     DieboldMariano,
     diebold_mariano,
@@ -26,7 +32,6 @@ from engine.evaluation.metrics.statistics import (
     rank_ic,
     skill,
 )
-from engine.evaluation.metrics.volatility import VarianceSkill, ewma_variance, variance_skill
 from forewalk.types import FloatArray, Forecasts
 
 

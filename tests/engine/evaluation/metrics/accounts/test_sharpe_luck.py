@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.bootstrap import bootstrap_account
-from engine.evaluation.metrics.luck import (
+from engine.evaluation.metrics.accounts.bootstrap import bootstrap_account
+from engine.evaluation.metrics.accounts.luck import (
     deflated_sharpe,
     expected_maximum_sharpe,
     luck_metrics,

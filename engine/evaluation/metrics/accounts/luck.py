@@ -13,16 +13,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from engine.evaluation.metrics.bootstrap import AccountBootstrap, Interval
-from engine.evaluation.metrics.door import Record, named
-from engine.evaluation.metrics.overfitting import (
+from engine.evaluation.metrics.accounts.bootstrap import AccountBootstrap, Interval
+from engine.evaluation.metrics.accounts.overfitting import (
     Overfitting,
     SuperiorAbility,
     probability_of_overfitting,
     superior_ability,
 )
-from engine.evaluation.metrics.relative import Alpha, alpha_against
-from engine.evaluation.metrics.sharpe_interval import SharpeDifference, sharpe_difference, sharpe_interval
+from engine.evaluation.metrics.accounts.relative import Alpha, alpha_against
+from engine.evaluation.metrics.accounts.sharpe_interval import (
+    SharpeDifference,
+    sharpe_difference,
+    sharpe_interval,
+)
+from engine.evaluation.metrics.door import Record, named
 from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
 from forewalk.types import FloatArray
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.volatility import ewma_variance, qlike, qlike_normalised
+from engine.evaluation.metrics.forecasts.volatility import ewma_variance, qlike, qlike_normalised
 
 
 @given(st.integers(1, 59))

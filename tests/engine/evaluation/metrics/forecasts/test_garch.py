@@ -6,8 +6,8 @@ from arch import arch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.forecast import forecast_metrics
-from engine.evaluation.metrics.garch import filtered_variance, fit_garch, garch_variance
+from engine.evaluation.metrics.forecasts.garch import filtered_variance, fit_garch, garch_variance
+from engine.evaluation.metrics.forecasts.skill import forecast_metrics
 
 
 def clustered(bars, symbols=2, seed=1):

@@ -6,7 +6,7 @@ from arch.bootstrap import StationaryBootstrap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.bootstrap import FAN_LEVELS, bootstrap_account, optimal_block
+from engine.evaluation.metrics.accounts.bootstrap import FAN_LEVELS, bootstrap_account, optimal_block
 from forewalk.returns import drawdown_series
 
 

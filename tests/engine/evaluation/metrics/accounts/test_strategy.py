@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.metrics.account import CostMetrics, return_metrics, strategy_metrics
+from engine.evaluation.metrics.accounts.account import CostMetrics, return_metrics, strategy_metrics
 from forewalk.returns import drawdown_series, simple_returns
 
 EMPTY = pd.DataFrame()

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.evaluation.metrics.door import leaves
-from engine.evaluation.metrics.forecast import ForecastMetrics, forecast_metrics
-from engine.evaluation.metrics.volatility import ewma_variance
+from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
+from engine.evaluation.metrics.forecasts.volatility import ewma_variance
 
 
 def measure(forecasts_of, panel, **changes):

@@ -1,0 +1,1 @@
+"""What an account did, and how much of it may be luck."""
