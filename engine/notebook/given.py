@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forewalk.errors import ConfigError, UsageError
+from forewalk.errors import ConfigError, DataError, UsageError
 from forewalk.settings.loading import STORED_BARS, dotted
 from forewalk.settings.loading import load_settings as read_settings
 from forewalk.settings.sections import DataSettings, Settings
@@ -42,6 +43,24 @@ def load_settings(given: Given = None, overrides: Mapping[str, Any] | None = Non
             "{'model.seeds': 1}"
         )
     return read_settings(overrides={**_named(dotted(given or {})), **more})
+
+
+def _chosen(bars: Bars, settings: Settings) -> Bars:
+    """Return the bars of the symbols, and with the columns, that the settings name."""
+    data, wanted = settings.data, settings.features.columns if settings.data.columns_path is None else ()
+    if "member" in bars.extras and data.universe is None:
+        raise ConfigError(
+            "the bars given were read with a universe; name it in the settings too, data.universe = FILE, so that "
+            "its members are entered only while they belong"
+        )
+    missing = [name for name in wanted if name not in bars.extras]
+    if missing:
+        raise DataError(
+            f"the bars given have no column {missing[0]!r}; read them with it, as in "
+            f"Bars.from_frame(frame, columns=[{missing[0]!r}]), or name a file in data.columns_path"
+        )
+    chosen = bars.select(data.symbols) if data.symbols else bars
+    return replace(chosen, extras={name: chosen.extras[name] for name in wanted})
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,10 +113,11 @@ def load_bars(
         "data.start": start,
         "data.end": end,
     }
-    data = load_settings(settings, {key: value for key, value in flags.items() if value is not None}).data
+    chosen = load_settings(settings, {key: value for key, value in flags.items() if value is not None})
+    data = chosen.data
     if "min_history_bars" not in data.model_fields_set:
         data = data.model_copy(update={"min_history_bars": 1})
-    return noted(*load(data))
+    return noted(*load(data, columns=chosen.features.columns))
 
 
 def kind_of(path: Path) -> str:
@@ -122,8 +142,8 @@ def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
     more.
 
     Raises:
-        ConfigError: calendar or interval of the settings are not those of the bars.
-        DataError: a symbol is not among them, or they are none that the exchange calendar has.
+        ConfigError: calendar or interval of the settings are not those of the bars, or their universe is not named.
+        DataError: a symbol or column is not among them, or they are none that the exchange calendar has.
     """
     from forewalk.data.sources.memory import bars_table
 
@@ -135,8 +155,7 @@ def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
                 f"data.{name} = {asked!r}, but the bars given have {there!r}; leave it out, or read the bars "
                 f"with {name}={asked!r}"
             )
-    table = bars_table(bars)
-    table = table.select(data.symbols or table.symbols)
+    table = bars_table(_chosen(bars, settings))
     rules = data.cleaning.model_dump()
     if "outliers" not in data.cleaning.model_fields_set:
         rules["outliers"] = "flag"
@@ -144,7 +163,6 @@ def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
         **data.model_dump(),
         "source": "parquet",
         "path": Path(STORED_BARS),
-        "symbols": table.symbols,
         "calendar": bars.calendar,
         "interval": bars.interval,
         "cleaning": rules,

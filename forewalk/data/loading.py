@@ -38,18 +38,15 @@ def load_bars(
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
-    if given is not None:
-        table = given.select(settings.symbols or given.symbols)
-        return clean(_with_columns(table, settings, columns), settings)
-    return clean(read_table(settings, columns), settings)
+    return clean(read_table(settings, columns, given), settings)
 
 
-def read_table(settings: DataSettings, columns: Sequence[str] = ()) -> Table:
-    """Return the rows of the source as delivered, before any cleaning; raises like `load_bars`.
+def read_table(settings: DataSettings, columns: Sequence[str] = (), given: Table | None = None) -> Table:
+    """Return the rows of the source (or those given) as delivered, before any cleaning; see `load_bars`.
 
     With `data.universe` and no symbols named, the members are the symbols.
     """
-    return _with_columns(_read_prices(settings), settings, columns)
+    return _with_columns(_read_prices(settings, given), settings, columns)
 
 
 def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) -> Table:
@@ -60,16 +57,16 @@ def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) ->
     return replace(table, columns=read_columns(settings, names))
 
 
-def _read_prices(settings: DataSettings) -> Table:
+def _read_prices(settings: DataSettings, given: Table | None) -> Table:
     if settings.universe is None:
-        return _read(settings)
+        return _read(settings, given)
     from forewalk.data.universe import missing_members, read_universe, vendor_names
 
     universe = read_universe(settings.universe)
     asked = settings.symbols
     if not asked and settings.source in ("yahoo", "alpaca"):
         settings = settings.model_copy(update={"symbols": vendor_names(universe, settings.source)})
-    table = _read(settings)
+    table = _read(settings, given)
     notes = tuple(Finding("", "universe", "", "noted", 0, None, None, note) for note in universe.notes)
     if not asked:
         there, missing = universe.match(table.symbols)
@@ -83,7 +80,9 @@ def _read_prices(settings: DataSettings) -> Table:
     return replace(table, universe=universe, findings=(*table.findings, *notes))
 
 
-def _read(settings: DataSettings) -> Table:
+def _read(settings: DataSettings, given: Table | None) -> Table:
+    if given is not None:
+        return given.select(settings.symbols or given.symbols)
     if settings.source == "sample":
         from forewalk.data.sources.sample import read_sample
 

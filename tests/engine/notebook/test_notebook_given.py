@@ -6,8 +6,11 @@ import pytest
 import forewalk as fw
 from engine.cli.app import main
 from engine.notebook.given import with_bars
+from forewalk.data.loading import load_bars as load
+from forewalk.data.sources.memory import write_table
 from forewalk.settings.loading import load_settings
 from helpers.notebooks import QUICK, quick_bars
+from helpers.universe_files import write_spans
 
 
 def said(capsys, *arguments):
@@ -82,7 +85,7 @@ def test_what_is_no_bars_or_no_settings_is_refused_with_the_remedy():
 def test_bars_in_memory_take_symbols_and_span_from_the_settings():
     settings, table = with_bars(fw.load_settings({"data.symbols": ["S01"]}), quick_bars())
     assert (settings.data.symbols, table.symbols) == (("S01",), ("S01",))
-    with pytest.raises(fw.DataError, match="the bars given has no symbol 'AAPL'"):
+    with pytest.raises(fw.DataError, match="no bars for AAPL; there are: S00, S01"):
         with_bars(fw.load_settings({"data.symbols": ["AAPL"]}), quick_bars())
 
 
@@ -95,3 +98,35 @@ def test_bars_that_were_cleaned_lose_nothing_more_unless_a_rule_is_named():
     quiet, _ = with_bars(fw.load_settings(QUICK), quick_bars())
     named, _ = with_bars(fw.load_settings({"data.cleaning.outliers": "drop"}), quick_bars())
     assert (quiet.data.cleaning.outliers, named.data.cleaning.outliers) == ("flag", "drop")
+
+
+def kept(settings, table, folder):
+    """Load the bars of a run from memory, and from the file that its folder keeps."""
+    write_table(table, folder / "bars.parquet")
+    stored = settings.data.model_copy(update={"path": folder / "bars.parquet"})
+    columns = settings.features.columns
+    return load(settings.data, table, columns)[0], load(stored, columns=columns)[0]
+
+
+def test_columns_of_ones_own_stay_with_the_bars_and_go_into_the_folder_for_the_symbols_asked_for(tmp_path):
+    bars = quick_bars()
+    frame = pd.concat([bars.frame(symbol).assign(symbol=symbol) for symbol in bars.symbols])
+    frame["score"], frame["other"] = range(len(frame)), 1.0
+    read = fw.Bars.from_frame(frame, columns=["score", "other"])
+    given = fw.load_settings({"features.columns": ["score"], "data.symbols": ["S01"]})
+    in_memory, stored = kept(*with_bars(given, read), tmp_path)
+    assert in_memory.fingerprint == stored.fingerprint
+    assert {name: values[0, 0] for name, values in in_memory.extras.items()} == {"score": 420.0}
+    with pytest.raises(fw.DataError, match=r"no column 'vix'.*columns=\['vix'\]"):
+        with_bars(fw.load_settings({"features.columns": ["vix"]}), read)
+
+
+def test_a_universe_counts_for_bars_in_memory_and_is_not_forgotten(tmp_path):
+    path = write_spans(tmp_path / "members.csv", ("S00", "2015-03-02", "2015-12-31"))
+    given = fw.load_settings({"data.universe": str(path)})
+    in_memory, stored = kept(*with_bars(given, quick_bars()), tmp_path)
+    assert in_memory.fingerprint == stored.fingerprint
+    assert in_memory.symbols == ("S00",)
+    assert "member" in in_memory.extras
+    with pytest.raises(fw.ConfigError, match="read with a universe; name it in the settings too"):
+        with_bars(fw.load_settings(), in_memory)
