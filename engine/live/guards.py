@@ -64,6 +64,10 @@ class Guards:
         self._check_clocks(look)
         self._check_losses(look)
 
+    def stop(self, reason: str, now: datetime) -> None:
+        """Halt the book, and say so."""
+        self._reconciler.halt(EVERYTHING, reason, now)
+
     def time_problem(self, look: Look) -> str | None:
         """Return why now is no time to trade: broker and calendar disagree."""
         calendar = self._settings.data.calendar

@@ -62,11 +62,13 @@ def opened(
     from engine.live.job import with_symbols
     from engine.live.lock import account_lock, state_lock
     from engine.live.watch.notify import Watch, start_log
+    from forewalk.plugins.holding import sources_of
 
     check_failpoint()
     forbid_core_dumps()
     hide_in_tracebacks()
     settings = with_symbols(settings)
+    sources_of(settings)  # code of the user's own that is not there ends it here
     live = settings.live
     broker = paper_broker(settings, keys or read_keys(os.environ))
     state = live.state.expanduser()
@@ -154,15 +156,12 @@ def build_daemon(
     from engine.live.models.retrain import Retrainer
     from engine.live.models.tasks import do_task
     from engine.live.watch.daily import DailySummary, write_page
-    from engine.simulation.strategies import load_strategy, needs_forecasts
     from forewalk.compute.child import ModelProcess
 
     live = settings.live
-    models = retrainer = None
-    if needs_forecasts(load_strategy(settings)):
-        models = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
-        worker = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
-        retrainer = Retrainer(settings, journal, live.state.expanduser(), worker, watch.notify)
+    models = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
+    worker = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
+    retrainer = Retrainer(settings, journal, live.state.expanduser(), worker, watch.notify)
     summary = None
     if live.summary:
         writer = ModelProcess(live.inference_timeout_s, live.memory_mb, write_page)
@@ -179,6 +178,7 @@ def run_once(daemon: Daemon) -> None:
     """
     from broker.errors import Unreachable
     from broker.orders import OrderState
+    from engine.live.deciding.decider import raise_own_code
 
     quiet = 0
     while quiet < 2:  # the second look picks up what the first one sent
@@ -192,6 +192,7 @@ def run_once(daemon: Daemon) -> None:
             quiet += 1
     while daemon.status.broker_time is not None and daemon.work_aside(daemon.status.broker_time):
         time.sleep(0.05)
+    raise_own_code(daemon.journal)
 
 
 def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:

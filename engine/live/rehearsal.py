@@ -13,6 +13,7 @@ from broker.journal.journal import Journal
 from broker.keys import Keys
 from broker.values import plain
 from engine.live.daemon import Daemon
+from engine.live.deciding.decider import raise_own_code
 from engine.live.job import opened
 from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
@@ -77,6 +78,7 @@ def one_session(control: Any, daemon: Daemon, settings: Settings) -> SessionRow:
     seen = (len(journal.orders.all()), len(journal.ledger.fills()))
     control.advance(to="close", offset_seconds=settings.live.close_delay_s + CLOSE_OFFSET_S)
     settle(daemon)
+    raise_own_code(journal)
     control.advance(to="open", offset_seconds=OPEN_OFFSET_S)
     settle(daemon)
     return _row(journal, daemon, *seen)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from forewalk.errors import ForewalkError
+from forewalk.errors import ForewalkError, PluginError
 
 
 class InferenceFailed(ForewalkError):  # noqa: N818 - what happened
@@ -40,6 +40,7 @@ class ModelProcess:
 
         Raises:
             InferenceFailed: it took too long, died, or raised; the message says which.
+            PluginError: code of the user's own raised there.
         """
         self.send(task)
         return self.receive(timeout_s or self._timeout_s)
@@ -70,6 +71,8 @@ class ModelProcess:
         except (EOFError, OSError):
             self.stop()
             raise InferenceFailed("the model process died (out of memory?)") from None
+        if isinstance(value, PluginError):
+            raise value
         if not good:
             raise InferenceFailed(str(value))
         return value
@@ -111,6 +114,8 @@ def serve(pipe: Connection, memory_mb: int, work: Callable[[Any], Any]) -> None:
             return
         try:
             answer = (True, work(task))
+        except PluginError as error:  # as it is: who asked must know whose code it was
+            answer = (False, error)
         except Exception as error:  # noqa: BLE001 - a process boundary: the parent raises it again
             answer = (False, f"{type(error).__name__}: {error}")
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forewalk.errors import PluginError
-from forewalk.plugins.loading import Plugin, load_plugin
+from forewalk.plugins.loading import Plugin, load_plugin, source_of
 from forewalk.plugins.sources import Source, is_own_file
 from forewalk.settings.sections import Settings
 
@@ -55,6 +55,15 @@ def held_plugin(setting: str, name: str, folder: Path | None = None) -> Plugin:
     """Return the plug-in that the run at work holds, else freshly loaded; see `load_plugin`."""
     there = _held.get((setting, name))
     return there if there is not None else load_plugin(name, setting, folder)
+
+
+def sources_of(settings: Settings) -> tuple[Source, ...]:
+    """Return the sources of all plug-ins of the settings without running them; ConfigError where one is not there."""
+    sources = []
+    for setting, name in settings.own_code:
+        source = source_of(name, setting, settings.plugins)
+        sources.append(source if source.files else load_plugin(name, setting, settings.plugins).source)
+    return tuple(sources)
 
 
 def same_plugin(name: str, setting: str, folder: Path | None, expected: Source | None = None) -> Plugin:

@@ -53,14 +53,9 @@ def load_plugin(name: str, setting: str, folder: Path | None = None) -> Plugin:
         ConfigError: there is no such module or name; the nearest one is named.
         PluginError: the module raised while it was imported.
     """
-    if not OWN_NAME.fullmatch(name):
-        raise ConfigError(f"{setting} = {name!r}: write it as module:Name, e.g. my_module:my_function")
     module_name, _, attribute = name.partition(":")
-    folders = _own_folders(folder)
-    asked = Source(setting, name, f"module {module_name}", "", ())
-    _check_place(module_name, folders, asked)
-    files = own_files(module_name)
-    source = replace(asked, sha256=hash_of(files), files=files)
+    source = source_of(name, setting, folder)
+    files, folders = source.files, _own_folders(folder)
     if _is_outdated(module_name, source):
         for top in {inside.partition("/")[0].removesuffix(".py") for inside, _ in files}:
             _forget(top)
@@ -69,6 +64,22 @@ def load_plugin(name: str, setting: str, folder: Path | None = None) -> Plugin:
     _known[module_name] = (module.__spec__, source.sha256)
     source = replace(source, file=getattr(module, "__file__", None) or "Python itself")
     return Plugin(source, _attribute(module, attribute, source))
+
+
+def source_of(name: str, setting: str, folder: Path | None = None) -> Source:
+    """Return the source that `load_plugin` would import, without running any of it; no files where there are none.
+
+    Raises:
+        ConfigError: it is no name, or another module hides the user's file.
+    """
+    if not OWN_NAME.fullmatch(name):
+        raise ConfigError(f"{setting} = {name!r}: write it as module:Name, e.g. my_module:my_function")
+    module_name = name.partition(":")[0]
+    folders = _own_folders(folder)
+    asked = Source(setting, name, f"module {module_name}", "", ())
+    _check_place(module_name, folders, asked)
+    files = own_files(module_name)
+    return replace(asked, sha256=hash_of(files), files=files)
 
 
 def name_of(value: Any) -> str:

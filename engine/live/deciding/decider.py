@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +19,7 @@ from broker.orders import OrderState
 from broker.port import Notify
 from broker.trading.reconcile import Look
 from engine.live.bars import FreshBars, LiveBars
+from engine.live.columns import with_live_columns
 from engine.live.deciding.corporate import CorporateActions
 from engine.live.deciding.decide import StrategyRun, repeat_problem, run_strategy
 from engine.live.deciding.past import account_state, replay_start
@@ -26,13 +29,16 @@ from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import ForecastTask, checked_forecasts
 from engine.live.schedule import Schedule, Window
 from engine.live.watch.status import Status
-from engine.simulation.strategies import load_strategy, needs_whole_history
+from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.data.membership import in_universe
-from forewalk.errors import DataError, ForewalkError
+from forewalk.errors import DataError, ForewalkError, LookaheadError, PluginError
+from forewalk.plugins.failures import time_limit
+from forewalk.plugins.holding import sources_of
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
+OWN_CODE = "your own code"  # how the reason of a halt for its sake begins
 PATIENCE = timedelta(seconds=300)  # to wait for the bars of all symbols before deciding without some
 
 
@@ -76,7 +82,10 @@ class Decider:
         self._say = say
         self._monotonic = monotonic
         self._symbols = settings.data.symbols
-        self._strategy = load_strategy(settings)
+        self._plugins = sources_of(settings)
+        self._strategy: type[Any] | None = None
+        with suppress(PluginError):  # the decision meets it again, and halts
+            self._chosen()
         self._may_queue = settings.live.send == "after_close"
         self._kept: set[str] = set()
         self.untidy = False
@@ -84,6 +93,8 @@ class Decider:
     def decide_if_due(self, look: Look) -> None:
         """Decide for the last closed bar, unless that has been done, is too late, or an order is in doubt."""
         window = self._schedule.last_closed(look.now)
+        if own_code_halt(self._journal) is not None:
+            return  # until a person has mended it and resumes
         if window is None or self._journal.decisions.get(decision_id(self._settings.live.book, window.asof)):
             return
         if look.now > window.valid_until:
@@ -107,8 +118,17 @@ class Decider:
             raise
         except JournalUnwritable:
             raise
+        except (PluginError, LookaheadError) as problem:
+            self._guards.stop(f"{OWN_CODE}: {problem}", look.now)
+            self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
         except ForewalkError as problem:
             self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
+
+    def _chosen(self) -> type[Any]:
+        """Return the strategy; one of the user's own is imported once, unless that failed."""
+        if self._strategy is None:
+            self._strategy = load_strategy(self._settings)
+        return self._strategy
 
     def _halted(self) -> set[str]:
         halts = self._journal.halts.in_force()
@@ -159,25 +179,31 @@ class Decider:
     def considered(self, bars: Bars, look: Look) -> tuple[StrategyRun, Forecasts | None]:
         """Ask the models and run the strategy over the bars known now; nothing is written down."""
         first = replay_start(self._journal, bars, self._settings.live.replay_bars)
-        if needs_whole_history(self._strategy):
+        strategy = self._chosen()
+        if needs_whole_history(strategy):
             first = bars.timestamps[0]
-        forecasts = self._forecasts(bars, first)
+        forecasts = self._forecasts(bars, first) if needs_forecasts(strategy) else None
         splits = self._corporate.past_splits(bars.timestamps[-1].to_pydatetime())
         state = account_state(self._journal, look.account, first.to_pydatetime(), splits)
         self.untidy = True
-        return run_strategy(bars, forecasts, self._settings, self._strategy, state, first), forecasts
+        try:
+            with time_limit(self._settings.live.inference_timeout_s) if self._plugins else nullcontext():
+                return run_strategy(bars, forecasts, self._settings, strategy, state, first), forecasts
+        except TimeoutError as problem:
+            raise PluginError(f"strategy.kind = {self._settings.strategy.kind!r} {problem}") from None
 
     def fetched(self, window: Window) -> FreshBars:
-        """Return the bars until the window's, with the members of the universe where the settings name one."""
+        """Return the bars until the window's, with the universe and the user's own columns where there are any."""
         known = self._corporate.rescaled(self._journal.decisions.last_closes(), window.asof)
         fresh = self._bars.fetch(window.asof, known, self._settings.risk.max_jump)
-        return replace(fresh, bars=in_universe(fresh.bars, self._settings.data))
+        fresh = replace(fresh, bars=in_universe(fresh.bars, self._settings.data))
+        return with_live_columns(fresh, self._settings)
 
     def _forecasts(self, bars: Bars, first: pd.Timestamp) -> Forecasts | None:
         if self._models is None or self._retrainer is None:
             return None
         files = self._retrainer.champions(bars)
-        task = ForecastTask(bars, self._settings, files, first)
+        task = ForecastTask(bars, self._settings, files, first, self._plugins)
         return checked_forecasts(self._models.ask(task), bars)
 
     def _keep_differences(self, differences: list[tuple[datetime, str]], now: datetime) -> None:
@@ -186,6 +212,19 @@ class Decider:
             if text not in self._kept:
                 self._kept.add(text)
                 self._journal.diary.note(now, "replay", text)
+
+
+def own_code_halt(journal: Journal) -> str | None:
+    """Return why the user's own code has halted the book, None where it has not."""
+    reasons = [halt.reason for halt in journal.halts.in_force()]
+    return next((reason for reason in reasons if reason.startswith(OWN_CODE)), None)
+
+
+def raise_own_code(journal: Journal) -> None:
+    """Raise PluginError where the user's own code has halted the book: who waits for the result must see it."""
+    reason = own_code_halt(journal)
+    if reason is not None:
+        raise PluginError(f"{reason}; mend it, then `live resume`")
 
 
 def last_closes(bars: Bars) -> dict[str, float]:

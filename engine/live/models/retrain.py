@@ -13,9 +13,11 @@ import pandas as pd
 from broker.journal.journal import Journal
 from broker.port import Notify
 from engine.live.models.files import HeldOutLosses, ModelFile, accept, run_models
+from engine.live.models.own_code import TrainedWith
 from engine.live.models.tasks import CompareTask, FitTask
 from forewalk.compute.child import InferenceFailed, ModelProcess
-from forewalk.errors import DataError
+from forewalk.errors import DataError, ForewalkError, PluginError
+from forewalk.plugins.holding import sources_of
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars
 
@@ -52,16 +54,20 @@ class Retrainer:
         self._comparison: HeldOutLosses | None = None
         self._monotonic = monotonic
         self._deadline = 0.0
+        self._plugins = sources_of(settings)
+        self._own_code = TrainedWith(self._folder, self._plugins)
 
     def champions(self, bars: Bars) -> tuple[ModelFile, ...]:
         """Return the models that forecast now, oldest first; at the very first call they are made.
 
         Raises:
             DataError: a model file is missing. InferenceFailed: the first model could not be trained.
+            PluginError: the user's own code raised, or is not what the models were trained with.
         """
         self._bars = bars
         if not self._files(CHAMPION):
             self._begin(bars)
+        self._own_code.check()
         return self._files(CHAMPION)
 
     @property
@@ -104,6 +110,7 @@ class Retrainer:
         run = self._settings.live.run
         if run is not None:
             now = bars.timestamps[-1].to_pydatetime()
+            self._own_code.check_run(run)
             files = [accept(path, self._folder) for path in run_models(run)]
             self._journal.models.record_all(  # at once: half a timeline would pass for the whole of it
                 [
@@ -120,7 +127,7 @@ class Retrainer:
 
     def _fit_task(self, bars: Bars, model_id: str) -> FitTask:
         self._folder.mkdir(parents=True, exist_ok=True)
-        return FitTask(bars, self._settings, model_id, self._folder / f".{model_id}.fit")
+        return FitTask(bars, self._settings, model_id, self._folder / f".{model_id}.fit", self._plugins)
 
     def _accept(self, model_id: str) -> ModelFile:
         fresh = self._folder / f".{model_id}.fit"
@@ -151,7 +158,7 @@ class Retrainer:
         model_id = f"live-{bars.timestamps[-1]:%Y%m%dT%H%M}"
         champion = self._files(CHAMPION)[-1]
         try:
-            self._worker.send(CompareTask(bars, self._settings, champion, HELD_OUT_BARS))
+            self._worker.send(CompareTask(bars, self._settings, champion, HELD_OUT_BARS, self._plugins))
         except InferenceFailed as problem:
             self._fail(model_id, problem)
             return
@@ -170,7 +177,7 @@ class Retrainer:
                 self._worker.send(self._fit_task(self._bars.until(asof), model_id))
                 self._pending = ("fit", model_id, asof)
                 return
-        except InferenceFailed as problem:
+        except (InferenceFailed, PluginError) as problem:
             self._fail(model_id, problem)
             return
         self._judge(model_id, answer.to_pydatetime())
@@ -191,7 +198,7 @@ class Retrainer:
         self._record(kept, valid_from, role, note, self._bars)
         self._notify("model", "", f"{model_id}, {role}: {note}")
 
-    def _fail(self, model_id: str, problem: InferenceFailed) -> None:
+    def _fail(self, model_id: str, problem: ForewalkError) -> None:
         """A failed fit leaves the champion; the next one is due as if this one had been made."""
         assert self._bars is not None
         self._journal.models.record(

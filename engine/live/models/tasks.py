@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.live.models.files import ModelFile
 from forewalk.compute.child import InferenceFailed
+from forewalk.plugins.sources import Source
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
@@ -24,6 +25,7 @@ class ForecastTask:
     settings: Settings
     files: tuple[ModelFile, ...]
     first: Any
+    plugins: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class FitTask:
     settings: Settings
     model_id: str
     target: Path
+    plugins: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,18 @@ class CompareTask:
     settings: Settings
     champion: ModelFile
     held_out_bars: int
+    plugins: tuple[Source, ...] = ()
 
 
 def do_task(task: Any) -> Any:
-    """Do one task; runs in the child."""
+    """Do one task, with the user's own code as it was when the daemon started; runs in the child."""
+    from forewalk.plugins.holding import held
+
+    with held(task.settings, task.plugins):
+        return _done(task)
+
+
+def _done(task: Any) -> Any:
     from engine.live.models import files
 
     if isinstance(task, ForecastTask):
