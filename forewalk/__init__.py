@@ -59,6 +59,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test holds both lists t
     from models.arrays import ArrayForecaster, learning_cells
     from strategies.indicator import ForecastIndicator
 
+    __version__: str
+
 check_packages()
 
 _HOMES = {
@@ -117,18 +119,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a type checker takes a module with this function to have any name at all
 
-        return version("forewalk")
-    if name not in _HOME_OF:
-        raise AttributeError(_unknown(name), name=name)
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
 
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+            return version("forewalk")
+        if name not in _HOME_OF:
+            raise AttributeError(_unknown(name), name=name)
+        from importlib import import_module
+
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
