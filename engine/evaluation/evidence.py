@@ -21,6 +21,7 @@ from engine.evaluation.metrics.accounts.account import (
 )
 from engine.evaluation.metrics.accounts.bootstrap import AccountBootstrap, bootstrap_account
 from engine.evaluation.metrics.accounts.luck import LuckMetrics, luck_metrics
+from engine.evaluation.metrics.alarms import Alarm, feature_alarms, plausibility_alarms
 from engine.evaluation.metrics.forecasts.garch import garch_variance
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
@@ -75,6 +76,7 @@ def gather_evidence(
         policies={name: return_metrics(curve, times, subject.year) for name, curve in policies.items()},
         reality=reality,
         luck=luck,
+        alarms=_alarms(subject, forecast, account),
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 
@@ -196,6 +198,23 @@ def _luck(subject: Subject, tried: Tried, account: AccountBootstrap) -> tuple[Lu
     )
     annual = np.array([trial.sharpe_per_bar for trial in related]) * np.sqrt(subject.year)
     return metrics, annual
+
+
+def _alarms(subject: Subject, forecast: ForecastMetrics, account: AccountMetrics) -> tuple[Alarm, ...]:
+    overall, equity = forecast.overall, subject.simulation.equity
+    whole = plausibility_alarms(
+        rank_ic=overall.rank_ic.mean if overall.rank_ic else None,
+        rank_t=overall.rank_ic.t if overall.rank_ic else None,
+        direction=overall.direction.accuracy,
+        bars=overall.bars // subject.labels.horizon_bars,
+        sharpe_annual=account.strategy.sharpe_annual,
+        years=account.strategy.years,
+        equity=equity["equity"].to_numpy(dtype=np.float64),
+        times=pd.DatetimeIndex(equity["time"]),
+    )
+    rows = len(subject.forecasts)
+    values = subject.panel.values[len(subject.panel.values) - rows :]
+    return (*whole, *feature_alarms(subject.panel.names, values, subject.actual))
 
 
 def _slow(subject: Subject) -> bool:

@@ -17,6 +17,7 @@ from engine.evaluation.metrics.accounts.account import (
 )
 from engine.evaluation.metrics.accounts.bootstrap import AccountBootstrap
 from engine.evaluation.metrics.accounts.luck import LuckMetrics
+from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.door import LEFT_OUT, Record
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics
 from engine.evaluation.seeds import SeedSpread
@@ -117,6 +118,7 @@ class Metrics(Record):
         policies: accounts of policies that need no model, by name.
         reality: what other costs would change; None where that was switched off.
         luck: how much may be luck. Only this depends on what was tried before.
+        alarms: numbers too good to be believed, said before anything else.
     """
 
     forecast: ForecastMetrics
@@ -130,6 +132,7 @@ class Metrics(Record):
     policies: Mapping[str, ReturnMetrics]
     reality: RealityMetrics | None
     luck: LuckMetrics
+    alarms: tuple[Alarm, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
 from engine.evaluation.metrics.accounts.luck import LuckMetrics
+from engine.evaluation.metrics.alarms import alarm_sentence
+from engine.evaluation.metrics.forecasts.claims import (
+    DIRECTION,
+    FAMILY_ERROR,
+    NESTED,
+    RANK,
+    SQUARED_ERROR,
+    SkillClaims,
+)
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
+from engine.evaluation.metrics.inference import FEWEST_HORIZONS
 from engine.evaluation.subject import MembershipMetrics, Metrics
 from forewalk.settings.sections import Settings
 
-SIGNIFICANT_T = 2.0
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
 CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
 SURVIVORSHIP = (
@@ -24,10 +33,12 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         metrics: of the run.
         settings: names the horizon and the costs.
     """
-    overall = metrics.forecast.overall
+    overall, claims = metrics.forecast.overall, metrics.forecast.claims
     sentences = [
-        _forecast_sentence(overall, settings),
-        _rank_sentence(overall),
+        alarm_sentence(metrics.alarms),
+        _forecast_sentence(overall, claims, settings),
+        _other_sentence(claims),
+        _rank_sentence(overall, claims),
         _volatility_sentence(overall),
         _strategy_sentence(metrics.strategy, metrics.benchmark, settings),
         _luck_sentence(metrics.luck),
@@ -97,14 +108,32 @@ def _lost_sentence(luck: LuckMetrics) -> str:
     )
 
 
-def _rank_sentence(overall: ForecastSkill) -> str:
-    ranks = overall.rank_ic
-    if not ranks or ranks.t is None or ranks.mean is None:
+def _rank_sentence(overall: ForecastSkill, claims: SkillClaims) -> str:
+    ranks, claim = overall.rank_ic, claims.of(RANK)
+    if not ranks or ranks.mean is None or claim is None or claim.t is None or claim.p is None:
         return ""
-    size = f"rank IC {ranks.mean:.4f} per bar, t = {ranks.t:.1f}"
-    if abs(ranks.t) < SIGNIFICANT_T:
-        return f"They do not rank the symbols better than chance ({size})."
-    return f"They rank the symbols {'slightly right' if ranks.mean > 0 else 'the wrong way round'} ({size})."
+    size = f"rank IC {ranks.mean:.4f} per bar, t = {claim.t:.1f}"
+    if claim.claimed:
+        return f"They rank the symbols slightly right ({size})."
+    if claims.enough and claim.p > 1 - FAMILY_ERROR / 2:
+        return f"They rank the symbols the wrong way round ({size})."
+    return f"They do not rank the symbols better than chance ({size})."
+
+
+def _other_sentence(claims: SkillClaims) -> str:
+    """What else may be claimed where the squared error is not below naive."""
+    said = []
+    direction, nested = claims.of(DIRECTION), claims.of(NESTED)
+    if direction and direction.claimed and direction.estimate is not None:
+        said.append(
+            f"a rise was {direction.estimate:.1%} likelier where one was forecast "
+            f"(Pesaran-Timmermann t = {direction.t:.1f})"
+        )
+    if nested and nested.claimed and not claims.claims(SQUARED_ERROR):
+        said.append(
+            f"without the noise of learning the squared error is below naive (Clark-West t = {nested.t:.1f})"
+        )
+    return f"They hold information: {'; '.join(said)}." if said else ""
 
 
 def _volatility_sentence(overall: ForecastSkill) -> str:
@@ -116,7 +145,7 @@ def _volatility_sentence(overall: ForecastSkill) -> str:
     return f"As volatility forecasts they {verb} a RiskMetrics EWMA ({pair})."
 
 
-def _forecast_sentence(overall: ForecastSkill, settings: Settings) -> str:
+def _forecast_sentence(overall: ForecastSkill, claims: SkillClaims, settings: Settings) -> str:
     skill, p = overall.returns.skill_mse, overall.diebold_mariano.p_less
     if skill is None:
         return (
@@ -129,7 +158,12 @@ def _forecast_sentence(overall: ForecastSkill, settings: Settings) -> str:
         f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}" if skill else "the same error"
     )
     bars = f"{overall.bars:,} bars out of sample"
-    if overall.beats_naive:
+    if not claims.enough:
+        return (
+            f"There are {claims.horizons} horizons that do not overlap; below {FEWEST_HORIZONS} nothing can be said "
+            f"about skill ({size} than {naive})."
+        )
+    if claims.claims(SQUARED_ERROR):
         return f"The forecasts beat {naive}: {size} ({evidence}, {bars})."
     tail = "; that is within luck" if skill > 0 else ""
     return f"The forecasts do not beat {naive}: {size} ({evidence}, {bars}){tail}."

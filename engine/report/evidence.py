@@ -18,6 +18,7 @@ from engine.evaluation.metrics.accounts.luck import LuckMetrics
 from engine.evaluation.metrics.accounts.relative import Alpha
 from engine.evaluation.metrics.accounts.sharpe_interval import SharpeDifference
 from engine.evaluation.metrics.forecasts.calibration import ReliabilityCurve
+from engine.evaluation.metrics.forecasts.claims import SkillClaims
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.forecasts.volatility import VarianceSkill
 from engine.evaluation.metrics.statistics import DieboldMariano, rank_ic
@@ -52,6 +53,9 @@ def evidence_context(
     metrics = evidence.metrics
     monthly, monthly_aid = _monthly(forecasts, actual)
     return {
+        "claims": claims_table(metrics.forecast.claims),
+        "claims_enough": metrics.forecast.claims.enough,
+        "claims_horizons": metrics.forecast.claims.horizons,
         "forecasters": forecaster_table(metrics.baselines, own),
         "skill_by_baseline": Markup(_skill_by_baseline(metrics.baselines)),
         "skill_by_model": Markup(_skill_by_model(metrics.forecast.per_model)),
@@ -87,6 +91,31 @@ def forecaster_table(comparison: BaselineMetrics, own: str) -> PageTable:
         )
     columns = ("Forecaster", "RMSE", "Skill", "Direction", "MCC", "Rank IC (t)", "p: this run is better")
     return PageTable(columns, tuple(rows))
+
+
+QUESTIONS = {
+    "squared_error": "squared error below that of no change",
+    "nested": "the same without the noise of learning (Clark-West)",
+    "rank": "ranks the symbols (rank IC above 0)",
+    "direction": "direction beyond chance (Pesaran-Timmermann)",
+}
+
+
+def claims_table(claims: SkillClaims) -> PageTable:
+    """What was asked of the forecasts, and what may be claimed."""
+    rows = tuple(
+        (
+            QUESTIONS[claim.question],
+            tables.small(claim.estimate),
+            tables.number(claim.t),
+            tables.number(claim.p, 3),
+            tables.number(claim.p_holm, 3),
+            "yes" if claim.claimed else "no",
+        )
+        for claim in claims.questions
+    )
+    head = ("Question", "Estimate", "t", "p, one-sided", "p for all together (Holm)", "May be claimed")
+    return PageTable(head, rows)
 
 
 def volatility_table(variance: VarianceSkill | None) -> PageTable:

@@ -139,7 +139,8 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
         "subtitle": f"{symbols:,} symbols, {len(times):,} bars out of sample, {span}",
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
-        "good": metrics.forecast.overall.beats_naive,
+        "good": metrics.forecast.claims.any and not metrics.alarms,
+        "alarm": bool(metrics.alarms),
     }
 
 

@@ -61,7 +61,8 @@ def lines_of(tree, path=""):
 
 
 def alike(items, path):
-    (lines,) = {tuple(lines_of(item, path)) for item in items}
+    found = {tuple(lines_of(item, path)) for item in items}
+    (lines,) = found or {()}  # a list may be empty: no alarms
     return lines
 
 

@@ -2,11 +2,27 @@ from dataclasses import replace
 
 import pytest
 
+from engine.evaluation.metrics.alarms import Alarm
+from engine.evaluation.metrics.forecasts.claims import SkillClaim, SkillClaims
 from engine.evaluation.verdict import verdict_sentence
 from forewalk.settings.sections import Settings
 from helpers.judged_runs import make_judged
 
 BASE = make_judged(("A", "B", "C", "D", "E"), bars=520).evidence.metrics
+
+
+def claims_of(enough=True, p=0.5, **claimed):
+    """Claims of which the named ones hold."""
+    questions = tuple(
+        SkillClaim(name, 0.02, 3.0 if claimed.get(name) else 0.5, p, p, claimed.get(name, False))
+        for name in ("squared_error", "nested", "rank", "direction")
+    )
+    return SkillClaims(questions, 500, enough)
+
+
+def claiming(**more):
+    known = metrics(beats=False)
+    return replace(known, forecast=replace(known.forecast, claims=claims_of(**more)))
 
 
 def metrics(skill=0.02, p=0.01, beats=True, **strategy):
@@ -21,7 +37,7 @@ def metrics(skill=0.02, p=0.01, beats=True, **strategy):
     changed = {"total_return": 0.1, "trades": 3, "mean_gross_exposure": 0.4, **strategy}
     return replace(
         BASE,
-        forecast=replace(BASE.forecast, overall=overall),
+        forecast=replace(BASE.forecast, overall=overall, claims=claims_of(squared_error=beats)),
         strategy=replace(BASE.strategy, **changed),
         benchmark=replace(BASE.benchmark, total_return=0.25),
     )
@@ -55,18 +71,44 @@ def test_a_strategy_that_never_traded_is_called_that():
 
 
 @pytest.mark.parametrize(
-    ("t", "mean", "words"),
+    ("claims", "words"),
     [
-        (1.9, 0.01, "do not rank the symbols better than chance"),
-        (3, 0.01, "slightly right"),
-        (-3, -0.01, "wrong"),
+        ({}, "They do not rank the symbols better than chance (rank IC"),
+        ({"rank": True}, "They rank the symbols slightly right (rank IC"),
+        ({"p": 0.99}, "They rank the symbols the wrong way round (rank IC"),
+        ({"p": 0.99, "enough": False}, "do not rank the symbols better"),
     ],
 )
-def test_ranks_are_spoken_of_where_there_are_enough_symbols(t, mean, words):
-    known = metrics()
-    overall = replace(known.forecast.overall, rank_ic=replace(known.forecast.overall.rank_ic, t=t, mean=mean))
-    sentence = verdict_sentence(replace(known, forecast=replace(known.forecast, overall=overall)), Settings())
+def test_ranks_are_claimed_where_the_family_of_tests_allows_it(claims, words):
+    assert words in verdict_sentence(claiming(**claims), Settings())
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"direction": True}, "They hold information: a rise was 2.0% likelier where one was forecast"),
+        (
+            {"nested": True},
+            "without the noise of learning the squared error is below naive (Clark-West t = 3.0)",
+        ),
+    ],
+)
+def test_skill_that_squared_error_does_not_see_is_said(claims, words):
+    sentence = verdict_sentence(claiming(**claims), Settings())
+    assert sentence.startswith("The forecasts do not beat")
     assert words in sentence
+
+
+def test_few_horizons_are_no_basis_for_any_claim():
+    sentence = verdict_sentence(claiming(enough=False, rank=False), Settings())
+    assert sentence.startswith("There are 500 horizons that do not overlap; below 15 nothing can be said")
+
+
+def test_what_is_too_good_to_be_believed_is_said_first():
+    alarmed = replace(metrics(), alarms=(Alarm("mean rank IC a bar", 0.9678, 0.15),))
+    sentence = verdict_sentence(alarmed, Settings())
+    assert sentence.startswith("This is too good to be believed. mean rank IC a bar: 0.97 (limit 0.15).")
+    assert "look for a leak" in sentence
 
 
 def lucky(**changed):

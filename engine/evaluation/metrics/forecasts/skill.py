@@ -22,6 +22,7 @@ from engine.evaluation.metrics.forecasts.calibration import (
     brier_score,
     reliability_curve,
 )
+from engine.evaluation.metrics.forecasts.claims import SkillClaims, skill_claims
 from engine.evaluation.metrics.forecasts.direction import Direction, direction_hits
 from engine.evaluation.metrics.forecasts.volatility import VarianceSkill, ewma_variance, variance_skill
 from engine.evaluation.metrics.statistics import (
@@ -114,12 +115,13 @@ class ForecastSkill(Record):
 
 @dataclass(frozen=True)
 class ForecastMetrics(Record):
-    """Skill of all forecasts, of each symbol's and of each model's, and the calibration of `p_up`."""
+    """Skill of all forecasts, of each symbol's and of each model's, what may be claimed, calibration of `p_up`."""
 
     overall: ForecastSkill
     per_symbol: Mapping[str, ForecastSkill]
     per_model: Mapping[str, ForecastSkill]
     reliability: ReliabilityCurve | None
+    claims: SkillClaims
 
 
 def forecast_metrics(
@@ -167,6 +169,7 @@ def forecast_metrics(
             if model
         },
         reliability=reliability_curve(cells.p_up, cells.actual, cells.horizon_bars),
+        claims=skill_claims(cells.mean, cells.actual, cells.horizon_bars),
     )
 
 
