@@ -30,6 +30,7 @@ from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subj
 from engine.runs.counts import Tried, count_tries, distinct_trials, related_trials
 from engine.runs.trial import make_trial
 from engine.simulation.cerebro import simulate
+from forewalk.compute.threads import one_thread
 from forewalk.data.universe import read_universe
 from forewalk.plugins.sources import hashes
 from forewalk.returns import simple_returns
@@ -47,6 +48,11 @@ def gather_evidence(
     subject: Subject, tried: Tried | None = None, progress: Progress = lambda what, done, total: None
 ) -> Evidence:
     """Judge a run; `tried` are the earlier trials beside it, which discount its Sharpe ratio."""
+    with one_thread():
+        return _gather(subject, tried or Tried(), progress)
+
+
+def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     settings = subject.settings
     simulator = _simulator(subject)
     progress("baselines", 0, 1)
@@ -63,7 +69,7 @@ def gather_evidence(
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
     reality = _reality(subject, simulator) if settings.evaluation.costs else None
-    luck, sharpes = _luck(subject, tried or Tried(), bootstrap)
+    luck, sharpes = _luck(subject, tried, bootstrap)
     metrics = Metrics(
         forecast=forecast,
         strategy=account.strategy,
