@@ -96,9 +96,11 @@ def _backtest(
     from engine.evaluation.evidence import gather_evidence
     from engine.evaluation.subject import Subject
     from engine.evaluation.verdict import verdict_sentence
+    from engine.simulation.benchmark import beside
     from engine.simulation.cerebro import simulate
     from engine.training.walkforward import walk_forward
     from forewalk.compute.workers import workers_of
+    from forewalk.data.benchmark import benchmark_bars
     from forewalk.data.loading import load_bars
     from forewalk.features.own import gap_findings, panel_of
     from forewalk.features.panel import build_labels
@@ -125,6 +127,9 @@ def _backtest(
     forecasts = timeline.forecasts(panel, settings.label.horizon_bars)
     progress("simulation", 0, 1)
     simulation = simulate(bars, forecasts, settings)
+    benchmark = benchmark_bars(settings, bars, len(bars) - len(forecasts), given)
+    if benchmark is not None:
+        simulation = beside(simulation, benchmark, settings.execution)
     subject = Subject(
         settings=settings,
         bars=bars,
@@ -136,6 +141,7 @@ def _backtest(
         actual=labels.returns[len(bars) - len(forecasts) :],
         simulation=simulation,
         plugins=own.sources,
+        benchmark=benchmark,
     )
     evidence = gather_evidence(subject, tried(), progress)
     verdict = verdict_sentence(evidence.metrics, settings)

@@ -79,6 +79,7 @@ def write_parts(folder: Path, result: Backtest) -> None:
         feature_names=list(subject.panel.names),
         folds=[_fold_entry(fold) for fold in subject.folds],
         plugins=result.own.manifest(),
+        benchmark=None if subject.benchmark is None else subject.benchmark.fingerprint,
     )
     write_tables(
         folder,

@@ -77,7 +77,9 @@ def _headline_table(result: Backtest) -> Table:
 
     table = Table(title=f"Out of sample, {_span(result)}", title_justify="left", show_edge=False)
     table.add_column("")
-    for heading in ("this run", "naive / buy-and-hold"):
+    held = result.subject.settings.evaluation
+    beside = "buy-and-hold" if held.benchmark is None else f"holding {held.held}"
+    for heading in ("this run", f"naive / {beside}"):
         table.add_column(heading, justify="right")
     for row in headline_rows(result.metrics):
         table.add_row(*row)

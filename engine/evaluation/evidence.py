@@ -29,6 +29,7 @@ from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spr
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import Tried, count_tries, distinct_trials, related_trials
 from engine.runs.trial import make_trial
+from engine.simulation.benchmark import same_symbols
 from engine.simulation.cerebro import simulate
 from forewalk.compute.threads import one_thread
 from forewalk.data.universe import read_universe
@@ -180,7 +181,7 @@ def _reality(subject: Subject, simulator: Simulator) -> RealityMetrics:
 def _luck(subject: Subject, tried: Tried, account: AccountBootstrap) -> tuple[LuckMetrics, FloatArray]:
     """This account without its market and discounted for all the tries; also their annual Sharpe ratios."""
     returns, settings = subject.account, subject.settings
-    benchmark = simple_returns(subject.simulation.equity["benchmark"].to_numpy(dtype=np.float64))
+    benchmark = simple_returns(same_symbols(subject.simulation.equity))
     name, plugins = settings.name, hashes(subject.plugins)
     own = make_trial("backtest", name, subject.bars, settings, returns, plugins=plugins)
     related = distinct_trials(related_trials([*tried.trials, own], own))

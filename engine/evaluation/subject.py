@@ -35,7 +35,7 @@ from models.timeline import Timeline
 class Subject:
     """What is judged: a finished walk-forward and its account. Forecasts and `actual` share their rows.
 
-    `plugins` are the sources of the user's own code that took part.
+    `plugins` are the sources of the user's own code that took part, `benchmark` the bars of `evaluation.benchmark`.
     """
 
     settings: Settings
@@ -48,6 +48,7 @@ class Subject:
     actual: FloatArray
     simulation: SimulationResult
     plugins: tuple[Source, ...] = ()
+    benchmark: Bars | None = None
 
     @property
     def returns(self) -> FloatArray:
@@ -111,7 +112,7 @@ class Metrics(Record):
 
     Attributes:
         forecast: skill of the forecasts, beside naive ones.
-        strategy, benchmark: the account, and buying and holding the same symbols.
+        strategy, benchmark: the account, and buying and holding what `evaluation.benchmark` names.
         costs, orders, universe: what trading cost, what became of the orders, which symbols there were.
         baselines: the network beside other forecasters.
         seeds: the numbers over the seeds; None for one seed or a model without seeds.

@@ -171,7 +171,7 @@ def _forecast_sentence(overall: ForecastSkill, claims: SkillClaims, settings: Se
 
 def _strategy_sentence(strategy: StrategyMetrics, benchmark: ReturnMetrics, settings: Settings) -> str:
     costs = settings.execution.fee_bps + settings.execution.slippage_bps
-    held = f"buying and holding the same symbols returned {benchmark.total_return:.1%}"
+    held = f"buying and holding {settings.evaluation.held} returned {benchmark.total_return:.1%}"
     if not strategy.trades and not strategy.mean_gross_exposure:
         return f"The strategy never traded; {held}."
     return (

@@ -26,6 +26,7 @@ from engine.report.tearsheet import write_tearsheet
 from forewalk.data.quality import QualityReport
 from forewalk.folds import Fold
 from forewalk.returns import drawdown_series
+from forewalk.settings.sections import Settings
 from forewalk.types import TrainingCurve
 
 RUN_FILES: Mapping[str, str] = {
@@ -61,7 +62,12 @@ def write_pages(
     settings = subject.settings
     parameters = {"seed": settings.seed, "symbols": ", ".join(subject.bars.symbols[:12])}
     write_tearsheet(
-        subject.simulation.equity, folder / "tearsheet.html", settings.name, parameters, subject.year
+        subject.simulation.equity,
+        folder / "tearsheet.html",
+        settings.name,
+        parameters,
+        subject.year,
+        held_title(settings),
     )
 
 
@@ -120,14 +126,30 @@ def write_index(
     falls = drawdown_series(equity), drawdown_series(benchmark)
     context = {
         **_header("Backtest", subject, metrics, verdict),
-        "account": tables.account_table(metrics.strategy, metrics.benchmark),
-        "equity": Markup(charts.equity_chart(pd.DatetimeIndex(account["time"]), equity, benchmark, *falls)),
+        "account": tables.account_table(metrics.strategy, metrics.benchmark, held_title(subject.settings)),
+        "equity": Markup(
+            charts.equity_chart(
+                pd.DatetimeIndex(account["time"]),
+                equity,
+                benchmark,
+                *falls,
+                held_title(subject.settings).lower(),
+            )
+        ),
+        "chosen": subject.settings.evaluation.benchmark is not None,
+        "held": subject.settings.evaluation.held,
         "errors": tables.error_table(metrics.forecast.overall),
         "trading": tables.trading_table(metrics.strategy, metrics.costs, metrics.orders),
         "files": [{"href": quote(name), "name": name, "text": text} for name, text in files.items()],
         "run": _run_table(subject),
     }
     path.write_text(render("index.html", context), encoding="utf-8")
+
+
+def held_title(settings: Settings) -> str:
+    """Return what the benchmark is called in tables and charts."""
+    chosen = settings.evaluation.benchmark is not None
+    return f"Holding {settings.evaluation.held}" if chosen else "Buy and hold"
 
 
 def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict[str, Any]:

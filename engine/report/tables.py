@@ -176,8 +176,8 @@ def _skill_cells(name: str, part: ForecastSkill) -> Cells:
     )
 
 
-def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics) -> PageTable:
-    """Growth and risk of the strategy beside buying and holding."""
+def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics, held: str = "Buy and hold") -> PageTable:
+    """Growth and risk of the strategy beside buying and holding; `held` heads that column."""
     shown: tuple[tuple[str, Callable[[ReturnMetrics], str]], ...] = (
         ("Total return", lambda part: percent(part.total_return)),
         ("Growth per year (CAGR)", lambda part: percent(part.cagr)),
@@ -191,7 +191,7 @@ def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics) -> PageTabl
         ("Drawdown recovered on", lambda part: _day(part.drawdown_recovery)),
     )
     rows = tuple((label, show(strategy), show(benchmark)) for label, show in shown)
-    return PageTable(("", "Strategy", "Buy and hold"), rows)
+    return PageTable(("", "Strategy", held), rows)
 
 
 def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMetrics) -> PageTable:

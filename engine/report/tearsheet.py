@@ -26,7 +26,12 @@ MIN_TEARSHEET_BARS = 10
 
 
 def write_tearsheet(
-    equity: pd.DataFrame, path: Path, title: str, parameters: Mapping[str, Any], bars_per_year: float
+    equity: pd.DataFrame,
+    path: Path,
+    title: str,
+    parameters: Mapping[str, Any],
+    bars_per_year: float,
+    held_title: str = "Buy and hold",
 ) -> None:
     """Write QuantStats' tearsheet of an account against buying and holding, as one HTML file.
 
@@ -41,6 +46,7 @@ def write_tearsheet(
         title: heading; escaped.
         parameters: shown under the heading; escaped.
         bars_per_year: for annual figures; QuantStats wants a whole number, so it is rounded.
+        held_title: what the benchmark is called; escaped.
     """
     index = _naive_days(pd.DatetimeIndex(equity["time"]))
     values = {name: equity[name].to_numpy(dtype=np.float64) for name in ("equity", "benchmark")}
@@ -54,7 +60,7 @@ def write_tearsheet(
         quantstats.reports.html(  # type: ignore[no-untyped-call]
             strategy,
             benchmark=held if held.any() else None,
-            benchmark_title="Buy and hold",
+            benchmark_title=html.escape(held_title),
             output=str(path),
             title=html.escape(title),
             parameters={html.escape(str(key)): html.escape(str(value)) for key, value in parameters.items()},

@@ -111,7 +111,12 @@ def reproduce(
         "metrics": pd.DataFrame(_numbers(stored.metrics), columns=["name", "value"]),
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
-    manifest = make_manifest(settings, result.subject.bars.fingerprint)
+    beside = result.subject.benchmark
+    manifest = make_manifest(
+        settings,
+        result.subject.bars.fingerprint,
+        benchmark=None if beside is None else beside.fingerprint,
+    )
     return Reproduction(
         run=str(run),
         compared={name: int(table.size) for name, table in old.items()},
@@ -169,6 +174,8 @@ def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 def _causes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     causes = []
+    if old.get("benchmark") != new["benchmark"]:
+        causes.append("benchmark (another fingerprint: its bars were added or revised)")
     if old["data_fingerprint"] != new["data_fingerprint"]:
         causes.append("data (another fingerprint: bars were added or revised)")
     if old["code"]["sha256"] != new["code"]["sha256"]:

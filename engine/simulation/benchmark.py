@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 
 from engine.simulation.money import Holding
 from forewalk.settings.sections import ExecutionSettings
-from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
+from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
+
+SAME_SYMBOLS = "same_symbols"  # column of the equity, where the benchmark is another
 
 
 def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionSettings) -> FloatArray:
@@ -44,6 +49,24 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
         price = np.where(bars.present[t], bars.close[t], price)
         values[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
     return values
+
+
+def beside(simulation: SimulationResult, benchmark: Bars, execution: ExecutionSettings) -> SimulationResult:
+    """Return the account with a benchmark of one symbol beside it; the same symbols move to their own column.
+
+    Decided at the first close, bought at the next open at the run's costs, and held.
+    """
+    always = np.ones((len(benchmark), 1), dtype=bool)
+    held = equal_weight_benchmark(benchmark, always, execution)[-len(simulation.equity) :]
+    equity = simulation.equity.rename(columns={"benchmark": SAME_SYMBOLS})
+    equity.insert(len(equity.columns) - 1, "benchmark", held)
+    return replace(simulation, equity=equity)
+
+
+def same_symbols(equity: pd.DataFrame) -> FloatArray:
+    """Return the value of the run's own symbols in equal parts, [T], whatever the benchmark is."""
+    name = SAME_SYMBOLS if SAME_SYMBOLS in equity else "benchmark"
+    return equity[name].to_numpy(dtype=np.float64)
 
 
 def members_of(bars: Bars, forecasts: Forecasts) -> BoolArray:

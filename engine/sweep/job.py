@@ -161,10 +161,10 @@ def _held(stored: StoredRun, settings: Settings) -> pd.Series | None:
     import pandas as pd
 
     from engine.runs.trial import seconds_of
+    from engine.simulation.benchmark import same_symbols
     from forewalk.returns import simple_returns
 
     if settings.strategy.market_neutral:
         return None
     times = seconds_of(pd.DatetimeIndex(stored.equity["time"]))
-    values = stored.equity["benchmark"].to_numpy(dtype="float64")
-    return pd.Series(simple_returns(values), index=times)
+    return pd.Series(simple_returns(same_symbols(stored.equity)), index=times)

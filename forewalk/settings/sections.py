@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, Spans, kind_of
+from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 Policy = Literal["refuse", "drop", "repair", "flag"]
@@ -292,19 +293,6 @@ class ExecutionSettings(Section):
     """Largest share of a bar's volume one fill may take; the rest is cancelled. None means no cap."""
     stale_exit_bars: int = Field(10, ge=1)
     """Bars without a price after which a position is closed at the last price known (delisting)."""
-
-
-class EvaluationSettings(Section):
-    """What a run is judged against."""
-
-    baselines: bool = True
-    """Train drift, ridge, boosted trees, ARIMA and the other recurrent cell on the same folds and rows."""
-    garch: bool = True
-    """Fit GARCH(1,1) per fold beside the volatility forecasts (on the first 20 symbols)."""
-    costs: bool = True
-    """Repeat the simulation over a grid of fees, slippage, delay and borrow cost."""
-    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
-    """Resampled accounts behind each interval."""
 
 
 class Settings(Section):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from broker.journal.journal import Journal
+from forewalk.data.benchmark import file_bars, is_file
 from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
 
@@ -17,7 +20,8 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
     """Write the page and return what it shows: time (UTC), equity, benchmark, one row per bar decided on.
 
     The page appears whole or not at all: it is written beside itself and renamed. The benchmark
-    is the first equity put into the symbols in equal parts at the closes that decisions saw.
+    is the first equity put into the symbols in equal parts at the closes that decisions saw, or into
+    `evaluation.benchmark` where that is one of them, or a file.
 
     Raises:
         DataError: nothing has been decided yet.
@@ -25,7 +29,7 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
     from engine.report.tearsheet import write_tearsheet
     from forewalk.sessions import bars_per_year
 
-    equity = account_history(journal)
+    equity = account_history(journal, settings)
     page.parent.mkdir(parents=True, exist_ok=True)
     unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
     write_tearsheet(
@@ -34,12 +38,13 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
         title=f"Paper account, book {settings.live.book}",
         parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders.all())},
         bars_per_year=bars_per_year(settings.data.calendar, settings.data.interval),
+        held_title=_held_title(settings),
     )
     unfinished.replace(page)
     return equity
 
 
-def account_history(journal: Journal) -> pd.DataFrame:
+def account_history(journal: Journal, settings: Settings) -> pd.DataFrame:
     """Return time, equity and benchmark at each decision."""
     decisions = journal.decisions.all()
     if not decisions:
@@ -48,6 +53,7 @@ def account_history(journal: Journal) -> pd.DataFrame:
         [{t.symbol: t.close for t in journal.decisions.targets(d.decision_id)} for d in decisions],
         dtype=float,
     )
+    closes = _chosen(closes, [decision.asof for decision in decisions], settings)
     held = (closes.ffill() / closes.bfill().iloc[0]).mean(axis=1).fillna(1.0)
     equity = np.array([float(decision.equity) for decision in decisions])
     return pd.DataFrame(
@@ -57,3 +63,25 @@ def account_history(journal: Journal) -> pd.DataFrame:
             "benchmark": equity[0] * held.to_numpy(),
         }
     )
+
+
+def _chosen(closes: pd.DataFrame, times: Sequence[datetime], settings: Settings) -> pd.DataFrame:
+    """Return the closes of `evaluation.benchmark` at the decisions; of all symbols where none is known here."""
+    name = settings.evaluation.benchmark
+    if name is None or name in closes.columns:
+        return closes if name is None else closes[[name]]
+    if not is_file(name):
+        return closes
+    found = file_bars(name, settings)
+    series = pd.Series(found.close[:, 0], found.timestamps).dropna()
+    return pd.DataFrame({name: series.reindex(pd.DatetimeIndex(list(times)), method="ffill").to_numpy()})
+
+
+def _held_title(settings: Settings) -> str:
+    """Return what the benchmark is called; one that is neither traded nor a file is not known to the book."""
+    name = settings.evaluation.benchmark
+    if name is None:
+        return "Buy and hold"
+    if name in settings.data.symbols or is_file(name):
+        return f"Holding {settings.evaluation.held}"
+    return f"Buy and hold ({name} is not traded here)"

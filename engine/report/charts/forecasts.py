@@ -198,11 +198,16 @@ def training_chart(curves: Sequence[TrainingCurve]) -> str:
 
 
 def equity_chart(
-    times: pd.DatetimeIndex, equity: FloatArray, benchmark: FloatArray, drawdown: FloatArray, held: FloatArray
+    times: pd.DatetimeIndex,
+    equity: FloatArray,
+    benchmark: FloatArray,
+    drawdown: FloatArray,
+    held: FloatArray,
+    held_name: str = "buy and hold",
 ) -> str:
     """Draw account value and drawdown of the strategy against buying and holding; see `equity_figure`."""
     with mpl.rc_context(STYLE):
-        figure = equity_figure(times, equity, benchmark, drawdown, held)
+        figure = equity_figure(times, equity, benchmark, drawdown, held, held_name=held_name)
         return to_svg(figure, "Account value and drawdown over time")
 
 
@@ -213,6 +218,7 @@ def equity_figure(
     drawdown: FloatArray,
     held: FloatArray,
     kind: type[Figure] = Figure,
+    held_name: str = "buy and hold",
 ) -> Figure:
     """Draw account value and drawdown of the strategy against buying and holding; all [T].
 
@@ -220,13 +226,13 @@ def equity_figure(
         times: bar closes.
         equity, benchmark: account values.
         drawdown, held: their falls from the last peak, fractions <= 0.
-        kind: class of the figure.
+        kind: class of the figure. held_name: of the benchmark in the legend.
     """
     rows = thinned(len(times), drawdown, held, equity, benchmark)
     with mpl.rc_context(STYLE):
         figure, axes = new_figure(4.3, 2, {"height_ratios": [2, 1]}, sharex=True, kind=kind)
         at = date_positions(times[rows])
-        axes[0].plot(at, benchmark[rows], color=GREY, label="buy and hold")
+        axes[0].plot(at, benchmark[rows], color=GREY, label=held_name)
         axes[0].plot(at, equity[rows], color=BLUE, label="strategy")
         axes[0].set_title("Account value", loc="left")
         axes[0].yaxis.set_major_formatter(FuncFormatter(thousands))

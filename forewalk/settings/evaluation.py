@@ -1,0 +1,30 @@
+"""The settings of judgement: what a run is compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from forewalk.settings.base import Section
+
+
+class EvaluationSettings(Section):
+    """What a run is judged against."""
+
+    baselines: bool = True
+    """Train drift, ridge, boosted trees, ARIMA and the other recurrent cell on the same folds and rows."""
+    garch: bool = True
+    """Fit GARCH(1,1) per fold beside the volatility forecasts (on the first 20 symbols)."""
+    costs: bool = True
+    """Repeat the simulation over a grid of fees, slippage, delay and borrow cost."""
+    bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
+    """Resampled accounts behind each interval."""
+    benchmark: str | None = Field(None, min_length=1)
+    """What the account stands beside: a symbol of the data, or a csv or Parquet file of one. None means the same
+    symbols in equal parts; against these the account is discounted for luck in any case."""
+
+    @property
+    def held(self) -> str:
+        """What is bought and held for comparison, in words."""
+        return "the same symbols" if self.benchmark is None else Path(self.benchmark).stem
