@@ -94,12 +94,13 @@ def _audit(
     try:
         real = real_run(settings, stages, progress)
         fingerprint = real.prepared.bars.fingerprint
+        stored = None if run is None else _stored_check(run, real, device, own)  # first: it takes a moment
         cuts = _cuts(real, settings)
         reruns = rerun_all(real, settings, stages, cuts, progress)
         fits = len(real.parts) + sum(found.fits for found in reruns)
         checks = [*_future_checks(reruns), *_other_checks(real, settings, stages, earlier)]
-        if run is not None:
-            checks.insert(-1, _stored_check(run, real, device, own))
+        if stored is not None:
+            checks.insert(-1, stored)
     except (LeakError, LookaheadError) as error:  # the pipeline's own guards have found it
         checks = [_refusal(error)]
     return Certificate(

@@ -27,7 +27,7 @@ from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_
 from engine.evaluation.policies import Simulator, policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
-from engine.runs.counts import Tried, count_tries, distinct_trials, related_trials
+from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
 from engine.runs.trial import make_trial
 from engine.simulation.benchmark import same_symbols
 from engine.simulation.cerebro import simulate
@@ -203,7 +203,7 @@ def _luck(subject: Subject, tried: Tried, account: AccountBootstrap) -> tuple[Lu
         lost=count.lost,
         repetitions=settings.evaluation.bootstrap_repetitions,
     )
-    annual = np.array([trial.sharpe_per_bar for trial in related]) * np.sqrt(subject.year)
+    annual = ratios_beyond(related, held) * np.sqrt(subject.year)
     return metrics, annual
 
 

@@ -144,7 +144,7 @@ class Evidence:
         metrics: every number.
         policies: account value of each policy that needs no model, [T] by name.
         bootstrap: what the account might as well have done.
-        trial_sharpes: annual Sharpe ratio of every distinct try on these data, this one last.
+        trial_sharpes: annual Sharpe ratio beyond buying and holding (or cash) of every distinct try, this one last.
     """
 
     metrics: Metrics

@@ -66,7 +66,7 @@ def evidence_context(
         "fan": Markup(_fan(evidence, simulation)),
         "tries": Markup(_tries(evidence)),
         "policies": policy_table(metrics.strategy, metrics.policies),
-        "costs": Markup(_costs(metrics.reality)),
+        "costs": Markup(_costs(metrics.reality, metrics.benchmark.sharpe_annual or 0.0)),
         "reality": reality_table(metrics.reality),
         "seeds": seed_table(metrics.seeds),
         "volatility": volatility_table(metrics.forecast.overall.variance),
@@ -314,12 +314,14 @@ def _fan(evidence: Evidence, simulation: SimulationResult) -> str:
 
 
 def _tries(evidence: Evidence) -> str:
-    own = evidence.metrics.strategy.sharpe_annual
-    best = evidence.metrics.luck.deflated.threshold_annual
-    return charts.trials_chart(evidence.trial_sharpes, own or 0.0, best or 0.0)
+    """The tries as a chart; nothing where this is the only one."""
+    sharpes, best = evidence.trial_sharpes, evidence.metrics.luck.deflated.threshold_annual
+    if np.isfinite(sharpes).sum() < 2:
+        return ""
+    return charts.trials_chart(sharpes, float(np.nan_to_num(sharpes[-1])), best or 0.0)
 
 
-def _costs(reality: RealityMetrics | None) -> str:
+def _costs(reality: RealityMetrics | None, held: float) -> str:
     rows = reality.grid if reality else ()
     fees = sorted({row.fee_bps for row in rows})
     slips = sorted({row.slippage_bps for row in rows})
@@ -327,4 +329,6 @@ def _costs(reality: RealityMetrics | None) -> str:
     for row in rows:
         if row.sharpe_annual is not None:
             grid[fees.index(row.fee_bps), slips.index(row.slippage_bps)] = row.sharpe_annual
-    return charts.cost_chart([f"{f:g} bp fee" for f in fees], [f"{s:g} bp slippage" for s in slips], grid)
+    return charts.cost_chart(
+        [f"{f:g} bp fee" for f in fees], [f"{s:g} bp slippage" for s in slips], grid, held
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,13 +163,22 @@ def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | No
 
 def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Return every number by its dotted key, without `luck`, which depends on the other runs in the ledger."""
-    from engine.evaluation.metrics.door import leaves
-
+    kept = ((path, value) for path, value in _parts(metrics, "") if not path.startswith("luck."))
     return [
         (path, math.nan if value is None else float(value))
-        for path, value in leaves(metrics)
-        if not path.startswith("luck.") and (value is None or isinstance(value, bool | int | float))
+        for path, value in kept
+        if value is None or isinstance(value, bool | int | float)
     ]
+
+
+def _parts(tree: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value with its path; the items of a list by their number."""
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else None
+    if items is None:
+        yield path, tree
+        return
+    for key, value in items:
+        yield from _parts(value, f"{path}.{key}" if path else str(key))
 
 
 def _causes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

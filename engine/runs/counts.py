@@ -114,6 +114,12 @@ def count_tries(trials: Sequence[Trial], lost: int = 0, benchmark: pd.Series | N
     return TryCount(len(distinct), lost, counted, max(seen, by_estimation))
 
 
+def ratios_beyond(trials: Sequence[Trial], benchmark: pd.Series | None) -> FloatArray:
+    """Return the Sharpe ratio per bar of what is left of each trial without the benchmark, [K]; NaN where none."""
+    returns = _beyond(aligned_returns(trials), benchmark)
+    return np.array([sharpe_sample(column[np.isfinite(column)]).sharpe for column in returns.T])
+
+
 def _beyond(returns: pd.DataFrame, benchmark: pd.Series | None) -> FloatArray:
     """Columns without the benchmark; as they are where it knows none of their bars."""
     values = returns.to_numpy(dtype=np.float64)

@@ -139,7 +139,7 @@ class Recorder(bt.Analyzer):
             value, fee = order.executed.price * order.executed.size, order.executed.comm
             price = (value - seen.value) / size
             self._book(order.data, size, order.executed.psize, price, fee - seen.fee)
-            self.log.slippage += abs(size) * abs(price - order.data.open[0])
+            self.log.slippage += abs(size) * abs(price - _unslipped(order, price))
             self._seen[order.ref] = _Filled(order.executed.size, value, fee)
             row.update(
                 filled_at=order.executed.dt,
@@ -151,8 +151,12 @@ class Recorder(bt.Analyzer):
     def _book(self, data: Any, size: float, now: float, price: float, fee: float) -> None:
         """Book a fill of `size` after which `now` was held; a bar may have several of one symbol."""
         name, before = data._name, now - size
-        if before and before * size < 0:
-            self._reduce(name, min(abs(size), abs(before)), price, fee)
+        closed = min(abs(size), abs(before)) if before * size < 0 else 0.0
+        part = closed / abs(
+            size
+        )  # of the fee: a fill that reverses a position ends one round trip and begins another
+        if closed:
+            self._reduce(name, closed, price, fee * part)
         if now and now * size > 0:
             trip = self._trips.setdefault(
                 name, _RoundTrip(1 if now > 0 else -1, data.datetime[0], len(self.strategy))
@@ -160,7 +164,7 @@ class Recorder(bt.Analyzer):
             added = min(abs(size), abs(now))
             trip.quantity += added
             trip.bought += added * price
-            trip.fees += fee
+            trip.fees += fee * (1.0 - part)
 
     def _reduce(self, name: str, quantity: float, price: float, fee: float) -> None:
         trip = self._trips[name]
@@ -187,6 +191,22 @@ class Recorder(bt.Analyzer):
             }
         )
         del self._trips[name]
+
+
+def _unslipped(order: Any, filled: float) -> float:
+    """Price at which an order would have been filled without slippage.
+
+    A market order at the open; a stop at its trigger or, past a gap, the open; a limit order has no slippage, and
+    how far its price lies from the open is no cost.
+    """
+    opened, trigger = order.data.open[0], order.created.price
+    if order.exectype == bt.Order.Market:
+        return float(opened)
+    if order.exectype == bt.Order.Close:
+        return float(order.data.close[0])
+    if order.exectype in (bt.Order.Stop, bt.Order.StopTrail) and trigger:
+        return float(max(opened, trigger) if order.isbuy() else min(opened, trigger))
+    return filled
 
 
 def _order_row(order: Any) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def sweep(
         table=table,
         own={axis.key: setting(base, axis.key) for axis in axes},
         equals_run=equals_run,
-        luck=luck_of_the_best(table, ledger, bars, _held(stored, base)),
+        luck=luck_of_the_best(table, ledger, bars, _held_returns(stored, base)),
+        held=_held(stored, bars),
     )
 
 
@@ -156,7 +157,18 @@ def _next_folder(run: Path) -> Path:
     return run / "sweeps" / f"{number:03d}"
 
 
-def _held(stored: StoredRun, settings: Settings) -> pd.Series | None:
+def _held(stored: StoredRun, bars: Bars) -> dict[str, float]:
+    """Sharpe ratio per year and total return of buying and holding over the run's bars."""
+    from forewalk.returns import sharpe_sample, simple_returns
+    from forewalk.sessions import bars_per_year
+
+    values = stored.equity["benchmark"].to_numpy(dtype="float64")
+    ratio = sharpe_sample(simple_returns(values)).sharpe * bars_per_year(bars.calendar, bars.interval) ** 0.5
+    found = {"sharpe": ratio, "total_return": float(values[-1] / values[0]) - 1.0}
+    return {name: value for name, value in found.items() if value == value}
+
+
+def _held_returns(stored: StoredRun, settings: Settings) -> pd.Series | None:
     """Returns of buying and holding by time in seconds; None for an account that compares with cash."""
     import pandas as pd
 

@@ -68,9 +68,11 @@ def heat_map(result: Sweep, metric: str) -> str:
         figure, (axis,) = new_figure(1.3 + 0.24 * min(max(values.shape[0], 3), 16), 1)
         if not np.isfinite(values).any():
             return empty_chart(figure, [axis], "no setting traded")
-        limit = float(np.nanmax(np.abs(values))) or 1.0
-        if metric in ("sharpe", "total_return"):  # blue gains, red loses, white is nothing
-            look: dict[str, Any] = {"cmap": "RdBu", "vmin": -limit, "vmax": limit}
+        held = result.held.get(metric)
+        if held is not None:  # blue is more than buying and holding gave, red less, white the same
+            held *= _SCALE.get(metric, 1.0)
+            reach = float(np.nanmax(np.abs(values - held))) or 1.0
+            look: dict[str, Any] = {"cmap": "RdBu", "vmin": held - reach, "vmax": held + reach}
         else:
             look = {"cmap": "cividis"}
         cells = axis.pcolormesh(np.ma.masked_invalid(values), edgecolors="white", linewidth=0.4, **look)

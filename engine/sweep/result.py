@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class Sweep:
         own: the run's own values of the varied settings.
         equals_run: whether the run's own settings gave the stored account again, bar by bar.
         luck: what the number of tries means for the best of them.
+        held: what buying and holding gave, by the names of `METRICS`; without those it has no value of.
     """
 
     run: Path
@@ -67,6 +69,7 @@ class Sweep:
     own: dict[str, Any]
     equals_run: bool
     luck: SweepLuck
+    held: Mapping[str, float] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{html.escape(line)}</p>" for line in sweep_lines(self))

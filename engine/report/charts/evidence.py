@@ -134,18 +134,21 @@ def fan_chart(
         return to_svg(figure, "Account value against baselines and luck")
 
 
-def cost_chart(rows: Sequence[str], columns: Sequence[str], sharpe: FloatArray) -> str:
-    """Draw a grid of Sharpe ratios [rows, columns], each number written in its cell; NaN stays empty."""
+def cost_chart(rows: Sequence[str], columns: Sequence[str], sharpe: FloatArray, held: float = 0.0) -> str:
+    """Draw a grid of Sharpe ratios [rows, columns], each number written in its cell; NaN stays empty.
+
+    White is `held`, the ratio of buying and holding: one colour is better than that, the other worse.
+    """
     with mpl.rc_context(STYLE):
         figure, (axis,) = new_figure(0.9 + 0.36 * max(len(rows), 1), 1)
         if not sharpe.size or not np.isfinite(sharpe).any():
             return empty_chart(figure, [axis], "no costs were varied")
-        reach = float(np.nanmax(np.abs(sharpe))) or 1.0
-        axis.imshow(sharpe, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
+        reach = float(np.nanmax(np.abs(sharpe - held))) or 1.0
+        axis.imshow(sharpe, cmap="PuOr_r", vmin=held - reach, vmax=held + reach, aspect="auto")
         for row, column in np.ndindex(*sharpe.shape):
             value = sharpe[row, column]
             if np.isfinite(value):
-                colour = "white" if abs(value) > 0.65 * reach else INK
+                colour = "white" if abs(value - held) > 0.65 * reach else INK
                 axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8.5)
         axis.set_xticks(range(len(columns)), list(columns))
         axis.set_yticks(range(len(rows)), list(rows))
@@ -170,7 +173,7 @@ def trials_chart(sharpes: FloatArray, own: float, expected_best: float) -> str:
         axis.hist(known, bins=min(40, max(5, len(known) // 3)), color=GREY, alpha=0.7, label="all tries")
         axis.axvline(own, color=BLUE, linewidth=2, label="this run")
         axis.axvline(expected_best, color=RED, linestyle="--", label="best expected from luck")
-        axis.set_xlabel("Sharpe ratio per year")
+        axis.set_xlabel("Sharpe ratio per year beyond buying and holding")
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=3)
         return to_svg(figure, "Sharpe ratios of all tries")

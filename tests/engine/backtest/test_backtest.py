@@ -119,11 +119,15 @@ def test_a_rerun_that_differs_says_where_and_why(run, tmp_path):
     manifest = json.loads((changed / "manifest.json").read_text())
     manifest["libraries"]["torch"] = "1.0"
     (changed / "manifest.json").write_text(json.dumps(manifest))
+    metrics = json.loads((changed / "metrics.json").read_text())
+    metrics["reality"]["grid"][0]["sharpe"] = 99.0  # in a list
+    (changed / "metrics.json").write_text(json.dumps(metrics))
     comparison = reproduce(changed)
     assert not comparison.same
     text = "\n".join(comparison.lines())
     assert "NOT reproduced" in text
     assert "forecasts:" in text
+    assert "metrics:" in text
     assert "torch (1.0 then" in text
 
 
