@@ -8,10 +8,10 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test test-faults lint types bench docs clean
+.PHONY: help install backtest test test-fast test-shuffled test-faults lint types bench docs clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo '  ARGS passes flags on: make backtest ARGS="--symbols AAPL,MSFT"'
 
 install: $(STAMP)  ## create .venv with the pinned dependencies
@@ -23,6 +23,12 @@ backtest: $(STAMP)  ## run the backtest; without flags on bundled sample data, o
 # One file stays on one worker, so that what a file shares is built once.
 test: $(STAMP)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
+
+test-fast: $(STAMP)  ## run the quick tests only: no whole backtest, audit, daemon or cluster
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'not slow' $(ARGS)
+
+test-shuffled: $(STAMP)  ## run the tests with their folders in another order; SEED=3 repeats one
+	OMP_NUM_THREADS=1 $(BIN)/python tests/shuffled.py $(SEED) $(ARGS)
 
 test-faults: $(STAMP)  ## run the fault matrix of paper trading (a quarter of an hour)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)

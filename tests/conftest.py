@@ -12,6 +12,32 @@ from helpers.making import REPOSITORY, make_bars, make_settings
 hypothesis.settings.register_profile("forewalk", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("forewalk")
 
+# Folders and files that `make test-fast` leaves out: whole backtests, audits, daemons, servers that start anew.
+SLOW = (
+    "engine/audit/test_audit_command.py",
+    "engine/audit/test_leaks.py",
+    "engine/audit/test_no_false_alarm.py",
+    "engine/audit/test_own_code_leaks.py",
+    "engine/backtest",
+    "engine/evaluation/test_baseline_runs.py",
+    "engine/live/test_live_example.py",
+    "engine/notebook",
+    "engine/report/test_report.py",
+    "engine/simulation/compiled",
+    "broker/simulator/test_simulator_process.py",
+    "docs/test_documented_commands.py",
+    "faults",
+    "forewalk/compute/test_cluster.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what is slow."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        if any(place == slow or place.startswith(f"{slow}/") for slow in SLOW):
+            item.add_marker("slow")
+
 
 @pytest.fixture(scope="session")
 def shared_folder():
