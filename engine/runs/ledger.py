@@ -13,94 +13,43 @@ The ledger lies beside the run folders: `runs/trials.sqlite`. Any number of proc
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import uuid
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from engine.runs.rows import (
+    GENESIS,
+    GUARDS,
+    INSERT,
+    MIGRATION,
+    SCHEMA,
+    SELECT,
+    VERSION,
+    row_of,
+    seal_of,
+    span_of,
+    times_of,
+    trial_of,
+)
 from engine.runs.trial import NO_PLUGINS, Trial, make_trial
 from forewalk.errors import ForewalkError
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, IntArray, SimulationResult
+from forewalk.types import Bars, SimulationResult
 
 LEDGER_FILE = "trials.sqlite"
 HEAD_FILE = "trials.head"
 WITNESS_FILE = "trial.json"
 BUSY_SECONDS = 60.0
-VERSION = 2
-GENESIS = "0" * 64  # what the first row's hash builds on
 LOSS = "loss"
-
-
-COLUMNS = (
-    "number",
-    "kind",
-    "created",
-    "name",
-    "data_fingerprint",
-    "data",
-    "settings_hash",
-    "settings",
-    "first_row",
-    "bars",
-    "sharpe_per_bar",
-    "skew",
-    "kurtosis",
-    "returns",
-)
-YOUNGER_COLUMNS = (
-    "symbols",
-    "interval",
-    "span",
-)  # of format 2; a row that has none of them is sealed as in format 1
-ALL_COLUMNS = (*COLUMNS, *YOUNGER_COLUMNS)
-GUARDS = ("trials_no_update", "trials_no_delete", "spans_no_update", "spans_no_delete")
-
-SCHEMA = """
-CREATE TABLE trials (
-  number INTEGER PRIMARY KEY,
-  kind TEXT NOT NULL, created TEXT NOT NULL, name TEXT NOT NULL,
-  data_fingerprint TEXT NOT NULL, data TEXT NOT NULL,
-  settings_hash TEXT NOT NULL, settings TEXT NOT NULL,
-  first_row INTEGER NOT NULL, bars INTEGER NOT NULL,
-  sharpe_per_bar REAL, skew REAL, kurtosis REAL,
-  returns BLOB NOT NULL, hash TEXT NOT NULL UNIQUE
-) STRICT;
-CREATE INDEX trials_of_data ON trials (data_fingerprint);
-CREATE TRIGGER trials_no_update BEFORE UPDATE ON trials
-  BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END;
-CREATE TRIGGER trials_no_delete BEFORE DELETE ON trials
-  BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END;
-PRAGMA user_version = 1;
-PRAGMA journal_mode = WAL;
-"""
-# Format 2 knows on which symbols and bars a try was made, so that tries on overlapping data count together.
-MIGRATION = (
-    "ALTER TABLE trials ADD COLUMN symbols TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE trials ADD COLUMN interval TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE trials ADD COLUMN span TEXT NOT NULL DEFAULT ''",
-    "CREATE TABLE spans (span TEXT PRIMARY KEY, times BLOB NOT NULL) STRICT",
-    "CREATE TRIGGER spans_no_update BEFORE UPDATE ON spans "
-    "BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END",
-    "CREATE TRIGGER spans_no_delete BEFORE DELETE ON spans "
-    "BEGIN SELECT RAISE(ABORT, 'the ledger of trials is append-only'); END",
-    f"PRAGMA user_version = {VERSION}",
-)
-INSERT = (
-    f"INSERT INTO trials ({', '.join(ALL_COLUMNS)}, hash) VALUES ({', '.join('?' * (len(ALL_COLUMNS) + 1))})"
-)
-SELECT = f"SELECT {', '.join(ALL_COLUMNS)}, hash FROM trials"
 
 
 class Ledger:
@@ -128,7 +77,7 @@ class Ledger:
                 number += 1
                 row = row_of(replace(trial, number=number))
                 seal = seal_of(seal, row)
-                connection.execute("INSERT OR IGNORE INTO spans VALUES (?, ?)", _span(trial))
+                connection.execute("INSERT OR IGNORE INTO spans VALUES (?, ?)", span_of(trial))
                 connection.execute(INSERT, (*row, seal))
                 recorded.append(replace(trial, number=number, hash=seal))
         _write_witness(self._head, number, seal)
@@ -141,9 +90,9 @@ class Ledger:
         with self._reading() as connection:
             if connection is None:
                 return []
-            spans = {span: _times(span, blob) for span, blob in connection.execute("SELECT * FROM spans")}
+            spans = {span: times_of(span, blob) for span, blob in connection.execute("SELECT * FROM spans")}
             rows = connection.execute(f"{SELECT} {where} ORDER BY number", values)
-            return [_trial(row, spans) for row in rows]
+            return [trial_of(row, spans) for row in rows]
 
     def lost(self) -> int:
         """Return how many trials are known to be missing: booked losses and those noticed just now.
@@ -283,71 +232,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
 def _last(connection: sqlite3.Connection) -> tuple[int, str]:
     row = connection.execute("SELECT number, hash FROM trials ORDER BY number DESC LIMIT 1").fetchone()
     return (int(row[0]), str(row[1])) if row else (0, GENESIS)
-
-
-def row_of(trial: Trial) -> tuple[Any, ...]:
-    """Return the columns of a trial's row, without its hash."""
-    values = np.ascontiguousarray(trial.returns, dtype="<f4")
-    return (
-        trial.number,
-        trial.kind,
-        trial.created.isoformat(),
-        trial.name,
-        trial.data_fingerprint,
-        trial.data,
-        trial.settings_hash,
-        trial.settings,
-        int(trial.first_row),
-        trial.bars,
-        *(None if np.isnan(x) else float(x) for x in (trial.sharpe_per_bar, trial.skew, trial.kurtosis)),
-        zlib.compress(values.tobytes(), 6),
-        json.dumps(trial.symbols) if trial.symbols else "",
-        trial.interval,
-        _span(trial)[0],
-    )
-
-
-def _span(trial: Trial) -> tuple[str, bytes]:
-    """The bars of a trial and their hash; tries on the same bars share one row."""
-    steps = np.diff(np.asarray(trial.times, dtype="<i8"), prepend=0)
-    blob = zlib.compress(steps.astype("<i8").tobytes(), 6) if len(steps) else b""
-    return (hashlib.sha256(steps.tobytes()).hexdigest() if len(steps) else "", blob)
-
-
-def _times(span: str, blob: bytes) -> IntArray:
-    """The bars of a span; ForewalkError where they are not what its name says."""
-    try:
-        steps = np.frombuffer(zlib.decompress(blob), dtype="<i8") if blob else np.zeros(0, dtype="<i8")
-    except zlib.error as problem:
-        raise ForewalkError(f"the bars of span {span[:12]} in the ledger are damaged: {problem}") from None
-    if len(steps) and hashlib.sha256(steps.tobytes()).hexdigest() != span:
-        raise ForewalkError(f"the bars of span {span[:12]} in the ledger were edited")
-    return np.cumsum(steps, dtype=np.int64)
-
-
-def _trial(row: Sequence[Any], spans: Mapping[str, IntArray]) -> Trial:
-    named = dict(zip((*ALL_COLUMNS, "hash"), row, strict=True))
-    moments = {
-        key: np.nan if named[key] is None else named[key] for key in ("sharpe_per_bar", "skew", "kurtosis")
-    }
-    try:
-        returns = np.frombuffer(zlib.decompress(named["returns"]), dtype="<f4")
-        created = datetime.fromisoformat(named["created"])
-    except (zlib.error, ValueError, TypeError) as problem:
-        raise ForewalkError(f"trial {named['number']} of the ledger is damaged: {problem}") from None
-    named.pop("bars")
-    named["symbols"] = tuple(json.loads(named["symbols"] or "[]"))
-    named["times"] = spans.get(named.pop("span"), np.zeros(0, np.int64))
-    return Trial(**{**named, **moments, "returns": returns, "created": created})
-
-
-def seal_of(previous: str, row: Sequence[Any]) -> str:
-    """Return the hash that ties a row to all rows before it."""
-    digest = hashlib.sha256(previous.encode())
-    for value in row if any(row[len(COLUMNS) :]) else row[: len(COLUMNS)]:
-        data = value if isinstance(value, bytes) else repr(value).encode()
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()
 
 
 def _chain_problems(connection: sqlite3.Connection) -> Iterator[str]:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engine.runs.ledger as ledger_module
 from engine.evaluation.metrics.accounts.luck import expected_maximum_sharpe
+from engine.runs import rows
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger
 from engine.runs.listing import ledger_lines, ledger_summary
@@ -287,13 +287,13 @@ def test_a_ledger_of_the_first_format_is_read_on_and_stays_sound(tmp_path):
 def write_first_format(path, count):
     """A ledger as version 0.1 wrote it."""
     with sqlite3.connect(path) as connection:
-        connection.executescript(ledger_module.SCHEMA)
-        seal = ledger_module.GENESIS
+        connection.executescript(rows.SCHEMA)
+        seal = rows.GENESIS
         for number in range(1, count + 1):
-            row = ledger_module.row_of(replace(a_trial(number), number=number))[: len(ledger_module.COLUMNS)]
-            seal = ledger_module.seal_of(seal, row)
+            row = rows.row_of(replace(a_trial(number), number=number))[: len(rows.COLUMNS)]
+            seal = rows.seal_of(seal, row)
             marks = ", ".join("?" * (len(row) + 1))
-            names = ", ".join((*ledger_module.COLUMNS, "hash"))
+            names = ", ".join((*rows.COLUMNS, "hash"))
             connection.execute(f"INSERT INTO trials ({names}) VALUES ({marks})", (*row, seal))
     connection.close()
     path.with_name(HEAD_FILE).write_text(json.dumps({"number": count, "hash": seal}))
