@@ -14,20 +14,30 @@ hypothesis.settings.load_profile("forewalk")
 
 # Folders and files that `make test-fast` leaves out: whole backtests, audits, daemons, servers that start anew.
 SLOW = (
+    "broker/alpaca/test_alpaca_source.py",
+    "broker/simulator",
+    "docs/test_documented_commands.py",
+    "docs/test_python_page.py",
     "engine/audit/test_audit_command.py",
     "engine/audit/test_leaks.py",
     "engine/audit/test_no_false_alarm.py",
     "engine/audit/test_own_code_leaks.py",
     "engine/backtest",
+    "engine/evaluation/metrics/test_robust_inference.py",
     "engine/evaluation/test_baseline_runs.py",
+    "engine/evaluation/test_noise_and_signal.py",
+    "engine/evaluation/test_reality_costs.py",
     "engine/live/test_live_example.py",
+    "engine/live/watch/test_live_daily.py",
     "engine/notebook",
     "engine/report/test_report.py",
     "engine/simulation/compiled",
-    "broker/simulator/test_simulator_process.py",
-    "docs/test_documented_commands.py",
+    "engine/sweep/test_sweep.py",
+    "engine/training",
     "faults",
-    "forewalk/compute/test_cluster.py",
+    "forewalk/compute",
+    "forewalk/data/test_data_dirty.py",
+    "packaging/test_shadows.py",
 )
 
 
