@@ -76,8 +76,9 @@ def pages(judged, tmp_path_factory):
 @pytest.mark.parametrize("name", [*WRITERS, "tearsheet.html"])
 def test_a_page_opens_without_a_network_and_runs_no_script(pages, name):
     assert fetches(pages[name]) == []
-    tags = {tag for tag, _ in parse(pages[name]).seen} if name in WRITERS else set()
-    assert not tags & {"script", "link", "iframe", "object", "embed"}
+    tags = set(re.findall(r"<([a-z0-9]+)", pages[name]))
+    assert {"html", "body", "table", "svg"} <= tags
+    assert tags & {"script", "link", "iframe", "object", "embed"} == set()
     assert "<script" not in pages[name]
     assert "onload" not in pages[name]
 
