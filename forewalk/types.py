@@ -26,7 +26,10 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # named arrays that independent tasks s
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 BAR_FIELDS = (*PRICE_FIELDS, "volume")
-ACCOUNT_EXTRAS = ("member", "dividend", "spread")  # of `Bars.extras`: what the account reads
+ACCOUNT_EXTRAS = (  # of `Bars.extras`: what the account reads
+    *("member", "dividend", "spread"),
+    *("rate_open", "rate_close", "pair", "pip"),
+)
 
 
 def frozen(values: npt.ArrayLike) -> FloatArray:
@@ -67,6 +70,7 @@ class Bars:
             member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`);
             dividend: cash per share, paid to who held it at the close before; prices are raw then;
             spread: ask less bid at the open, in units of the price; prices are mid prices then;
+            rate_open, rate_close, pair, pip: of currencies, see `forewalk.instruments.with_currencies`;
             and the columns of `features.columns`.
 
     Raises:

@@ -9,6 +9,7 @@ import backtrader as bt
 import numpy as np
 
 from forewalk.settings.sections import StrategySettings
+from forewalk.types import FloatArray
 from strategies.indicator import ForecastIndicator, ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decide
 
@@ -40,6 +41,8 @@ class SignalStrategy(bt.Strategy):
         self.entered_bar = np.zeros(len(self.datas), dtype=np.int64)
         self.open_orders: dict[int, Any] = {}
         self.decisions: list[tuple[float, str, float, float, float, str]] = []
+        several = all("rate" in data.lines.getlinealiases() for data in self.datas)
+        self.rates = [data.rate for data in self.datas] if several else []
         self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
 
     def next(self) -> None:
@@ -47,7 +50,7 @@ class SignalStrategy(bt.Strategy):
         for order in list(self.open_orders.values()):
             self.cancel(order)
         outlook = self.outlook()
-        positions = self.held_positions(outlook.close)
+        positions = self.held_positions(self.worth(outlook.close))
         decision = self.policy(outlook, positions, self.p.settings)
         self.send(decision, outlook)
 
@@ -56,12 +59,23 @@ class SignalStrategy(bt.Strategy):
         return Outlook(
             mean=np.array([forecast.mean[0] for forecast in self.forecasts]),
             std=np.array([forecast.std[0] for forecast in self.forecasts]),
-            close=np.array([data.close[0] for data in self.datas]),
+            close=self.priced(np.array([data.close[0] for data in self.datas], dtype=np.float64)),
             horizon_years=self.horizon_years,
         )
 
-    def held_positions(self, close: np.ndarray[Any, np.dtype[np.float64]]) -> Positions:
-        """Read the account: signed weights, bars held since the fill, entry prices."""
+    def priced(self, close: FloatArray) -> FloatArray:
+        """Return closes, 0 where there is no rate into the account's currency yet: it is no price to enter at."""
+        return close * np.array([rate[0] > 0 for rate in self.rates]) if self.rates else close
+
+    def worth(self, close: FloatArray) -> FloatArray:
+        """Return closes in the account's currency."""
+        return close * np.array([rate[0] for rate in self.rates], dtype=np.float64) if self.rates else close
+
+    def held_positions(self, close: FloatArray) -> Positions:
+        """Read the account: signed weights, bars held since the fill, entry prices.
+
+        `close` is in the account's currency; entry prices stay in their symbol's own.
+        """
         held = [self.broker.getposition(data) for data in self.datas]
         size = np.array([position.size for position in held], dtype=np.float64)
         price = np.array([position.price for position in held], dtype=np.float64)
@@ -74,13 +88,13 @@ class SignalStrategy(bt.Strategy):
 
     def send(self, decision: Decision, outlook: Outlook) -> None:
         """Turn target weights into orders: |position| reductions first, then the rest by symbol order."""
-        equity = self.broker.getvalue()
+        equity, worth = self.broker.getvalue(), self.worth(outlook.close)
         reasons = decision.reasons()
         orders: list[tuple[bool, int, float]] = []
         for column in np.flatnonzero(~np.isnan(decision.target)).tolist():
             data, weight = self.datas[column], float(decision.target[column])
             now = self.broker.getposition(data).size
-            wanted = self.shares(weight, equity, outlook.close[column])
+            wanted = self.shares(weight, equity, worth[column])
             self.note(data, weight, outlook, column, reasons[column])
             if wanted != now:
                 orders.append((abs(wanted) >= abs(now), column, wanted - now))

@@ -118,7 +118,7 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
     filled = np.searchsorted(stamps, opened_at, side="right")  # row of the bar, which opened then
     slip = settings.execution.slippage_bps * 1e-4
     prices = orders["fill_price"].to_numpy(np.float64)
-    spread = half_spread_of(bars)
+    spread = half_spread_of(bars, settings.execution.spread_pips)
     for order, at, row, price in zip(orders.itertuples(), decided, filled, prices, strict=True):
         what = f"{order.side} {order.quantity:g} {order.symbol}"
         if row >= len(stamps) or opens[row] < at:

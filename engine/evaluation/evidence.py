@@ -95,6 +95,9 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Un
     """
     traded = np.isfinite(forecasts.mean).any(axis=0)
     lasting = int((bars.present[-1] & traded).sum())
+    pair = bars.extras["pair"][0] > 0 if "pair" in bars.extras else np.zeros(len(bars.symbols), bool)
+    pairs = int((pair & traded).sum())
+    may_fail = bool((traded & ~pair).any())  # a currency does not go out of business
     return UniverseMetrics(
         symbols=len(bars.symbols),
         forecast_symbols=int(traded.sum()),
@@ -103,7 +106,8 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Un
         first_test_bar=forecasts.timestamps[0].isoformat(),
         last_bar=bars.timestamps[-1].isoformat(),
         source=settings.data.source,
-        survivorship_bias=bars.member is None and bool(traded.any()) and lasting == int(traded.sum()),
+        survivorship_bias=bars.member is None and may_fail and lasting == int(traded.sum()),
+        currency_pairs=pairs or None,
         membership=_membership(bars, settings),
     )
 
@@ -233,25 +237,26 @@ def _simulator(subject: Subject) -> Simulator:
     is equal to it, where numba is."""
     if subject.settings.strategy.is_own or not _slow(subject) or find_spec("numba") is None:
         return simulate
-    return _compiled
+    from engine.simulation.compiled.run import unsupported
+
+    return simulate if unsupported(subject.bars, subject.settings) else _compiled
 
 
 def _compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
     """The same account from `engine.simulation.compiled.run`, with the tables that the metrics above read."""
-    from engine.simulation.benchmark import equal_weight_benchmark, members_of
+    from engine.simulation.benchmark import benchmark_of
     from engine.simulation.compiled.run import vector_orders
     from engine.simulation.recorder import DECISION_COLUMNS, POSITION_COLUMNS, TRADE_COLUMNS, count_orders
 
     span = bars.since(forecasts.timestamps[0])
     equity, orders = vector_orders(bars, forecasts, settings)
-    members = members_of(span, forecasts)
     table = pd.DataFrame(
         {
             "time": span.timestamps,
             "equity": equity,
             "cash": np.nan,
             "gross_exposure": np.nan,
-            "benchmark": equal_weight_benchmark(span, members, settings.execution),
+            "benchmark": benchmark_of(span, forecasts, settings.execution),
         }
     )
     return SimulationResult(

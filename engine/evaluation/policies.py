@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.simulation.benchmark import equal_weight_benchmark, members_of
+from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.cerebro import simulate
 from engine.simulation.money import Holding
+from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
 
@@ -48,13 +49,15 @@ def policy_baselines(
         seed: of the shuffle.
         run: how `shuffled` is simulated.
     """
-    span = bars.since(forecasts.timestamps[0])
-    members = members_of(span, forecasts)
     gross, execution = settings.strategy.max_gross, settings.execution
+    held = benchmark_of(bars.since(forecasts.timestamps[0]), forecasts, execution)
+    account = account_bars(bars, execution.spread_pips)
+    span = account.since(forecasts.timestamps[0])
+    members = members_of(span, forecasts)
     short = settings.strategy.direction == "long_short"
-    momentum = momentum_targets(bars, members, gross, short=short)
+    momentum = momentum_targets(account, members, gross, short=short)
     return {
-        "buy_and_hold": equal_weight_benchmark(span, members, execution),
+        "buy_and_hold": held,
         "equal_weight": target_account(span, equal_weight_targets(members, gross), execution).equity,
         "momentum": target_account(span, momentum, execution).equity,
         "shuffled": shuffled_account(bars, forecasts, settings, seed, run),

@@ -93,6 +93,7 @@ class UniverseMetrics(Record):
         source: of the bars.
         survivorship_bias: whether every symbol with a forecast lasted to the end and no universe says who belonged.
         membership: the universe, None without one.
+        currency_pairs: symbols with forecasts that are currency pairs, None where none is.
     """
 
     symbols: int
@@ -104,6 +105,7 @@ class UniverseMetrics(Record):
     source: str
     survivorship_bias: bool
     membership: MembershipMetrics | None = field(default=None, metadata=LEFT_OUT)
+    currency_pairs: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

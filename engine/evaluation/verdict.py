@@ -15,8 +15,8 @@ from engine.evaluation.metrics.forecasts.claims import (
 )
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.inference import FEWEST_HORIZONS
-from engine.evaluation.subject import MembershipMetrics, Metrics
-from forewalk.settings.sections import Settings
+from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
+from forewalk.settings.sections import ExecutionSettings, Settings
 
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
 CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
@@ -40,7 +40,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _other_sentence(claims),
         _rank_sentence(overall, claims),
         _volatility_sentence(overall),
-        _strategy_sentence(metrics.strategy, metrics.benchmark, settings),
+        _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
         _luck_sentence(metrics.luck),
     ]
     if metrics.universe.survivorship_bias:
@@ -169,15 +169,33 @@ def _forecast_sentence(overall: ForecastSkill, claims: SkillClaims, settings: Se
     return f"The forecasts do not beat {naive}: {size} ({evidence}, {bars}){tail}."
 
 
-def _strategy_sentence(strategy: StrategyMetrics, benchmark: ReturnMetrics, settings: Settings) -> str:
-    costs = settings.execution.fee_bps + settings.execution.slippage_bps
+def _strategy_sentence(
+    strategy: StrategyMetrics, benchmark: ReturnMetrics, universe: UniverseMetrics, settings: Settings
+) -> str:
+    pairs = universe.currency_pairs or 0
     held = f"buying and holding {settings.evaluation.held} returned {benchmark.total_return:.1%}"
+    if pairs and settings.evaluation.benchmark is None:
+        rest = "the cash beside it" if pairs == universe.forecast_symbols else "all but the currency pairs"
+        held = f"holding {rest} returned {benchmark.total_return:.1%}"
     if not strategy.trades and not strategy.mean_gross_exposure:
         return f"The strategy never traded; {held}."
     return (
-        f"The strategy returned {strategy.total_return:.1%} after costs of {costs:g} basis points per fill, "
+        f"The strategy returned {strategy.total_return:.1%} after costs of {_costs(settings.execution, pairs)}, "
         f"while {held}."
     )
+
+
+def _costs(execution: ExecutionSettings, pairs: int) -> str:
+    """Say what a fill costs."""
+    points = execution.fee_bps + execution.slippage_bps
+    parts = [f"{points:g} basis points per fill"] if points or not pairs else []
+    if pairs:
+        parts.append(f"half the spread (of the data, else {execution.spread_pips:g} pips)")
+    if execution.fee_per_share:
+        parts.append(f"{execution.fee_per_share:g} per share")
+    if execution.fee_min:
+        parts.append(f"at least {execution.fee_min:g} per fill")
+    return ", ".join(parts)
 
 
 def _p_value(p: float) -> str:

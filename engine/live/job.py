@@ -61,6 +61,7 @@ def opened(
     from broker.keys import hide_in_tracebacks, read_keys
     from engine.live.job import with_symbols
     from engine.live.lock import account_lock, state_lock
+    from engine.live.tradable import refuse_untradable
     from engine.live.watch.notify import Watch, start_log
     from forewalk.plugins.holding import sources_of
 
@@ -69,6 +70,8 @@ def opened(
     hide_in_tracebacks()
     settings = with_symbols(settings)
     sources_of(settings)  # code of the user's own that is not there ends it here
+
+    refuse_untradable(settings)
     live = settings.live
     broker = paper_broker(settings, keys or read_keys(os.environ))
     state = live.state.expanduser()

@@ -196,6 +196,7 @@ def account_table(strategy: ReturnMetrics, benchmark: ReturnMetrics, held: str =
 
 def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMetrics) -> PageTable:
     """Activity and costs of the account."""
+    pips = orders.pips_per_fill
     received = (("Interest", orders.interest), ("Dividends", orders.dividends))
     rows: tuple[Cells, ...] = (
         ("Mean gross exposure", percent(strategy.mean_gross_exposure)),
@@ -208,6 +209,7 @@ def trading_table(strategy: StrategyMetrics, costs: CostMetrics, orders: OrderMe
         ("Slippage paid", number(costs.slippage_paid)),
         ("Fees and slippage as a share of the starting cash", percent(costs.share_of_start, 2)),
         *((f"{name} received", number(money)) for name, money in received if money is not None),
+        *(() if pips is None else (("Spread and slippage per fill, pips", number(pips, 2)),)),
         ("Orders", f"{orders.orders:,.0f}"),
         ("Orders filled", f"{orders.filled:,.0f}"),
         ("Orders partial", f"{orders.partial:,.0f}"),

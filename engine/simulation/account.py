@@ -26,8 +26,7 @@ def simulated_broker(execution: ExecutionSettings, bars: Bars | None = None) -> 
     `bars` are those of the run: with them cash and borrowed shares bear interest, dividends are paid and spreads
     count, where there are any.
     """
-    broker = SimulatedBroker(Terms(execution, bars))
-    broker.setcash(execution.cash)
+    broker = charging(SimulatedBroker(Terms(execution, bars)), execution)
     if execution.fee_per_share or execution.fee_min:
         broker.addcommissioninfo(
             Commission(
@@ -38,6 +37,12 @@ def simulated_broker(execution: ExecutionSettings, bars: Bars | None = None) -> 
         )
     else:
         broker.setcommission(commission=execution.fee_bps * BPS)
+    return broker
+
+
+def charging(broker: bt.brokers.BackBroker, execution: ExecutionSettings) -> bt.brokers.BackBroker:
+    """Give a broker its cash, and slippage and capacity that always bite."""
+    broker.setcash(execution.cash)
     broker.set_slippage_perc(
         execution.slippage_bps * BPS, slip_open=True, slip_match=True, slip_out=True, slip_limit=True
     )
@@ -87,7 +92,7 @@ class Terms:
         self.half_spread: FloatArray | None = None
         if bars is None:
             return
-        self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars)
+        self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars, execution.spread_pips)
         if bears_interest(execution):
             self.years = years_between(bars)
 
@@ -130,7 +135,7 @@ class SimulatedBroker(bt.brokers.BackBroker):
     def next(self) -> None:
         """Book what came due overnight, check and execute the orders that wait, value the account at the close."""
         self._bar += 1
-        if self._bar and (self._terms.years is not None or self._terms.dividends is not None):
+        if self._bar and self._accrues():
             self._accrue()
         while self._toactivate:
             self._toactivate.popleft().activate()
@@ -147,6 +152,9 @@ class SimulatedBroker(bt.brokers.BackBroker):
                 self._attempt(order)
         self._get_value()
 
+    def _accrues(self) -> bool:
+        return self._terms.years is not None or self._terms.dividends is not None
+
     def _accrue(self) -> None:
         """Book dividends and interest on what was held at the close before."""
         terms, bar = self._terms, self._bar
@@ -157,10 +165,14 @@ class SimulatedBroker(bt.brokers.BackBroker):
                 paid += size * terms.dividends[bar, column]
             if size < 0:
                 short += -size * data.close[-1]
-        earned = 0.0
+        self._book_interest(paid, short)
+
+    def _book_interest(self, paid: float, short: float, rolled: float = 0.0) -> None:
+        """Book dividends `paid`, the rollover of pairs, and the interest with borrowed shares worth `short`."""
+        earned, terms = rolled, self._terms
         if terms.years is not None:
             borrow = terms.execution.borrow_bps_per_year * BPS
-            earned = interest(self.cash, short, terms.years[bar], terms.execution.cash_yield, borrow)
+            earned += interest(self.cash, short, terms.years[self._bar], terms.execution.cash_yield, borrow)
         self.cash += paid + earned
         self.dividends += paid
         self.interest += earned

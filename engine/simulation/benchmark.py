@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.simulation.money import Holding
+from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
 
@@ -69,6 +70,15 @@ def same_symbols(equity: pd.DataFrame) -> FloatArray:
     return equity[name].to_numpy(dtype=np.float64)
 
 
+def benchmark_of(bars: Bars, forecasts: Forecasts, execution: ExecutionSettings) -> FloatArray:
+    """Return what a run is measured against at each of its bars, [T]: buying and holding, in the account's currency.
+
+    Currency pairs are left out: where there is nothing else, it is cash.
+    """
+    members = to_hold(bars, members_of(bars, forecasts))
+    return equal_weight_benchmark(account_bars(bars, execution.spread_pips), members, execution)
+
+
 def members_of(bars: Bars, forecasts: Forecasts) -> BoolArray:
     """Return which symbols count at each bar of the forecasts, [T, S]: from their first forecast on, while members.
 
@@ -77,6 +87,12 @@ def members_of(bars: Bars, forecasts: Forecasts) -> BoolArray:
     """
     begun = np.logical_or.accumulate(np.isfinite(forecasts.mean), axis=0)
     return begun if bars.member is None else begun & bars.member
+
+
+def to_hold(bars: Bars, members: BoolArray) -> BoolArray:
+    """Return the members without currency pairs: holding a pair is no investment, cash is what they are beside."""
+    pair = bars.extras.get("pair")
+    return members if pair is None else members & ~(pair > 0)
 
 
 def _equalise(

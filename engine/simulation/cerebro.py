@@ -13,8 +13,8 @@ from typing import Any
 
 import backtrader as bt
 
-from engine.simulation.account import simulated_broker
-from engine.simulation.feeds import PanelFeed, feed_columns
+from engine.simulation.currencies import account_over
+from engine.simulation.feeds import CurrencyFeed, PanelFeed, feed_columns
 from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from forewalk.settings.sections import ExecutionSettings, Settings
@@ -37,9 +37,10 @@ def build_cerebro(
     `broker` replaces the simulated account, for the daemon. Results do not depend on `runonce` or `preload`.
     """
     cerebro = bt.Cerebro(stdstats=False, runonce=runonce, preload=preload)
-    cerebro.setbroker(broker if broker is not None else simulated_broker(execution, bars))
+    cerebro.setbroker(broker if broker is not None else account_over(bars, execution))
     for symbol, columns in zip(bars.symbols, feed_columns(bars, execution), strict=True):
-        cerebro.adddata(PanelFeed(columns=columns), name=symbol)
+        feed = CurrencyFeed if "rate" in columns else PanelFeed
+        cerebro.adddata(feed(columns=columns), name=symbol)
     cerebro.addstrategy(strategy, **strategy_params)
     cerebro.addanalyzer(Recorder, _name="recorder")
     return cerebro

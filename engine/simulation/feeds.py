@@ -77,6 +77,12 @@ class PanelFeed(bt.feed.DataBase):
         return True
 
 
+class CurrencyFeed(PanelFeed):
+    """A feed that also tells the account's money for one unit of its price, at the close."""
+
+    lines = ("rate",)
+
+
 def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
     """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
     times = backtrader_times(bars.timestamps)
@@ -93,7 +99,9 @@ def feed_lines(bars: Bars, execution: ExecutionSettings) -> dict[str, FloatArray
     missing = ~bars.present
     prices = {name: np.where(missing, last_close, getattr(bars, name)) for name in PRICE_FIELDS}
     volume = np.where(missing, 0.0, np.nan_to_num(bars.volume))
-    return {**prices, "volume": volume, "capacity": fill_capacity(bars, execution)}
+    lines = {**prices, "volume": volume, "capacity": fill_capacity(bars, execution)}
+    rate = bars.extras.get("rate_close")
+    return lines if rate is None else {**lines, "rate": np.nan_to_num(rate)}
 
 
 def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
@@ -111,6 +119,8 @@ def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
             capacity = np.floor(capacity)
         capacity[~np.logical_or.accumulate(volume > 0, axis=0)] = np.inf
     capacity[~bars.present] = 0.0
+    if "rate_open" in bars.extras:  # before the first rate nothing has a price in the account's currency
+        capacity[~np.isfinite(bars.extras["rate_open"])] = 0.0
     row = np.arange(len(bars))[:, None]
     last_seen = np.maximum.accumulate(np.where(bars.present, row, -1), axis=0)
     over = row - last_seen > execution.stale_exit_bars

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from forewalk.instruments import spread_of
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray
@@ -52,9 +53,13 @@ def dividends_of(bars: Bars) -> FloatArray | None:
     return np.nan_to_num(bars.extras["dividend"]) if "dividend" in bars.extras else None
 
 
-def half_spread_of(bars: Bars) -> FloatArray | None:
-    """Return what a fill is worse than the mid price by, in units of the price, [T, S]; None where none is known."""
-    return np.nan_to_num(bars.extras["spread"]) * 0.5 if "spread" in bars.extras else None
+def half_spread_of(bars: Bars, spread_pips: float = 0.0) -> FloatArray | None:
+    """Return what a fill is worse than the mid price by, in units of the price, [T, S]; None where none is known.
+
+    `spread_pips` is the spread of currency pairs where the data have none.
+    """
+    known = spread_of(bars, spread_pips)
+    return None if known is None else np.nan_to_num(known) * 0.5
 
 
 def bears_interest(execution: ExecutionSettings) -> bool:
@@ -70,7 +75,7 @@ class Holding:
         self._years = years_between(bars) if bears_interest(execution) else None
         self._dividends = dividends_of(bars)
         self._extra: FloatArray | None = None
-        half = half_spread_of(bars)
+        half = half_spread_of(bars, execution.spread_pips)
         if half is not None or execution.fee_per_share:
             with np.errstate(invalid="ignore"):
                 extra = (

@@ -9,7 +9,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from engine.simulation.benchmark import equal_weight_benchmark, members_of
+from engine.simulation.benchmark import benchmark_of
 from engine.simulation.strategies import decisions_of
 from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import ExecutionSettings
@@ -73,6 +73,8 @@ class _RoundTrip:
     closed: float = 0.0
     sold: float = 0.0
     fees: float = 0.0
+    paid: float = 0.0  # what was bought, in the account's currency
+    gain: float = 0.0  # what was made of what is closed, in the account's currency, before fees
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ class _Log:
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
     trades: list[dict[str, Any]] = field(default_factory=list)
     slippage: float = 0.0
+    pips: list[float] = field(
+        default_factory=list
+    )  # of each fill of a currency pair: worse than the mid price by
 
 
 class Recorder(bt.Analyzer):
@@ -109,7 +114,9 @@ class Recorder(bt.Analyzer):
         broker = self.strategy.broker
         equity = broker.getvalue()
         gross = sum(
-            abs(position.size) * data.close[0] for data, position in broker.positions.items() if position.size
+            abs(position.size) * data.close[0] * rate_now(broker, data)
+            for data, position in broker.positions.items()
+            if position.size
         )
         self.log.equity.append(
             (self.strategy.datetime[0], equity, broker.getcash(), gross / equity if equity else 0.0)
@@ -139,7 +146,11 @@ class Recorder(bt.Analyzer):
             value, fee = order.executed.price * order.executed.size, order.executed.comm
             price = (value - seen.value) / size
             self._book(order.data, size, order.executed.psize, price, fee - seen.fee)
-            self.log.slippage += abs(size) * abs(price - _unslipped(order, price))
+            rate, off = rate_at_fill(self.strategy.broker, order.data), abs(price - _unslipped(order, price))
+            self.log.slippage += abs(size) * off * rate
+            pip = getattr(self.strategy.broker, "pip", None)
+            if pip is not None and pip(order.data) > 0:
+                self.log.pips.append(off / pip(order.data))
             self._seen[order.ref] = _Filled(order.executed.size, value, fee)
             row.update(
                 filled_at=order.executed.dt,
@@ -150,13 +161,13 @@ class Recorder(bt.Analyzer):
 
     def _book(self, data: Any, size: float, now: float, price: float, fee: float) -> None:
         """Book a fill of `size` after which `now` was held; a bar may have several of one symbol."""
-        name, before = data._name, now - size
+        name, before, rate = data._name, now - size, rate_at_fill(self.strategy.broker, data)
         closed = min(abs(size), abs(before)) if before * size < 0 else 0.0
         part = closed / abs(
             size
-        )  # of the fee: a fill that reverses a position ends one round trip and begins another
+        )  # of the fee: a fill that reverses a position ends one round trip, begins another
         if closed:
-            self._reduce(name, closed, price, fee * part)
+            self._reduce(data, closed, price, fee * part, rate)
         if now and now * size > 0:
             trip = self._trips.setdefault(
                 name, _RoundTrip(1 if now > 0 else -1, data.datetime[0], len(self.strategy))
@@ -164,17 +175,24 @@ class Recorder(bt.Analyzer):
             added = min(abs(size), abs(now))
             trip.quantity += added
             trip.bought += added * price
+            trip.paid += added * price * rate
             trip.fees += fee * (1.0 - part)
 
-    def _reduce(self, name: str, quantity: float, price: float, fee: float) -> None:
-        trip = self._trips[name]
+    def _reduce(self, data: Any, quantity: float, price: float, fee: float, rate: float) -> None:
+        name, trip = data._name, self._trips[data._name]
+        pair = getattr(self.strategy.broker, "is_pair", None)
+        if pair is not None and pair(data):  # settled in its profit: that is converted, not the whole
+            trip.gain += trip.side * quantity * (price - trip.bought / trip.quantity) * rate
+        else:
+            trip.gain += trip.side * quantity * (price * rate - trip.paid / trip.quantity)
         trip.closed += quantity
         trip.sold += quantity * price
         trip.fees += fee
         if trip.quantity - trip.closed > 1e-9:
             return
         entry, leave = trip.bought / trip.quantity, trip.sold / trip.closed
-        pnl = trip.side * (trip.sold - trip.bought) - trip.fees
+        several = pair is not None
+        pnl = (trip.gain if several else trip.side * (trip.sold - trip.bought)) - trip.fees
         self.log.trades.append(
             {
                 "symbol": name,
@@ -187,7 +205,7 @@ class Recorder(bt.Analyzer):
                 "bars_held": len(self.strategy) - trip.opened_bar,
                 "fees": trip.fees,
                 "pnl": pnl,
-                "return": pnl / trip.bought,
+                "return": pnl / (trip.paid if several else trip.bought),
             }
         )
         del self._trips[name]
@@ -207,6 +225,16 @@ def _unslipped(order: Any, filled: float) -> float:
     if order.exectype in (bt.Order.Stop, bt.Order.StopTrail) and trigger:
         return float(max(opened, trigger) if order.isbuy() else min(opened, trigger))
     return filled
+
+
+def rate_now(broker: Any, data: Any) -> float:
+    """Return the account's money for one unit of a symbol's price at this close; 1 in an account of one currency."""
+    return broker.rate_now(data) if hasattr(broker, "rate_now") else 1.0
+
+
+def rate_at_fill(broker: Any, data: Any) -> float:
+    """Return the same when the fills of this bar were booked."""
+    return broker.rate_at_fill(data) if hasattr(broker, "rate_at_fill") else 1.0
 
 
 def _order_row(order: Any) -> dict[str, Any]:
@@ -240,8 +268,7 @@ def event_tables(
     opens = dict(zip(closes, bar_open_times(bars), strict=True))
     equity = pd.DataFrame(log.equity, columns=["time", "equity", "cash", "gross_exposure"])
     equity["time"] = equity["time"].map(closes)
-    members = members_of(bars, forecasts)
-    equity["benchmark"] = equal_weight_benchmark(bars, members, execution)[-len(equity) :]
+    equity["benchmark"] = benchmark_of(bars, forecasts, execution)[-len(equity) :]
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
     orders = orders.astype({"quantity": float, "filled_quantity": float})
     orders["decided_at"] = orders["decided_at"].map(closes)
@@ -256,8 +283,13 @@ def event_tables(
         trades=trades,
         decisions=decisions,
         open_positions=_open_positions(broker, strategy),
-        counts={**count_orders(orders, log.slippage), **_received(broker)},
+        counts={**count_orders(orders, log.slippage), **_received(broker), **_in_pips(log)},
     )
+
+
+def _in_pips(log: _Log) -> dict[str, float]:
+    """Return by how many pips a fill of a currency pair was worse than the mid price, on average."""
+    return {"pips_per_fill": float(np.mean(log.pips))} if log.pips else {}
 
 
 def _received(broker: Any) -> dict[str, float]:
@@ -271,8 +303,9 @@ def _open_positions(broker: Any, strategy: Any) -> pd.DataFrame:
     for data in strategy.datas:
         position, price = broker.getposition(data), data.close[0]
         if position.size:
-            gain = position.size * (price - position.price)
-            row = (data._name, position.size, position.price, price, position.size * price, gain)
+            rate = rate_now(broker, data)
+            gain = position.size * (price - position.price) * rate
+            row = (data._name, position.size, position.price, price, position.size * price * rate, gain)
             rows.append(row)
     return pd.DataFrame(rows, columns=POSITION_COLUMNS)
 

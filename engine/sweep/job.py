@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from forewalk.settings.sections import Settings
     from forewalk.types import Bars, Forecasts
 
+MOST_BY_CEREBRO = 500  # settings that the compiled account does not know
 BATCH = 512  # settings simulated and recorded together
 Progress = Callable[[str, int, int], None]
 
@@ -69,6 +70,7 @@ def sweep(
     progress("data", 0, 1)
     bars = require_same_bars(stored, base)
     times = pd.DatetimeIndex(stored.equity["time"])
+    _refuse_slow(bars, grid)
     forecasts = stored_forecasts(stored.forecasts, times, bars.symbols, base.label.horizon_bars)
     equals_run = _equals_run(stored, bars, forecasts, base)
     ledger = Ledger(run.parent / LEDGER_FILE)
@@ -107,6 +109,19 @@ def write_sweep(result: Sweep) -> Path:
     text = json.dumps(summary(result), indent=2, allow_nan=False, default=str)
     (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+def _refuse_slow(bars: Bars, grid: Sequence[Settings]) -> None:
+    """Raise UsageError where too many settings would have to go through Cerebro one by one."""
+    from engine.simulation.compiled.run import unsupported
+    from forewalk.errors import UsageError
+
+    why = next((reason for each in grid if (reason := unsupported(bars, each))), "")
+    if why and len(grid) > MOST_BY_CEREBRO:
+        raise UsageError(
+            f"the compiled simulation does not know {why}: each setting would take a run of Cerebro, and "
+            f"{len(grid):,} of them are too many; {MOST_BY_CEREBRO} is the limit: vary less with --vary"
+        )
 
 
 def _run_batch(

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from forewalk.errors import ConfigError
+from forewalk.settings.markets import with_preset
 from forewalk.settings.sections import Settings
 
 ENV_PREFIX = "FOREWALK_"
@@ -99,7 +100,7 @@ def _leaves(overrides: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 def settings_from(tree: Mapping[str, Any], source: str | None = None) -> Settings:
     """Validate a plain tree; the first problem becomes one ConfigError naming key, value and remedy."""
     try:
-        return Settings.model_validate(tree)
+        return Settings.model_validate(with_preset(tree))
     except ValidationError as error:
         problems = [_explain(dict(item)) for item in error.errors(include_url=False)]
         where = f"{source}: " if source else ""

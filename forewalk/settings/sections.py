@@ -16,6 +16,10 @@ from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 Policy = Literal["refuse", "drop", "repair", "flag"]
+Market = Literal[
+    "us_equity", "uk_equity", "de_equity", "fr_equity", "ch_equity", "ca_equity", "jp_equity", "hk_equity",
+    "au_equity", "in_equity", "forex", "crypto", "index",
+]  # fmt: skip
 SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 
 
@@ -78,6 +82,14 @@ class DataSettings(Section):
     """First session, YYYY-MM-DD; none means from the beginning."""
     end: str | None = None
     """Last session, YYYY-MM-DD, included; none means to the end."""
+    market: Market | None = None
+    """Kind of market: sets calendar, features, costs and fold lengths that are not set otherwise."""
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$")
+    """Currency of the account; prices in another one count by the panel's own currency pairs."""
+    currencies: Mapped[str] = Field({})
+    """Currencies of prices that the symbol does not tell: `{"7203.T" = "JPY", "VOD.L" = "GBX"}`."""
+    pips: Mapped[float] = Field({})
+    """Currency pairs whose pip is not 0.0001 (0.01 with yen and metals): `{XAUUSD = 0.1}`."""
     calendar: str = "XNYS"
     """Exchange calendar by its exchange_calendars name: XNYS, XLON, 24/5, 24/7 ..."""
     interval: Literal["1d", "1h", "30min", "15min", "5min", "1min"] = "1d"
@@ -277,6 +289,12 @@ class ExecutionSettings(Section):
     """Starting cash."""
     fee_bps: float = Field(1.0, ge=0.0, lt=10_000.0)
     """Commission per fill in basis points of its value."""
+    spread_pips: float = Field(0.0, ge=0.0)
+    """Currency pairs: spread in pips where the data have none; half of it is paid on each fill."""
+    rollover: Mapped[float] = Field({})
+    """Currency pairs: yearly rate that a long position earns and a short one pays: `{AUDJPY = 0.035}`."""
+    leverage: float = Field(1.0, gt=0.0)
+    """Currency pairs: largest sum of |positions| over the account's value; an order beyond it is refused."""
     fee_per_share: float = Field(0.0, ge=0.0)
     """Commission per share on top of `fee_bps`, in money."""
     fee_min: float = Field(0.0, ge=0.0)

@@ -58,6 +58,13 @@ class VectorResult:
     table: pd.DataFrame
 
 
+def unsupported(bars: Bars, settings: Settings) -> str:
+    """Return what of a run the compiled account does not know, in words; "" where it knows all."""
+    if "rate_close" in bars.extras:
+        return "currency pairs and prices in several currencies"
+    return ""
+
+
 def simulate_settings(
     bars: Bars,
     forecasts: Forecasts,
@@ -73,10 +80,15 @@ def simulate_settings(
         workers: who simulates: threads of this machine, or a cluster. Never changes a result.
         on_done: called with (settings done, all settings).
 
+    What the compiled account does not know (see `unsupported`) is simulated by Cerebro, one setting after the other:
+    the same numbers, thousands of times slower.
+
     Raises:
         ForewalkError: numba is not installed.
     """
     span = bars.since(forecasts.timestamps[0])
+    if any(unsupported(bars, each) for each in settings):
+        return _by_cerebro(bars, forecasts, settings, on_done)
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
     grid = make_rules(settings)
     groups = _by_capacity(settings)
@@ -102,6 +114,25 @@ def simulate_settings(
     for (_, numbers), part in zip(parts, found, strict=True):
         for whole, values in zip(outputs, part, strict=True):
             whole[numbers] = values
+    return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
+
+
+def _by_cerebro(
+    bars: Bars, forecasts: Forecasts, settings: Sequence[Settings], on_done: Callable[[int, int], None]
+) -> VectorResult:
+    from engine.simulation.cerebro import simulate
+
+    kernels, types = _kernels()
+    span = bars.since(forecasts.timestamps[0])
+    outputs = _outputs(len(settings), len(span))
+    for number, each in enumerate(settings):
+        result = simulate(bars, forecasts, each)
+        traded = (result.orders["fill_price"] * result.orders["filled_quantity"]).abs().sum()
+        known = {**result.counts, "fees": result.counts["fees_paid"], "traded": traded}
+        outputs.equity[number] = result.equity["equity"].to_numpy(dtype=np.float64)
+        outputs.totals[number] = [known.get(name, 0.0) for name in types.TOTALS]
+        kernels.summarise(outputs.equity[number], outputs.summary[number])
+        on_done(number + 1, len(settings))
     return VectorResult(span.timestamps, outputs.equity, _table(outputs, span))
 
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from forewalk.calendars import is_forex
 from forewalk.data.cleaning import levels
 from forewalk.data.cleaning.placing import place
 from forewalk.data.columns.placing import with_columns
@@ -24,6 +25,7 @@ from forewalk.data.membership import with_universe
 from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
 from forewalk.errors import DataError
+from forewalk.instruments import pair_of, with_currencies
 from forewalk.settings.sections import CleaningSettings, DataSettings, Policy
 from forewalk.types import Bars, BoolArray
 
@@ -56,6 +58,8 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
         reasons = "; ".join(list(refused.values())[:6])
         raise DataError(f"no symbol can be used: {reasons}" + (f"; cleaning found {found}" if found else ""))
     bars = to_bars(rows, settings)
+    _refuse_pairs_of_shares(bars)
+    bars = with_currencies(bars, settings.currency, settings.market, settings.currencies, settings.pips)
     more: tuple[Finding, ...] = ()
     if table.universe is not None:
         bars, more = with_universe(bars, table.universe, settings.delisting_return)
@@ -179,6 +183,16 @@ def _too_short(rows: Rows, least: int) -> dict[str, str]:
         for symbol, count in zip(rows.symbols, counts, strict=True)
         if count < least
     }
+
+
+def _refuse_pairs_of_shares(bars: Bars) -> None:
+    """Raise DataError for a currency pair on a stock exchange's calendar: its Sunday evenings would be lost."""
+    pairs = [symbol for symbol in bars.symbols if pair_of(symbol) is not None]
+    if pairs and not is_forex(bars.calendar) and bars.calendar not in ("24/5", "24/7"):
+        raise DataError(
+            f"{', '.join(pairs[:5])}: a currency pair, and data.calendar = {bars.calendar!r} is a stock exchange's; "
+            f"set data.market = 'forex', or data.calendar = 'FX'"
+        )
 
 
 def to_bars(rows: Rows, settings: DataSettings) -> Bars:

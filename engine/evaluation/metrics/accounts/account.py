@@ -94,6 +94,7 @@ class OrderMetrics(Record):
         orders: all of them. filled, partial, cancelled, margin, rejected, expired, pending: by how they ended.
         fees_paid, slippage_paid: money; half the spread is part of the slippage.
         interest, dividends: money received less what was paid; None where nothing bears any.
+        pips_per_fill: by which fills of currency pairs were worse than the mid price, on average; None without any.
     """
 
     orders: int
@@ -108,6 +109,7 @@ class OrderMetrics(Record):
     slippage_paid: float
     interest: float | None = field(default=None, metadata=LEFT_OUT)
     dividends: float | None = field(default=None, metadata=LEFT_OUT)
+    pips_per_fill: float | None = field(default=None, metadata=LEFT_OUT)
 
     @classmethod
     def of(cls, counts: Mapping[str, float]) -> OrderMetrics:

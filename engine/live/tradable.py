@@ -1,0 +1,32 @@
+"""What the daemon can trade, said before anything is opened: US shares at Alpaca, under the terms of the backtest."""
+
+from __future__ import annotations
+
+from forewalk.errors import ConfigError
+from forewalk.instruments import coin_of, pair_of
+from forewalk.settings.sections import Settings
+
+
+def refuse_untradable(settings: Settings) -> None:
+    """Raise ConfigError for settings whose backtest the daemon cannot repeat at the broker.
+
+    `data.symbols` must be filled in; see `with_symbols`.
+    """
+    data = settings.data
+    pairs = [symbol for symbol in data.symbols if pair_of(symbol) is not None]
+    if pairs or data.market == "forex":
+        raise ConfigError(
+            f"{', '.join(pairs[:5]) or 'data.market = forex'}: Alpaca has no spot forex, so currency pairs cannot be "
+            f"traded live; they can be backtested and forecast"
+        )
+    coins = [symbol for symbol in data.symbols if "/" in symbol and coin_of(symbol) is not None]
+    if coins or data.market == "crypto":
+        raise ConfigError(
+            f"{', '.join(coins[:5]) or 'data.market = crypto'}: the daemon sends day orders for US shares, so coins "
+            f"cannot be traded live; they can be backtested and forecast"
+        )
+    indices = [symbol for symbol in data.symbols if symbol.startswith("^")]
+    if indices:
+        raise ConfigError(
+            f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"
+        )

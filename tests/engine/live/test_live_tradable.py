@@ -1,0 +1,38 @@
+"""What cannot be traded at Alpaca is refused before a socket is opened, with the reason."""
+
+import pytest
+
+from engine.live.job import opened
+from engine.live.tradable import refuse_untradable
+from forewalk.errors import ConfigError
+from forewalk.settings.loading import settings_from
+
+
+def of(*symbols, **data):
+    return settings_from({"data": {"symbols": symbols, **data}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (of("AAPL", "EURUSD"), "EURUSD: Alpaca has no spot forex"),
+        (of("NAME", market="forex"), "no spot forex"),
+        (of("BTC/USD"), "BTC/USD.*coins cannot be traded live"),
+        (of("X", market="crypto"), "coins cannot be traded live"),
+        (of("^RUI"), "an index cannot be bought"),
+    ],
+)
+def test_what_alpaca_does_not_have_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        refuse_untradable(settings)
+
+
+def test_shares_are_not():
+    refuse_untradable(of("AAPL", "BRK.B"))
+
+
+def test_the_daemon_refuses_before_it_looks_for_keys(monkeypatch):
+    for name in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="no spot forex"), opened(of("EURUSD"), console=False):
+        pass
