@@ -91,6 +91,7 @@ class Certificate:
         created: UTC, ISO 8601.
         data_fingerprint: sha256 of the cleaned bars.
         code_sha256: of the project's own source.
+        uncovered: files and hosts that the user's own code turns to by itself, a line each: they cannot be doctored.
         plugins: the user's own code that was audited: setting, name and sha256 of the source, a line each.
         cuts: each moment at which the future was replaced, with the reason why it was chosen.
         fits: models that were trained for the audit, those of the undoctored run included.
@@ -107,6 +108,7 @@ class Certificate:
     seconds: float
     checks: tuple[Check, ...]
     plugins: tuple[str, ...] = ()
+    uncovered: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -136,7 +138,8 @@ class Certificate:
         """Return the verdict as one sentence."""
         counted = f"{self.values:,} values compared at {len(self.cuts)} cut dates, {self.fits} models fitted"
         if self.clean:
-            return f"No look-ahead found: {counted}."
+            beyond = f" NOT COVERED: {'; '.join(self.uncovered)}." if self.uncovered else ""
+            return f"No look-ahead found: {counted}.{beyond}"
         offender = self.first_offender
         reason = f" {offender.sentence()}" if offender else ""
         return f"LOOK-AHEAD FOUND by {len(self.leaks)} of {len(self.checks)} checks:{reason} ({counted})."
@@ -194,7 +197,13 @@ def read_certificate(folder: Path) -> Certificate | None:
         for check in tree["checks"]
     )
     plain = ("name", "created", "data_fingerprint", "code_sha256", "fits", "seconds")
-    return Certificate(**{key: tree[key] for key in plain}, cuts=tuple(tree["cuts"]), checks=checks)
+    return Certificate(
+        **{key: tree[key] for key in plain},
+        cuts=tuple(tree["cuts"]),
+        checks=checks,
+        plugins=tuple(tree.get("plugins", ())),
+        uncovered=tuple(tree.get("uncovered", ())),
+    )
 
 
 def _reason(check: Check) -> str:

@@ -8,7 +8,7 @@ orders. Whatever was known at the cut must not have changed by one bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,15 +69,17 @@ def audit(
     """
     from engine.audit.pipeline import Pipeline
     from forewalk.plugins.holding import held
+    from forewalk.plugins.reads import watched
 
-    with held(settings) as own:
-        return _audit(settings, pipeline or Pipeline(), own, progress, run, earlier)
+    with watched() as opened, held(settings) as own:
+        return _audit(settings, pipeline or Pipeline(), own, opened, progress, run, earlier)
 
 
 def _audit(
     settings: Settings,
     stages: Pipeline,
     own: Own,
+    opened: Set[tuple[str, str]],
     progress: Progress,
     run: Path | None,
     earlier: Bars | None,
@@ -113,6 +115,7 @@ def _audit(
         seconds=round(time.monotonic() - started, 1),
         checks=tuple(checks),
         plugins=tuple(f"{source}: sha256 {source.sha256}" for source in own.sources),
+        uncovered=tuple(f"{who} reads {what}" for who, what in sorted(opened)),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from forewalk.errors import ForewalkError, LeakError, LookaheadError, PluginError
+from forewalk.plugins.reads import inside
 from forewalk.plugins.sources import Source, is_own_file
 
 
@@ -22,7 +23,8 @@ def own_code(source: Source) -> Iterator[None]:
         PluginError: anything else was raised, `sys.exit()` included; Ctrl-C passes.
     """
     try:
-        yield
+        with inside(source):
+            yield
     except (PluginError, LookaheadError, LeakError):
         raise
     except ForewalkError as error:

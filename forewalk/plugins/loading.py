@@ -19,6 +19,7 @@ from typing import Any
 
 from forewalk.errors import ConfigError, PluginError
 from forewalk.plugins.failures import failure
+from forewalk.plugins.reads import inside
 from forewalk.plugins.sources import Source, hash_of, own_files, place_of
 from forewalk.settings.base import OWN_NAME
 
@@ -155,7 +156,8 @@ def is_importing() -> bool:
 def _import(name: str, folders: Sequence[str], source: Source) -> ModuleType:
     _importing.append(name)
     try:
-        return importlib.import_module(name)
+        with inside(source):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise ConfigError(_no_module(name, folders, source)) from None

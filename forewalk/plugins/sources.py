@@ -144,7 +144,13 @@ def is_own_file(path: str) -> bool:
     resolved = Path(path).resolve()
     if any(resolved.is_relative_to(folder) for folder in _LIBRARIES):
         return False
-    return not any(resolved.is_relative_to(_ROOT / package) for package in HOUSE)
+    return not is_house_file(path)
+
+
+def is_house_file(path: str) -> bool:
+    """Whether a path is a file of this project's packages."""
+    resolved = Path(path).resolve()
+    return any(resolved.is_relative_to(_ROOT / package) for package in HOUSE)
 
 
 def hash_of(files: Sequence[tuple[str, str]]) -> str:

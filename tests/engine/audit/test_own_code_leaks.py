@@ -227,6 +227,24 @@ def test_a_leak_in_code_of_ones_own_is_caught(audited, leak):
     assert certificate.plugins
 
 
+def test_a_file_that_own_code_reads_by_itself_is_named_as_not_covered(audited, tmp_path):
+    (tmp_path / "vix.csv").write_text("1.0\n")
+    text = """\
+        from pathlib import Path
+
+        import numpy as np
+
+        LEVEL = float(Path("vix.csv").read_text())
+
+        def mine(bars):
+            return np.log1p(bars.volume) * np.loadtxt("vix.csv")
+        """
+    certificate = audited("feature", text)
+    assert certificate.clean
+    assert certificate.uncovered == (f"features.extra = 'mine:mine' reads {tmp_path / 'vix.csv'}",)
+    assert f"NOT COVERED: features.extra = 'mine:mine' reads {tmp_path / 'vix.csv'}" in certificate.headline()
+
+
 # Columns of one's own: they are rows of a table, so they are planted there.
 
 
