@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, Spans, kind_of
+from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
-Policy = Literal["refuse", "drop", "repair", "flag"]
 Market = Literal[
     "us_equity", "uk_equity", "de_equity", "fr_equity", "ch_equity", "ca_equity", "jp_equity", "hk_equity",
     "au_equity", "in_equity", "forex", "crypto", "index",
@@ -24,41 +24,6 @@ SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 
 
 Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
-
-
-class CleaningSettings(Section):
-    """What to do with each kind of damage. Every rule looks only backwards in time.
-
-    `refuse` ends the symbol at its first damaged bar (or refuses the file where the damage is in the
-    file itself), `drop` removes the damaged bars, `repair` mends them, `flag` keeps and reports them.
-    """
-
-    duplicate_timestamps: Policy = "drop"
-    """Rows that repeat a timestamp: `drop` and `repair` keep the first one."""
-    unordered_timestamps: Policy = "repair"
-    """Rows out of time order: `repair` sorts them."""
-    zoneless_timestamps: Policy = "refuse"
-    """Intraday timestamps without a zone; `repair` reads them in the exchange's own zone. Dates are not affected."""
-    off_session: Policy = "drop"
-    """Bars on days or at times when the exchange was closed."""
-    non_finite: Policy = "drop"
-    """NaN or infinite prices."""
-    impossible_range: Policy = "repair"
-    """High below low, or open or close outside them; `repair` widens high and low."""
-    non_positive_price: Policy = "drop"
-    """Prices at or below zero."""
-    negative_volume: Policy = "repair"
-    """Volume below zero or not finite: `repair` sets it to zero."""
-    missing_sessions: Policy = "flag"
-    """Exchange sessions without a bar inside a series; `repair` carries the last close with zero volume."""
-    zero_volume_runs: Policy = "flag"
-    """Five or more bars in a row without volume (instruments that never report volume are exempt)."""
-    split_like_jumps: Policy = "flag"
-    """Moves over 40 % close to a split ratio; `repair` rescales the later bars, never the earlier ones."""
-    outliers: Policy = "drop"
-    """Closes off by a factor of 10 or 100 against the trailing median; kept again once the level has lasted."""
-    late_values: Literal["refuse", "drop", "repair"] = "refuse"
-    """Values of `features.columns` known after their bar's close; `repair` uses them from the first bar that knew."""
 
 
 class DataSettings(Section):

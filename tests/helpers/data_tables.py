@@ -7,7 +7,8 @@ import pandas as pd
 
 from forewalk.data.table import NO_TIME, Table
 from forewalk.sessions import microseconds, sessions_between
-from forewalk.settings.sections import CleaningSettings, DataSettings
+from forewalk.settings.cleaning import CleaningSettings
+from forewalk.settings.sections import DataSettings
 
 
 def make_table(closes, symbol="AAA", dates=None, **columns) -> Table:

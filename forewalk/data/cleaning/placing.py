@@ -24,7 +24,8 @@ from forewalk.sessions import (
     session_closes,
     sessions_between,
 )
-from forewalk.settings.sections import DataSettings, Policy
+from forewalk.settings.cleaning import Policy
+from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, IntArray
 
 _DAY = 24 * 3600 * 10**6

@@ -26,7 +26,8 @@ from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
 from forewalk.errors import DataError
 from forewalk.instruments import pair_of, with_currencies
-from forewalk.settings.sections import CleaningSettings, DataSettings, Policy
+from forewalk.settings.cleaning import CleaningSettings, Policy
+from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars, BoolArray
 
 RANGE_TOLERANCE = 1e-4  # of the price: float32 and vendors' rounding of adjusted prices stay below it

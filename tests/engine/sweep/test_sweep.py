@@ -19,7 +19,8 @@ from engine.sweep.job import BATCH, sweep, write_sweep
 from engine.sweep.page import drawn_axes, heat_table
 from engine.sweep.result import best_rows, sweep_lines
 from forewalk.compute.pool import Processes
-from forewalk.errors import DataError, ForewalkError
+from forewalk.errors import ConfigError, DataError, ForewalkError
+from helpers.own_code import write_module
 from helpers.run_folders import make_run
 
 AXES = [parse_axis("strategy.entry=0:0.3:0.1"), parse_axis("strategy.min_hold_bars=0,5,9")]
@@ -183,3 +184,15 @@ def test_the_command_speaks_json(run):
     shown = json.loads(done.output)
     assert shown["axes"] == {"strategy.entry": [0, 0.1]}
     assert shown["luck"]["trials"] == 2
+
+
+def test_a_strategy_of_ones_own_is_refused_with_what_to_do_instead(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "import numpy as np\n\ndef policy(outlook, positions, settings):\n    return np.zeros(len(outlook.mean))\n"
+    write_module(tmp_path, "mine", text)
+    run = make_run(tmp_path / "own", rows=60, strategy={"kind": "mine:policy"})
+    with pytest.raises(ConfigError, match=r"strategy\.kind = 'mine:policy' must be varied by backtests"):
+        sweep(run)
+    plain = make_run(tmp_path / "plain", rows=60)
+    with pytest.raises(ConfigError, match="only the built-in policies are compiled"):
+        sweep(plain, [parse_axis("strategy.kind=per_symbol,mine:policy")])
