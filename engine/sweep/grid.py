@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forewalk.errors import ConfigError, UsageError
+from forewalk.settings.base import OWN_NAME
 from forewalk.settings.loading import settings_from
 from forewalk.settings.sections import Settings
 
@@ -48,9 +49,9 @@ def parse_axis(text: str) -> Axis:
     key, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not values:
         raise UsageError(f"--vary {text!r}: write it as strategy.entry=0:0.2:0.01 or strategy.top=5,10,20")
-    return make_axis(
-        key, _span(text, values) if ":" in values else [_value(part) for part in values.split(",")]
-    )
+    parts = [part.strip() for part in values.split(",")]
+    is_range = ":" in values and not any(OWN_NAME.fullmatch(part) for part in parts)  # `module:Name` is none
+    return make_axis(key, _span(text, values) if is_range else [_value(part) for part in parts])
 
 
 def make_axis(key: str, values: Iterable[Any]) -> Axis:
