@@ -15,7 +15,7 @@ PAGE = Path(__file__).with_name("settings.md")
 HEAD = """\
 # Settings
 
-Written by `make docs` from `forewalk/settings/sections.py`; do not edit.
+Written by `make docs` from the settings tree in `forewalk/settings/`; do not edit.
 
 Set them in a TOML file (`--config FILE`), in the environment (`FOREWALK_MODEL__HIDDEN_SIZE=64`: sections are
 joined by two underscores) or on the command line (`--set model.hidden_size=64`). Later ones win. Where a

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forewalk.errors import ConfigError
+from forewalk.features.cross_section import cross_section_features, market_volatility
 from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
 from forewalk.settings.sections import FeatureSettings, LabelSettings
 from forewalk.types import Bars, BoolArray, FloatArray, frozen
@@ -97,21 +98,14 @@ def build_features(
     Raises:
         ConfigError: one of `own` has the name of another feature.
     """
-    rows, columns = bars.close.shape
-    by_symbol = [_symbol_features(bars, column, settings) for column in range(columns)]
-    built_in = (*by_symbol[0], "market_return") if settings.market_return else tuple(by_symbol[0])
+    volatility = symbol_volatility(bars, settings.volatility_bars)
+    built_in = _built_in(bars, volatility, settings)
     taken = [name for name in own if name in built_in]
     if taken:
         raise ConfigError(f"{taken[0]!r} is a feature of Forewalk already; give yours another name")
     names = (*built_in, *own)
-    values = np.full((rows, columns, len(names)), np.nan)
-    for column, features in enumerate(by_symbol):
-        for position, feature in enumerate(features.values()):
-            values[bars.present[:, column], column, position] = feature
-    volatility = symbol_volatility(bars, settings.volatility_bars)
-    if settings.market_return:
-        values[:, :, len(built_in) - 1] = _market_return(bars, volatility)[:, None]
-    for position, feature in enumerate(own.values(), len(built_in)):
+    values = np.full((*bars.close.shape, len(names)), np.nan)
+    for position, feature in enumerate((*built_in.values(), *own.values())):
         values[:, :, position] = feature
     complete = np.isfinite(values[:, :, : len(built_in)]).all(axis=2)
     scale = volatility * np.sqrt(horizon_bars)
@@ -161,6 +155,31 @@ def one_bar_returns(bars: Bars, relative: bool = False) -> FloatArray:
         present = bars.present[:, column]
         result[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
     return result - _mean_over_symbols(result, bars.member)[:, None] if relative else result
+
+
+def _built_in(bars: Bars, volatility: FloatArray, settings: FeatureSettings) -> dict[str, FloatArray]:
+    """Return the built-in features by name, [T, S] or [T, 1] each."""
+    if settings.cross_section:  # volumes are compared by `characteristics`, free of their level
+        technical = _technical(bars, settings.model_copy(update={"volume_bars": 0}))
+        market = _mean_over_symbols(one_bar_returns(bars), bars.member)
+        features = cross_section_features(bars, technical, market, settings)
+    else:
+        features = _technical(bars, settings)
+    if settings.market_return:
+        features["market_return"] = _market_return(bars, volatility)[:, None]
+    if settings.cross_section:
+        features["market_volatility"] = market_volatility(market, settings.volatility_bars)[:, None]
+    return features
+
+
+def _technical(bars: Bars, settings: FeatureSettings) -> dict[str, FloatArray]:
+    """Return the features of each symbol alone by name, [T, S] each."""
+    features: dict[str, FloatArray] = {}
+    for column in range(len(bars.symbols)):
+        for name, feature in _symbol_features(bars, column, settings).items():
+            values = features.setdefault(name, np.full(bars.close.shape, np.nan))
+            values[bars.present[:, column], column] = feature
+    return features
 
 
 def _symbol_features(bars: Bars, column: int, settings: FeatureSettings) -> dict[str, FloatArray]:

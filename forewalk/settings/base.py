@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 
-def _split_commas(value: object) -> object:
+def split_commas(value: object) -> object:
+    """Read `a, b` as a list; anything else stays as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -34,8 +35,8 @@ def kind_of(value: str, built_in: Sequence[str], what: str) -> str:
 
 Parameters = dict[str, bool | int | float | str | None]
 Text = Annotated[str, BeforeValidator(_as_text)]  # `live.retrain=5` is read as a number
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
-Spans = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_split_commas)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+Spans = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(split_commas)]
 
 
 class Section(BaseModel):

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, Spans, kind_of
+from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, kind_of
 from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
+from forewalk.settings.features import FeatureSettings as FeatureSettings
+from forewalk.settings.features import LabelSettings as LabelSettings
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 Market = Literal[
@@ -89,48 +91,6 @@ class DataSettings(Section):
         if self.source in ("yahoo", "alpaca") and not self.symbols and self.universe is None:
             raise ValueError(f"source {self.source!r} needs symbols: --symbols AAPL,MSFT")
         return self
-
-
-class FeatureSettings(Section):
-    """Which features a model sees. All are causal: a value depends on its bar and earlier ones only."""
-
-    return_spans: Spans = (1, 2, 5, 10, 21)
-    """Log returns over these many bars, divided by volatility."""
-    ema_spans: Spans = (10, 50)
-    """Distances of the close from these exponential moving averages, in units of volatility."""
-    sma_spans: Spans = (20,)
-    """Distances of the close from these simple moving averages, in units of volatility."""
-    gap: bool = True
-    """Overnight return: previous close to open."""
-    range: bool = True
-    """Log of high over low against its trailing mean."""
-    rsi_bars: int = Field(14, ge=0)
-    """Relative strength index; 0 leaves it out."""
-    macd: bool = True
-    """MACD histogram 12-26-9 over close."""
-    bollinger_bars: int = Field(20, ge=0)
-    """Position within Bollinger bands; 0 leaves it out."""
-    atr_bars: int = Field(14, ge=0)
-    """Average true range over close; 0 leaves it out."""
-    volatility_bars: int = Field(21, ge=5)
-    """Span of the realised volatility that scales returns and labels and is a feature itself."""
-    volume_bars: int = Field(21, ge=0)
-    """Span of the volume z-score; 0 leaves it out."""
-    market_return: bool = True
-    """Mean return of all loaded symbols on the same bar."""
-    extra: Names = ()
-    """Features of your own, `module:function` each: from the bars to an array [T, S]; see docs/plugins.md."""
-    columns: Names = ()
-    """Columns of your own file that are features as they stand, e.g. `vix, score`; `vix_known_at` dates values."""
-
-
-class LabelSettings(Section):
-    """What a model is asked to predict."""
-
-    kind: Literal["absolute", "market_relative"] = "absolute"
-    """The symbol's own return, or its return minus the mean of all symbols with a label on that bar."""
-    horizon_bars: int = Field(1, ge=1, le=252)
-    """Bars from the decision to the end of the label."""
 
 
 class FoldSettings(Section):
