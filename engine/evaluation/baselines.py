@@ -17,11 +17,13 @@ from forewalk.settings.sections import Settings
 from forewalk.types import FloatArray, Forecasts, TrainingCurve
 from models.base import Forecaster
 from models.baselines.arima import RETURN_FEATURE
+from models.baselines.rank_rules import SIGNALS
 from models.baselines.simple import BaselineForecaster
 from models.recurrent.forecaster import LSTMForecaster
 from models.timeline import Timeline
 
-SIMPLE = ("zero", "drift", "ridge", "trees", "arima")
+OF_RETURNS = ("arima", *SIGNALS)  # read past returns instead of the features
+SIMPLE = ("zero", "drift", "ridge", "trees", *OF_RETURNS)
 TWIN_SEEDS = 1  # the twin stands beside the mean over the network's own seeds, at a third of the cost
 TWIN_EPOCHS = 6  # torch has no fused GRU on CPU: at the network's own passes the twin would cost more than it
 PARALLEL_CELLS = 100_000  # below this a process takes longer to start than the simple baselines to fit
@@ -81,7 +83,7 @@ def run_baselines(
         )
     baselines = {}
     for name in chosen:
-        own = returns_panel(panel, returns) if name == "arima" else panel
+        own = returns_panel(panel, returns) if name in OF_RETURNS else panel
         timeline, curves = walk_forward(
             own,
             labels,
@@ -109,7 +111,7 @@ def returns_panel(panel: FeaturePanel, returns: FloatArray) -> FeaturePanel:
 
 def _workers(name: str, panel: FeaturePanel, settings: Settings) -> Workers:
     small = panel.scale.size < PARALLEL_CELLS
-    quick = name in SIMPLE and (small or name in ("zero", "drift"))
+    quick = name in SIMPLE and (small or name in ("zero", "drift", *SIGNALS))
     return Processes(1) if quick else workers_of(settings)
 
 

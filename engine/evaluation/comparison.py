@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.evaluation.metrics.door import LEFT_OUT, Record, named
+from engine.evaluation.metrics.inference import robust_mean_test
 from engine.evaluation.metrics.statistics import (
     DieboldMariano,
     MeanTest,
@@ -57,6 +58,23 @@ class ForecasterScore(Record):
 
 
 @dataclass(frozen=True)
+class RankDifference(Record):
+    """The network's rank IC minus a baseline's, bar by bar, on the bars where both have one.
+
+    Attributes:
+        mean: of the difference.
+        t, p: against no difference, allowing for overlap and clusters (`robust_mean_test`); `p` is one-sided, small
+            is evidence that the network ranks better. None where it cannot be tested.
+        bars: with both.
+    """
+
+    mean: float | None
+    t: float | None
+    p: float | None
+    bars: int
+
+
+@dataclass(frozen=True)
 class AgainstBaseline(Record):
     """The network's errors beside a baseline's; a negative test statistic says that the network is better.
 
@@ -64,12 +82,14 @@ class AgainstBaseline(Record):
         skill_mse: 1 - network's / baseline's mean squared error.
         diebold_mariano, diebold_mariano_absolute: on squared and on absolute errors.
         clark_west: against `zero` only, where Diebold-Mariano is too strict; else None and absent from the file.
+        rank_difference: of the rank ICs; None, and absent, where one of the two ranks nothing.
     """
 
     skill_mse: float | None
     diebold_mariano: DieboldMariano
     diebold_mariano_absolute: DieboldMariano
     clark_west: MeanTest | None = field(default=None, metadata=LEFT_OUT)
+    rank_difference: RankDifference | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -110,7 +130,16 @@ def compare_forecasters(
         counted &= np.isfinite(theirs.mean)
     h = forecasts.horizon_bars
     errors = {other: np.where(counted, actual - theirs.mean, np.nan) for other, theirs in everyone.items()}
-    against = {other: _against(errors[name], errors[other], h) for other in baselines}
+    ranks = {
+        other: rank_ic(np.where(counted, theirs.mean, np.nan), actual) for other, theirs in everyone.items()
+    }
+    against = {
+        other: replace(
+            _against(errors[name], errors[other], h),
+            rank_difference=_rank_difference(ranks[name], ranks[other], h),
+        )
+        for other in baselines
+    }
     if ZERO in baselines:
         test = clark_west(np.where(counted, actual, np.nan), np.where(counted, forecasts.mean, np.nan), h)
         against[ZERO] = replace(against[ZERO], clark_west=test)
@@ -161,6 +190,11 @@ def _directions(
 def _summary(per_bar: FloatArray, horizon_bars: int) -> MeanCorrelation | None:
     test = mean_test(per_bar, horizon_bars)
     return MeanCorrelation(test.mean, test.ratio, test.t) if test.observations else None
+
+
+def _rank_difference(own: FloatArray, other: FloatArray, horizon_bars: int) -> RankDifference | None:
+    test = robust_mean_test(own - other, horizon_bars)
+    return RankDifference(test.mean, test.t, test.p_greater, test.observations) if test.observations else None
 
 
 def _against(own: FloatArray, other: FloatArray, horizon_bars: int) -> AgainstBaseline:

@@ -18,6 +18,7 @@ from engine.evaluation.metrics.inference import FEWEST_HORIZONS
 from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
 from forewalk.settings.sections import ExecutionSettings, Settings
 
+CLOSE_SHARPE = 0.1  # a shuffled twin this near, or better, and the forecasts' dates earned nothing
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
 CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
 SURVIVORSHIP = (
@@ -41,6 +42,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _rank_sentence(overall, claims),
         _volatility_sentence(overall),
         _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
+        _shuffled_sentence(metrics),
         _luck_sentence(metrics.luck),
     ]
     if metrics.universe.survivorship_bias:
@@ -55,6 +57,17 @@ def _membership_sentence(membership: MembershipMetrics | None) -> str:
     return (
         f"{membership.members_without_bars:,} of {membership.members:,} members of the universe have no bars in "
         f"these data: if they are the ones that failed, all returns here are flattered (survivorship bias)."
+    )
+
+
+def _shuffled_sentence(metrics: Metrics) -> str:
+    """What the same policy earned on the same forecasts at other dates, where that is about as much."""
+    own, twin = metrics.strategy.sharpe_annual, metrics.policies.get("shuffled")
+    if own is None or twin is None or twin.sharpe_annual is None or twin.sharpe_annual < own - CLOSE_SHARPE:
+        return ""
+    return (
+        "The same policy on the same forecasts in another order of time has a Sharpe ratio of "
+        f"{twin.sharpe_annual:.2f}, this account {own:.2f}: what it earned does not hang on the forecasts."
     )
 
 

@@ -13,7 +13,8 @@ class EvaluationSettings(Section):
     """What a run is judged against."""
 
     baselines: bool = True
-    """Train drift, ridge, boosted trees, ARIMA and the other recurrent cell on the same folds and rows."""
+    """Train drift, ridge, boosted trees, ARIMA, reversal over 1 and 5 bars, 12-1 momentum and the other recurrent
+    cell on the same folds and rows."""
     garch: bool = True
     """Fit GARCH(1,1) per fold beside the volatility forecasts (on the first 20 symbols)."""
     costs: bool = True

@@ -1,8 +1,8 @@
 """Forecasters to measure a network against: same folds, same rows, same features, same guard.
 
 `zero` says that nothing changes, `drift` that each symbol goes on rising as it did, `ridge` and `trees` learn
-from the network's own features with its own scaler, `arima` from past returns. No pickle: what they learn is
-written as arrays.
+from the network's own features with its own scaler, `arima` from past returns, and the rules of
+`models.baselines.rank_rules` rank by them. No pickle: what they learn is written as arrays.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from forewalk.features.panel import FeaturePanel
 from forewalk.types import FloatArray, TrainingCurve
 from models.base import ModelInfo, TrainingData
 from models.baselines.arima import ArimaRule
+from models.baselines.rank_rules import SIGNALS, RankRule
 from models.baselines.rule import (
     FittedBaseline,
     NumberArray,
@@ -31,7 +32,7 @@ from models.baselines.trees import TreesRule
 from models.checkpoint import unpack
 from models.scaler import Scaler
 
-Kind = Literal["zero", "drift", "ridge", "trees", "arima"]
+Kind = Literal["zero", "drift", "ridge", "trees", "arima", "reversal_1", "reversal_5", "momentum_12_1"]
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-4, 3))  # per training row, on standardised features
 
 
@@ -40,8 +41,8 @@ class BaselineForecaster:
     """Trains one baseline; satisfies `Forecaster` with a single member named like its `kind`.
 
     Attributes:
-        kind: "zero", "drift", "ridge", "trees", or "arima" (needs a panel of one-bar returns, see
-            `models.baselines.arima`).
+        kind: "zero", "drift", "ridge", "trees"; or, from a panel of one-bar returns, "arima" (see
+            `models.baselines.arima`) and those of `models.baselines.rank_rules`.
         seed: of the trees' binning; the others draw no random number.
         horizon_bars: length of the label, for `arima`.
     """
@@ -202,6 +203,7 @@ _FIT: dict[str, Callable[[TrainingData, BaselineForecaster], Rule]] = {
     "ridge": _fit_ridge,
     "trees": lambda data, forecaster: TreesRule.fit(data, forecaster.seed),
     "arima": lambda data, forecaster: ArimaRule.fit(data, forecaster.horizon_bars),
+    **dict.fromkeys(SIGNALS, lambda data, forecaster: RankRule.fit(data, forecaster.kind)),
 }
 
 _READ: dict[str, Callable[[Mapping[str, NumberArray], Mapping[str, Any]], Rule]] = {
@@ -217,4 +219,5 @@ _READ: dict[str, Callable[[Mapping[str, NumberArray], Mapping[str, Any]], Rule]]
     ),
     "trees": TreesRule.read,
     "arima": ArimaRule.read,
+    **dict.fromkeys(SIGNALS, RankRule.read),
 }

@@ -12,7 +12,7 @@ from forewalk.errors import ConfigError
 from forewalk.features.panel import Labels
 from models.recurrent.forecaster import LSTMForecaster
 
-SIMPLE = ("zero", "drift", "ridge", "trees", "arima")
+SIMPLE = ("zero", "drift", "ridge", "trees", "arima", "reversal_1", "reversal_5", "momentum_12_1")
 
 
 def run(world, folds, names=SIMPLE, jobs=1):

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.metrics.forecasts.calibration import reliability_curve
+from engine.evaluation.metrics.inference import robust_mean_test
 from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 
 
@@ -120,3 +121,26 @@ def test_reliability_equals_scikit_learns_calibration_curve():
 def test_one_stated_probability_is_one_bin_and_none_is_no_curve():
     assert len(reliability_curve(np.full((20, 2), 0.5), np.ones((20, 2))).bins) == 1
     assert reliability_curve(np.full((20, 2), np.nan), np.ones((20, 2))) is None
+
+
+def test_ranks_are_compared_in_pairs_of_bars(three):
+    skilled, rivals, actual = three
+    against = compare_forecasters(skilled, rivals, actual).against
+    used = np.isfinite(rivals["noise"].mean)
+    ours, theirs = (
+        np.array([stats.spearmanr(f.mean[t, used[t]], actual[t, used[t]]).statistic for t in range(100)])
+        for f in (skilled, rivals["noise"])
+    )
+    test = robust_mean_test(ours - theirs)
+    paired = against["noise"].rank_difference
+    assert (paired.mean, paired.t, paired.p) == pytest.approx((test.mean, test.t, test.p_greater))
+    assert paired.bars == 100
+    assert paired.p < 0.001
+    assert against["zero"].rank_difference is None
+    assert "rank_difference" not in against["zero"].to_json()
+
+
+def test_nobody_ranks_better_than_its_equal(three):
+    skilled, _, actual = three
+    paired = compare_forecasters(skilled, {"same": skilled}, actual).against["same"].rank_difference
+    assert (paired.mean, paired.t, paired.p) == (0.0, None, None)

@@ -178,3 +178,13 @@ def test_survivorship_is_the_last_word():
 
 def test_unknown_outcomes_are_admitted():
     assert "nothing can be said" in verdict_sentence(metrics(skill=None, p=None, beats=False), Settings())
+
+
+@pytest.mark.parametrize(
+    ("twin", "said"), [(0.68, True), (0.62, True), (1.5, True), (0.6, False), (None, False)]
+)
+def test_a_shuffled_twin_that_does_as_well_is_said(twin, said):
+    known = metrics(sharpe_annual=0.72)
+    policies = {"shuffled": replace(BASE.benchmark, sharpe_annual=twin)}
+    sentence = verdict_sentence(replace(known, policies=policies), Settings())
+    assert ("in another order of time has a Sharpe ratio of" in sentence) is said

@@ -17,11 +17,12 @@ from models.baselines.rule import learning_rows
 from models.baselines.simple import BaselineForecaster, ridge
 from models.header import read_header
 
-KINDS = ("zero", "drift", "ridge", "trees", "arima")
+OF_RETURNS = ("arima", "reversal_1", "reversal_5", "momentum_12_1")
+KINDS = ("zero", "drift", "ridge", "trees", *OF_RETURNS)
 
 
 def fitted(world, folds, kind, fold=0):
-    panel = returns_panel(world.panel, world.returns) if kind == "arima" else world.panel
+    panel = returns_panel(world.panel, world.returns) if kind in OF_RETURNS else world.panel
     data = training_data(panel, world.labels, folds(world)[fold])
     return fit(BaselineForecaster(kind, 3, world.labels.horizon_bars), data), panel, data
 
@@ -179,10 +180,11 @@ def test_a_symbol_that_arima_does_not_know_gets_the_forecast_zero(world_of, fold
     assert (mean[:, [0, 2]] != 0).all()
 
 
-def test_arima_wants_a_panel_of_returns(world_of, folds):
+@pytest.mark.parametrize("kind", OF_RETURNS)
+def test_what_reads_past_returns_wants_a_panel_of_them(world_of, folds, kind):
     world = world_of()
     with pytest.raises(DataError, match="one_bar_return"):
-        fit(BaselineForecaster("arima"), training_data(world.panel, world.labels, folds(world)[0]))
+        fit(BaselineForecaster(kind), training_data(world.panel, world.labels, folds(world)[0]))
 
 
 def test_a_model_refuses_a_panel_with_other_features(world_of, folds):
