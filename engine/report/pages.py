@@ -220,5 +220,6 @@ def _run_table(subject: Subject) -> tables.PageTable:
         ("Costs per fill", f"{execution.fee_bps:g} bp fee, {execution.slippage_bps:g} bp slippage"),
         ("Starting cash", tables.number(execution.cash)),
         ("Seed", str(settings.seed)),
+        *((source.setting, f"{source.name}, sha256 {source.sha256[:12]}") for source in subject.plugins),
     )
     return tables.PageTable(("", ""), rows, (1,))

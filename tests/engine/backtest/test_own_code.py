@@ -54,6 +54,7 @@ def test_a_run_writes_down_its_own_code_and_where_it_was_found(run, project):
     assert manifest["feature_names"][-1] == "turnover"
     assert (run / "plugins" / "mine.py").read_text() == FEATURE
     assert load_settings(run / "config.toml", environment={}).plugins == project
+    assert f"mine:turnover, sha256 {entry['sha256'][:12]}" in (run / "index.html").read_text()
 
 
 def test_it_is_reproduced_from_another_folder(run, tmp_path, monkeypatch):
