@@ -180,8 +180,9 @@ def _close(rules: Sequence[tuple[BoolArray, int]], target: FloatArray, reason: I
 def _trim(weight: FloatArray, target: FloatArray, reason: IntArray, settings: StrategySettings) -> None:
     """Cut back what has drifted beyond the limits."""
     kept = np.isnan(target) & (weight != 0)
-    wide = kept & (np.abs(weight) > settings.max_weight * LIMIT_TOLERANCE)
-    target[wide] = np.sign(weight[wide]) * settings.max_weight
+    limit = settings.weight_limit(len(weight))
+    wide = kept & (np.abs(weight) > limit * LIMIT_TOLERANCE)
+    target[wide] = np.sign(weight[wide]) * limit
     reason[wide] = LIMIT
     after = np.where(wide, target, weight)
     gross = float(np.abs(after[kept]).sum())
@@ -218,13 +219,14 @@ def _enter(
 
 def _position_size(outlook: Outlook, places: int, settings: StrategySettings) -> FloatArray:
     """|weight| of one position: an equal share, or a share scaled to the target volatility."""
+    limit = settings.weight_limit(len(outlook.std))
     share = settings.fraction if settings.fraction is not None else settings.max_gross / max(places, 1)
     if settings.sizing == "fixed_fraction":
         size = np.full(len(outlook.std), share)
     else:
         annual = outlook.std / np.sqrt(outlook.horizon_years)
         size = share * settings.target_volatility / np.where(annual > 0, annual, np.inf)
-    return np.asarray(np.minimum(np.nan_to_num(size, nan=0.0), settings.max_weight))
+    return np.asarray(np.minimum(np.nan_to_num(size, nan=0.0), limit))
 
 
 def _cap_turnover(

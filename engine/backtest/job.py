@@ -93,6 +93,7 @@ def _backtest(
     tried: Callable[[], Tried],
     given: Table | None,
 ) -> Backtest:
+    from engine.evaluation.cautions import refuse_nonsense
     from engine.evaluation.evidence import gather_evidence
     from engine.evaluation.subject import Subject
     from engine.evaluation.verdict import verdict_sentence
@@ -109,6 +110,7 @@ def _backtest(
 
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data, given, settings.features.columns)
+    refuse_nonsense(bars, settings)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)
     quality = quality.noting(gap_findings(panel))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.baselines import run_baselines
+from engine.evaluation.cautions import cautions
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.costs import RealityMetrics, borrow_rows, break_even, capacity, cost_grid, delay_row
 from engine.evaluation.metrics.accounts.account import (
@@ -84,6 +85,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         reality=reality,
         luck=luck,
         alarms=_alarms(subject, forecast, account),
+        cautions=cautions(subject.bars, settings, len(subject.bars) - len(subject.forecasts)) or None,
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 

@@ -122,6 +122,7 @@ class Metrics(Record):
         reality: what other costs would change; None where that was switched off.
         luck: how much may be luck. Only this depends on what was tried before.
         alarms: numbers too good to be believed, said before anything else.
+        cautions: what is odd about the settings on these bars, a sentence each; None where nothing is.
     """
 
     forecast: ForecastMetrics
@@ -136,6 +137,7 @@ class Metrics(Record):
     reality: RealityMetrics | None
     luck: LuckMetrics
     alarms: tuple[Alarm, ...] = ()
+    cautions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
     overall, claims = metrics.forecast.overall, metrics.forecast.claims
     sentences = [
         alarm_sentence(metrics.alarms),
+        *(metrics.cautions or ()),
         _forecast_sentence(overall, claims, settings),
         _other_sentence(claims),
         _rank_sentence(overall, claims),

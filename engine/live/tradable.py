@@ -30,3 +30,16 @@ def refuse_untradable(settings: Settings) -> None:
         raise ConfigError(
             f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"
         )
+    _refuse_weights(settings)
+
+
+def _refuse_weights(settings: Settings) -> None:
+    """Raise ConfigError where the risk gate would refuse what the policy wants without having been told to."""
+    strategy, risk, count = settings.strategy, settings.risk, len(settings.data.symbols)
+    limit = strategy.weight_limit(count)
+    if strategy.max_weight is None and not strategy.is_own and limit > risk.max_weight:
+        raise ConfigError(
+            f"strategy.max_weight is not set: one of {count} symbols may take {limit:.0%} of the account, and "
+            f"risk.max_weight = {risk.max_weight:g} refuses more than {risk.max_weight:.0%}: set strategy.max_weight "
+            f"below it, or raise risk.max_weight"
+        )

@@ -28,6 +28,9 @@ SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
 Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
 
 
+SMALLEST_LIMIT = 0.25  # of one symbol's weight, where none is set
+
+
 class DataSettings(Section):
     """Where the bars come from and what is required of them."""
 
@@ -196,10 +199,18 @@ class StrategySettings(Chosen):
     """fixed_fraction: weight of one position; none means max_gross over the number of places."""
     target_volatility: float = Field(0.10, gt=0.0)
     """volatility_target: annual volatility that one position of full weight share should have."""
-    max_weight: float = Field(0.25, gt=0.0)
-    """Largest |weight| of one symbol."""
+    max_weight: float | None = Field(None, gt=0.0)
+    """Largest |weight| of one symbol; none means 0.25, and a share of `max_gross` where there are fewer than four."""
     max_gross: float = Field(0.95, gt=0.0)
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
+
+    def weight_limit(self, symbols: int) -> float:
+        """Return the largest |weight| of one of so many symbols: one symbol alone may be invested fully."""
+        return (
+            max(SMALLEST_LIMIT, self.max_gross / max(symbols, 1))
+            if self.max_weight is None
+            else self.max_weight
+        )
 
     @property
     def market_neutral(self) -> bool:

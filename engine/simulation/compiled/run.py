@@ -90,7 +90,7 @@ def simulate_settings(
     if any(unsupported(bars, each) for each in settings):
         return _by_cerebro(bars, forecasts, settings, on_done)
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
-    grid = make_rules(settings)
+    grid = make_rules(settings, len(span.symbols))
     groups = _by_capacity(settings)
     panels = {
         f"panel{which}": make_panel(span, forecasts, settings[numbers[0]].execution, ranked)
@@ -166,7 +166,7 @@ def vector_orders(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple
     """
     kernels, types = _kernels()
     span = bars.since(forecasts.timestamps[0])
-    grid = make_rules([settings])
+    grid = make_rules([settings], len(span.symbols))
     panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
     outputs = _outputs(1, len(span))
     log = np.empty((span.close.size, len(types.LOG)))
@@ -194,8 +194,8 @@ def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, r
     return panel
 
 
-def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
-    """Return one record of plain numbers per settings; what is not set becomes infinite or NaN."""
+def make_rules(settings: Sequence[Settings], symbols: int) -> npt.NDArray[Any]:
+    """Return one record of plain numbers per settings, over so many symbols; what is not set is infinite or NaN."""
     _, types = _kernels()
     grid = np.zeros(len(settings), types.RULES)
     for rules, each in zip(grid, settings, strict=True):
@@ -206,7 +206,7 @@ def make_rules(settings: Sequence[Settings]) -> npt.NDArray[Any]:
             )
         for name in ("entry", "exit", "min_hold_bars", "top", "hysteresis", "target_volatility"):
             rules[name] = getattr(strategy, name)
-        rules["max_weight"], rules["max_gross"] = strategy.max_weight, strategy.max_gross
+        rules["max_weight"], rules["max_gross"] = strategy.weight_limit(symbols), strategy.max_gross
         rules["kind"] = strategy.kind == "cross_section"
         rules["direction"] = strategy.direction == "long_short"
         rules["sizing"] = strategy.sizing == "volatility_target"

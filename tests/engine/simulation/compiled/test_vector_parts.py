@@ -89,7 +89,7 @@ def test_progress_counts_to_the_end():
 
 
 def test_what_is_not_set_never_bites():
-    (rules,) = make_rules([settings_from({})])
+    (rules,) = make_rules([settings_from({})], symbols=4)
     assert rules["stop_loss"] == rules["take_profit"] == np.inf
     assert np.isnan(rules["turnover_cap"])
     assert np.isnan(rules["fraction"])
@@ -118,7 +118,7 @@ def test_without_numba_the_error_says_what_brings_it():
         "import sys; sys.modules['numba'] = None\n"
         "from engine.simulation.compiled.run import BPS, make_rules\n"
         "from forewalk.errors import ForewalkError\n"
-        "try:\n    make_rules([])\nexcept ForewalkError as problem:\n    print(problem)\n"
+        "try:\n    make_rules([], 1)\nexcept ForewalkError as problem:\n    print(problem)\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S

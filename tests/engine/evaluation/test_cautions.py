@@ -1,0 +1,92 @@
+"""What makes no sense is refused with the number; what is odd is said before the results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.evaluation.cautions import cautions, refuse_nonsense
+from engine.live.tradable import refuse_untradable
+from forewalk.errors import ConfigError
+from forewalk.settings.loading import settings_from
+from helpers.making import make_bars
+
+
+def of(data=None, **sections):
+    return settings_from({"data": {"min_history_bars": 60, **(data or {})}, **sections})
+
+
+RANKED = {"kind": "cross_section", "direction": "long_short", "top": 20}
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"label": {"kind": "market_relative"}}, "'market_relative' with 1 symbol"),
+        ({"strategy": {"kind": "cross_section"}}, "'cross_section' with 1 symbol"),
+    ],
+)
+def test_one_symbol_has_no_market_and_no_rank(sections, words):
+    with pytest.raises(ConfigError, match=words):
+        refuse_nonsense(make_bars(rows=80, symbols=1), of(**sections))
+    refuse_nonsense(make_bars(rows=80, symbols=2), of(**sections))
+
+
+def test_symbols_without_enough_history_do_not_count():
+    bars = make_bars(rows=80, symbols=2, missing=[(slice(0, 50), 1)])
+    with pytest.raises(ConfigError, match="with 1 symbol"):
+        refuse_nonsense(bars, of(label={"kind": "market_relative"}))
+
+
+@pytest.mark.parametrize(
+    ("symbols", "strategy", "words"),
+    [
+        (4, RANKED, "strategy.top = 20 of 4 symbols on each side holds up to 4 of them: more than half"),
+        (4, {**RANKED, "top": 1}, "A cross-section of 4 symbols says little"),
+        (10, {**RANKED, "direction": "long_flat", "top": 6}, "strategy.top = 6 of 10 symbols holds up to 6"),
+        (30, {**RANKED, "top": 5}, ""),
+        (4, {}, ""),
+    ],
+)
+def test_a_ranking_that_decides_little_is_said_with_its_numbers(symbols, strategy, words):
+    said = " ".join(cautions(make_bars(rows=80, symbols=symbols), of(strategy=strategy), 0))
+    assert words in said
+    assert bool(words) == bool(said)
+
+
+def test_a_price_above_the_size_of_a_position_names_the_remedy():
+    bars = make_bars(rows=80, symbols=4)
+    (said,) = cautions(bars, of(execution={"cash": 150.0}), 40)
+    assert "One share of S00" in said
+    assert "execution.fractional = true" in said
+    assert cautions(bars, of(execution={"cash": 150.0, "fractional": True}), 40) == ()
+    assert cautions(bars, of(), 40) == ()
+
+
+def test_one_symbol_may_be_invested_fully_and_four_not_more_than_a_quarter_each():
+    strategy = of().strategy
+    assert [round(strategy.weight_limit(count), 4) for count in (1, 2, 3, 4, 500)] == [
+        0.95,
+        0.475,
+        0.3167,
+        0.25,
+        0.25,
+    ]
+    assert of(strategy={"max_weight": 0.1}).strategy.weight_limit(1) == 0.1
+
+
+def test_one_symbol_is_bought_with_almost_all_the_cash():
+    from engine.simulation.cerebro import simulate
+    from helpers.small_panels import make_forecasts
+
+    bars = make_bars(rows=20, symbols=1)
+    run = simulate(bars, make_forecasts(bars, np.full((20, 1), 0.01), first=0), of())
+    assert run.equity["gross_exposure"].iloc[2] == pytest.approx(0.95, abs=0.02)
+
+
+def test_what_the_risk_gate_would_refuse_is_refused_at_the_start_of_the_daemon():
+    with pytest.raises(ConfigError, match=r"one of 1 symbols may take 95%.*risk.max_weight = 0.35"):
+        refuse_untradable(of({"symbols": ["AAPL"]}))
+    refuse_untradable(of({"symbols": ["AAPL"]}, strategy={"max_weight": 0.3}))
+    refuse_untradable(of({"symbols": ["AAPL"]}, risk={"max_weight": 1.0}))
+    refuse_untradable(of({"symbols": ["AAPL", "IBM", "MSFT"]}))
