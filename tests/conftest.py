@@ -33,6 +33,8 @@ SLOW = (
     "engine/report/test_report.py",
     "engine/simulation/compiled",
     "engine/sweep/test_sweep.py",
+    "engine/simulation/test_live_capture.py",
+    "engine/simulation/test_simulate.py",
     "engine/training",
     "faults",
     "forewalk/compute",
@@ -41,12 +43,21 @@ SLOW = (
 )
 
 
+def is_slow(path):
+    place = path.relative_to(Path(__file__).parent).as_posix()
+    return any(place == slow or place.startswith(f"{slow}/") for slow in SLOW)
+
+
 def pytest_collection_modifyitems(items):
     """Mark what is slow."""
     for item in items:
-        place = item.path.relative_to(Path(__file__).parent).as_posix()
-        if any(place == slow or place.startswith(f"{slow}/") for slow in SLOW):
+        if is_slow(item.path):
             item.add_marker("slow")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Do not even import the slow files where they would be left out: that alone takes half a minute."""
+    return True if "not slow" in config.option.markexpr and is_slow(collection_path) else None
 
 
 @pytest.fixture(scope="session")
