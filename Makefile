@@ -25,7 +25,7 @@ test: $(STAMP)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
 
 test-fast: $(STAMP)  ## run the quick tests only: no whole backtest, audit, daemon or cluster
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -m 'not slow' $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -m 'not slow' --hypothesis-profile fast $(ARGS)
 
 test-shuffled: $(STAMP)  ## run the tests with their folders in another order; SEED=3 repeats one
 	OMP_NUM_THREADS=1 $(BIN)/python tests/shuffled.py $(SEED) $(ARGS)

@@ -10,6 +10,7 @@ from helpers.making import REPOSITORY, make_bars, make_settings
 
 # No deadline: machines differ. In CI the same examples every time, elsewhere new ones.
 hypothesis.settings.register_profile("forewalk", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=20)
 hypothesis.settings.load_profile("forewalk")
 
 # Folders and files that `make test-fast` leaves out: whole backtests, audits, daemons, servers that start anew.
@@ -18,7 +19,9 @@ SLOW = (
     "broker/simulator",
     "docs/test_documented_commands.py",
     "docs/test_python_page.py",
+    "broker/trading/test_sending_machine.py",
     "engine/audit/test_audit_command.py",
+    "engine/audit/test_future_invariance.py",
     "engine/audit/test_leaks.py",
     "engine/audit/test_no_false_alarm.py",
     "engine/audit/test_own_code_leaks.py",
@@ -27,6 +30,7 @@ SLOW = (
     "engine/evaluation/test_baseline_runs.py",
     "engine/evaluation/test_noise_and_signal.py",
     "engine/evaluation/test_reality_costs.py",
+    "engine/live/models",
     "engine/live/test_live_example.py",
     "engine/live/watch/test_live_daily.py",
     "engine/notebook",
@@ -34,11 +38,13 @@ SLOW = (
     "engine/simulation/compiled",
     "engine/sweep/test_sweep.py",
     "engine/simulation/test_live_capture.py",
+    "engine/simulation/test_own_strategies.py",
     "engine/simulation/test_simulate.py",
     "engine/training",
     "faults",
     "forewalk/compute",
     "forewalk/data/test_data_dirty.py",
+    "models/recurrent/test_stacked.py",
     "packaging/test_shadows.py",
 )
 
