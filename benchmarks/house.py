@@ -36,7 +36,9 @@ def measured() -> list[Measured]:
 def _folders() -> Iterator[Measured]:
     for package in PACKAGES:
         for folder in [ROOT / package, *(ROOT / package).rglob("*/")]:
-            entries = [entry for entry in folder.iterdir() if not entry.name.startswith(("__", "."))]
+            entries = [
+                e for e in folder.iterdir() if not e.name.startswith(("__", ".")) and e.name != "py.typed"
+            ]
             if entries and "__pycache__" not in folder.parts:
                 yield Measured("folder", f"{folder.relative_to(ROOT)}/", len(entries))
 
