@@ -28,7 +28,7 @@ def test_what_alpaca_does_not_have_is_refused(settings, words):
 
 
 def test_shares_are_not():
-    refuse_untradable(of("AAPL", "BRK.B", "IBM"))
+    assert refuse_untradable(of("AAPL", "BRK.B", "IBM")) is None  # and raises nothing
 
 
 def test_the_daemon_refuses_before_it_looks_for_keys(monkeypatch):
