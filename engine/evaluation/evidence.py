@@ -25,6 +25,7 @@ from engine.evaluation.metrics.accounts.luck import LuckMetrics, luck_metrics
 from engine.evaluation.metrics.alarms import Alarm, feature_alarms, plausibility_alarms
 from engine.evaluation.metrics.forecasts.garch import garch_variance
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
+from engine.evaluation.metrics.over_time import time_metrics
 from engine.evaluation.policies import Simulator, policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
@@ -86,6 +87,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         luck=luck,
         alarms=_alarms(subject, forecast, account),
         cautions=cautions(subject.bars, settings, len(subject.bars) - len(subject.forecasts)) or None,
+        time=time_metrics(subject.forecasts, subject.actual, subject.bars, subject.simulation.equity),
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 

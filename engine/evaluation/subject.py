@@ -20,6 +20,7 @@ from engine.evaluation.metrics.accounts.luck import LuckMetrics
 from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.door import LEFT_OUT, Record
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics
+from engine.evaluation.metrics.over_time import TimeMetrics
 from engine.evaluation.seeds import SeedSpread
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
@@ -123,6 +124,7 @@ class Metrics(Record):
         luck: how much may be luck. Only this depends on what was tried before.
         alarms: numbers too good to be believed, said before anything else.
         cautions: what is odd about the settings on these bars, a sentence each; None where nothing is.
+        time: by year, by lateness of the forecast, and whether the stated spread was right; absent from older files.
     """
 
     forecast: ForecastMetrics
@@ -138,6 +140,7 @@ class Metrics(Record):
     luck: LuckMetrics
     alarms: tuple[Alarm, ...] = ()
     cautions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    time: TimeMetrics | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)

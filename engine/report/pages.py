@@ -21,6 +21,7 @@ from engine.report import tables
 from engine.report.certificate import NONE_YET
 from engine.report.charts import forecasts as charts
 from engine.report.evidence import evidence_context
+from engine.report.over_time import time_context, year_table
 from engine.report.rendering import render
 from engine.report.tearsheet import write_tearsheet
 from forewalk.data.quality import QualityReport
@@ -105,6 +106,7 @@ def write_forecast_page(
         "features": subject.panel.names,
         "refused": tables.refused_table(quality.refused),
         "findings": tables.findings_table(quality.findings),
+        **time_context(evidence.metrics.time),
         **evidence_context(evidence, forecasts, subject.actual, subject.simulation, own),
     }
     path.write_text(render("forecast.html", context), encoding="utf-8")
@@ -141,6 +143,7 @@ def write_index(
         "errors": tables.error_table(metrics.forecast.overall),
         "trading": tables.trading_table(metrics.strategy, metrics.costs, metrics.orders),
         "files": [{"href": quote(name), "name": name, "text": text} for name, text in files.items()],
+        "years": year_table(metrics.time),
         "run": _run_table(subject),
     }
     path.write_text(render("index.html", context), encoding="utf-8")

@@ -14,6 +14,7 @@ from engine.evaluation.metrics.accounts.account import OrderMetrics, return_metr
 from engine.evaluation.metrics.accounts.bootstrap import bootstrap_account
 from engine.evaluation.metrics.accounts.luck import luck_metrics
 from engine.evaluation.metrics.forecasts.skill import forecast_metrics
+from engine.evaluation.metrics.over_time import time_metrics
 from engine.evaluation.seeds import SeedMetrics, spread_over_seeds
 from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.evaluation.verdict import verdict_sentence
@@ -174,6 +175,7 @@ def judge(subject: Subject) -> Evidence:
         policies={"buy_and_hold": return_metrics(held, times, 252)},
         reality=REALITY,
         luck=luck_metrics(subject.account, simple_returns(held), bootstrap, 252, seed=1, repetitions=20),
+        time=time_metrics(forecasts, subject.actual, bars, simulation.equity),
     )
     return Evidence(metrics, {"buy_and_hold": held}, bootstrap, np.array([0.3, 0.5]))
 

@@ -1,0 +1,77 @@
+"""Tables of results over time: by year, without the best year, by lateness, and whether the spread was right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.evaluation.metrics.over_time import RankAt, TimeMetrics
+from engine.report import tables
+from engine.report.tables import PageTable
+
+
+def time_context(time: TimeMetrics | None) -> Mapping[str, PageTable]:
+    """Return what the pages show of it."""
+    return {"years": year_table(time), "decay": decay_table(time), "spread": spread_table(time)}
+
+
+def year_table(time: TimeMetrics | None) -> PageTable:
+    """Each calendar year, and all of them without the one that gained most on buying and holding."""
+    columns = ("Year", "This run", "Benchmark", "Rank IC", "Direction right")
+    if time is None:
+        return PageTable(columns, ())
+    rows = [
+        (
+            str(one.year),
+            tables.percent(one.total_return),
+            tables.percent(one.benchmark_return),
+            tables.number(one.rank_ic, 4),
+            tables.percent(one.direction),
+        )
+        for one in time.years
+    ]
+    if time.without:
+        rest = time.without
+        rows.append(
+            (
+                f"without {rest.year}",
+                tables.percent(rest.total_return),
+                tables.percent(rest.benchmark_return),
+                tables.number(rest.rank_ic, 4),
+                "",
+            )
+        )
+    return PageTable(columns, tuple(rows), (0,))
+
+
+def decay_table(time: TimeMetrics | None) -> PageTable:
+    """Rank IC of forecasts that are used late, and of what an order can have; nothing where nothing is ranked."""
+    columns = ("Forecast used", "Rank IC", "t")
+    if time is None or time.tradable.rank_ic is None:
+        return PageTable(columns, ())
+    rows = [_rank_row("from the next open (tradable)", time.tradable)]
+    rows += [_rank_row(f"{tables.bars_of(at.lag_bars)} late", at) for at in time.decay]
+    return PageTable(columns, tuple(rows), (0,))
+
+
+def _rank_row(label: str, at: RankAt) -> tuple[str, str, str]:
+    return label, tables.number(at.rank_ic, 4), tables.number(at.t)
+
+
+def spread_table(time: TimeMetrics | None) -> PageTable:
+    """Coverage of the stated intervals and the test of the probability integral transform."""
+    columns = ("Stated", "Came", "z", "p, two-sided")
+    if time is None:
+        return PageTable(columns, ())
+    found = time.calibration
+    rows = [
+        (
+            f"{one.level:.0%} interval",
+            tables.percent(one.share),
+            tables.number(one.z),
+            tables.number(one.p, 3),
+        )
+        for one in found.coverage
+    ]
+    pair = f"{tables.number(found.pit_mean, 3)}, {tables.number(found.pit_spread, 3)}"
+    rows.append(("outcome's place: mean 0.5, spread 1", pair, "", tables.number(found.p, 3)))
+    return PageTable(columns, tuple(rows), (0,))
