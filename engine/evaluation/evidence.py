@@ -14,6 +14,7 @@ from engine.evaluation.baselines import run_baselines
 from engine.evaluation.cautions import cautions
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.costs import RealityMetrics, borrow_rows, break_even, capacity, cost_grid, delay_row
+from engine.evaluation.foresight import check_foresight
 from engine.evaluation.metrics.accounts.account import (
     AccountMetrics,
     OrderMetrics,
@@ -88,6 +89,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         alarms=_alarms(subject, forecast, account),
         cautions=cautions(subject.bars, settings, len(subject.bars) - len(subject.forecasts)) or None,
         time=time_metrics(subject.forecasts, subject.actual, subject.bars, subject.simulation.equity),
+        own_strategy=check_foresight(subject.bars, subject.forecasts, settings, subject.simulation),
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
+from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import (
     CostMetrics,
     OrderMetrics,
@@ -125,6 +126,7 @@ class Metrics(Record):
         alarms: numbers too good to be believed, said before anything else.
         cautions: what is odd about the settings on these bars, a sentence each; None where nothing is.
         time: by year, by lateness of the forecast, and whether the stated spread was right; absent from older files.
+        own_strategy: whether a strategy of the user's own decides by what it cannot know; absent for the project's.
     """
 
     forecast: ForecastMetrics
@@ -141,6 +143,7 @@ class Metrics(Record):
     alarms: tuple[Alarm, ...] = ()
     cautions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
     time: TimeMetrics | None = field(default=None, metadata=LEFT_OUT)
+    own_strategy: ForesightCheck | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
 from engine.evaluation.metrics.accounts.luck import LuckMetrics
 from engine.evaluation.metrics.alarms import alarm_sentence
@@ -36,6 +37,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
     """
     overall, claims = metrics.forecast.overall, metrics.forecast.claims
     sentences = [
+        _foresight_sentence(metrics.own_strategy),
         alarm_sentence(metrics.alarms),
         *(metrics.cautions or ()),
         _forecast_sentence(overall, claims, settings),
@@ -43,6 +45,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _rank_sentence(overall, claims),
         _volatility_sentence(overall),
         _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
+        _same_orders_sentence(metrics.own_strategy),
         _shuffled_sentence(metrics),
         _luck_sentence(metrics.luck),
     ]
@@ -59,6 +62,22 @@ def _membership_sentence(membership: MembershipMetrics | None) -> str:
         f"{membership.members_without_bars:,} of {membership.members:,} members of the universe have no bars in "
         f"these data: if they are the ones that failed, all returns here are flattered (survivorship bias)."
     )
+
+
+def _foresight_sentence(check: ForesightCheck | None) -> str:
+    if check is None or check.problem is None:
+        return ""
+    return (
+        f"Your own strategy decides by what it cannot know, or not the same way twice: {check.problem}. "
+        "What it earned here says nothing."
+    )
+
+
+def _same_orders_sentence(check: ForesightCheck | None) -> str:
+    if check is None or check.problem is not None:
+        return ""
+    cuts = f" and with histories that end on {', '.join(check.cuts)}" if check.cuts else ""
+    return f"Your own strategy gave the same {check.orders:,} orders bar by bar{cuts}."
 
 
 def _shuffled_sentence(metrics: Metrics) -> str:

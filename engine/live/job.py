@@ -32,10 +32,17 @@ if TYPE_CHECKING:
 def live(settings: Settings, once: bool = False, rebuild: bool = False, console: bool = True) -> None:
     """Trade until stopped; with `once` decide for the last closed bar, send what is due, and leave.
 
+    A strategy of the user's own is first tried on bars that are made up, see `refuse_foresight`.
+
     Raises:
         ConfigError: settings, keys or host are wrong. ForewalkError: another daemon is running.
+        LookaheadError: a strategy of the user's own decides by later bars.
         DataError: the journal cannot be used; the message says how to go on.
     """
+    from engine.evaluation.foresight import refuse_foresight
+    from engine.live.job import with_symbols
+
+    refuse_foresight(with_symbols(settings))
     with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
             from engine.live.job import rebuilt

@@ -159,13 +159,14 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
     times = subject.forecasts.timestamps
     span = f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}" if len(times) else "no bars"
     symbols = metrics.universe.forecast_symbols
+    alarm = bool(metrics.alarms) or bool(metrics.own_strategy and metrics.own_strategy.problem)
     return {
         "title": f"{kind}: {subject.settings.name}",
         "subtitle": f"{symbols:,} symbols, {len(times):,} bars out of sample, {span}",
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
-        "good": metrics.forecast.claims.any and not metrics.alarms,
-        "alarm": bool(metrics.alarms),
+        "good": metrics.forecast.claims.any and not alarm,
+        "alarm": alarm,
     }
 
 
