@@ -42,7 +42,8 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
     from engine.evaluation.foresight import refuse_foresight
     from engine.live.job import with_symbols
 
-    refuse_foresight(with_symbols(settings))
+    if settings.strategy.is_own:
+        refuse_foresight(with_symbols(settings))
     with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
             from engine.live.job import rebuilt
