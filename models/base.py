@@ -34,6 +34,8 @@ class TrainingData:
         trained_until: end of the last label in `target`, UTC.
         valid_from: first bar the model will be asked about, UTC.
         data_fingerprint: sha256 of the bars behind the panel.
+        scores: rank labels as normal scores, [N, S], NaN where `target` may not be seen; None unless
+            `label.kind = "rank"`.
     """
 
     panel: FeaturePanel
@@ -44,6 +46,7 @@ class TrainingData:
     trained_until: pd.Timestamp
     valid_from: pd.Timestamp
     data_fingerprint: str = ""
+    scores: FloatArray | None = None
 
     @property
     def symbols(self) -> tuple[str, ...]:

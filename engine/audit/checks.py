@@ -50,14 +50,20 @@ def check_windows(prepared: Prepared, settings: Settings) -> Check:
 
 
 def check_labels(prepared: Prepared, settings: Settings) -> Check:
-    """Each label is the return of the `horizon_bars` after its bar, and its end is stamped so."""
+    """Each label is the return of the `horizon_bars` after its bar or its next open, and its end is stamped so."""
     name = "label definition"
     question = "The label of bar t is the return from close t to close t+h and is dated by the close of t+h."
+    if settings.label.execution == "next_open":
+        question = (
+            "The label of bar t is the return from open t+1 to open t+1+h and is dated by the close of t+1+h."
+        )
     bars, labels, horizon = prepared.bars, prepared.labels, settings.label.horizon_bars
+    reach = settings.label.reach_bars
+    prices = bars.close if settings.label.execution == "close" else bars.open
     expected = np.full(bars.close.shape, np.nan)
-    if len(bars) > horizon:
-        expected[:-horizon] = np.log(bars.close[horizon:] / bars.close[:-horizon])
-        if settings.label.kind == "market_relative":
+    if len(bars) > reach:
+        expected[:-reach] = np.log(prices[reach:] / prices[reach - horizon : -horizon])
+        if settings.label.relative:
             counted = expected if bars.member is None else np.where(bars.member, expected, np.nan)
             both = np.isfinite(counted).any(axis=1)
             expected[both] -= np.nanmean(counted[both], axis=1, keepdims=True)
@@ -65,7 +71,7 @@ def check_labels(prepared: Prepared, settings: Settings) -> Check:
     gap = np.abs(labels.returns - expected)
     missing = np.isnan(labels.returns) != np.isnan(expected)
     wrong = np.nan_to_num(gap, nan=0.0) > PRICE_TOLERANCE
-    late = np.asarray(labels.end[: len(bars) - horizon] != bars.timestamps[horizon:])
+    late = np.asarray(labels.end[: len(bars) - reach] != bars.timestamps[reach:])
     bad = (wrong | missing).any(axis=1)
     bad[: len(late)] |= late
     if not bad.any():

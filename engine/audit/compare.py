@@ -82,6 +82,8 @@ def prepared_blocks(prepared: Prepared) -> Iterator[Block]:
     ends = np.where(labels.end.isna(), NEVER, microseconds(labels.end))
     yield Block("labels", "return", bars.symbols, ends, labels.returns)
     yield Block("labels", "scaled return", bars.symbols, ends, labels.scaled)
+    if labels.scores is not None:
+        yield Block("labels", "rank", bars.symbols, ends, labels.scores)
     yield from _fold_blocks(prepared)
 
 

@@ -166,7 +166,9 @@ def finish(
 def training_digest(data: TrainingData) -> str:
     """Return sha256 over every value a forecaster is given to learn from, and where they stop."""
     digest = hashlib.sha256(repr((data.symbols, data.panel.names, data.trained_until.isoformat())).encode())
+    ranked = () if data.scores is None else (data.scores,)
     arrays = (
+        *ranked,
         data.panel.values,
         data.panel.scale,
         data.panel.eligible,

@@ -55,7 +55,7 @@ class Subject:
     @property
     def returns(self) -> FloatArray:
         """One-bar log return ending at each bar, [T, S], in the label's units."""
-        return one_bar_returns(self.bars, relative=self.settings.label.kind == "market_relative")
+        return one_bar_returns(self.bars, relative=self.settings.label.relative)
 
     @property
     def account(self) -> FloatArray:

@@ -90,7 +90,7 @@ def write_forecast_page(
         "errors": tables.error_table(skill.overall),
         "tests": tables.evidence_lines(skill.overall),
         "horizon": tables.bars_of(label.horizon_bars),
-        "relative": label.kind == "market_relative",
+        "relative": label.relative,
         "paths": [
             {"symbol": symbol, "svg": Markup(charts.forecast_chart(forecast_path(subject, symbol)))}
             for symbol in symbols
@@ -216,10 +216,11 @@ def _run_table(subject: Subject) -> tables.PageTable:
     label, folds, execution = settings.label, settings.folds, settings.execution
     span = f"{bars.timestamps[0]:%Y-%m-%d} to {bars.timestamps[-1]:%Y-%m-%d}" if len(bars) else "no bars"
     horizon, embargo = tables.bars_of(label.horizon_bars), tables.bars_of(folds.embargo_bars)
+    traded = " from the next open" if label.execution == "next_open" else ""
     rows = (
         ("Data", f"{settings.data.source}, {len(bars.symbols):,} symbols, {len(bars):,} bars, {span}"),
         ("Data fingerprint", bars.fingerprint[:16]),
-        ("Label", f"{label.kind.replace('_', ' ')} return over {horizon}"),
+        ("Label", f"{label.kind.replace('_', ' ')} return over {horizon}{traded}"),
         ("Folds", f"{len(subject.folds)}, {folds.scheme}, embargo {embargo}"),
         ("Costs per fill", f"{execution.fee_bps:g} bp fee, {execution.slippage_bps:g} bp slippage"),
         ("Starting cash", tables.number(execution.cash)),

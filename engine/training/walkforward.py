@@ -14,7 +14,7 @@ from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import Fold
-from forewalk.types import Arrays, TrainingCurve
+from forewalk.types import Arrays, FloatArray, TrainingCurve
 from models.base import FitsTogether, Forecaster, TrainingData
 from models.timeline import Timeline
 
@@ -43,17 +43,22 @@ def training_data(
     """Cut out what the fold's model may see: features up to its last training row and labels known by then."""
     rows = int(fold.valid[-1]) + 1
     known = np.concatenate([fold.train, fold.valid])
-    target = np.full((rows, len(panel.symbols)), np.nan)
-    target[known] = labels.scaled[known]
+
+    def seen(values: FloatArray) -> FloatArray:
+        result = np.full((rows, len(panel.symbols)), np.nan)
+        result[known] = values[known]
+        return result
+
     return TrainingData(
         panel=panel.known(rows),
-        target=target,
+        target=seen(labels.scaled),
         train=fold.train,
         valid=fold.valid,
         model_id=fold.model_id,
         trained_until=fold.trained_until,
         valid_from=fold.valid_from,
         data_fingerprint=data_fingerprint,
+        scores=None if labels.scores is None else seen(labels.scores),
     )
 
 
@@ -95,7 +100,8 @@ def walk_forward(
 
 def _arrays(panel: FeaturePanel, labels: Labels) -> dict[str, npt.NDArray[Any]]:
     """Return what all tasks share; `_fit_member` puts it together again."""
-    return {
+    arrays: dict[str, npt.NDArray[Any]] = {} if labels.scores is None else {"scores": labels.scores}
+    return arrays | {
         "values": panel.values,
         "scale": panel.scale,
         "eligible": panel.eligible,
@@ -120,6 +126,7 @@ def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve
         scaled=arrays["scaled"],
         end=pd.DatetimeIndex(arrays["end"], tz="UTC"),
         horizon_bars=int(arrays["horizon"]),
+        scores=arrays.get("scores"),
     )
     data = training_data(panel, labels, task.fold, task.data_fingerprint)
     return task.forecaster.fit_member(data, task.member)

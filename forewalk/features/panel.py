@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forewalk.errors import ConfigError
-from forewalk.features.cross_section import cross_section_features, market_volatility
+from forewalk.features.cross_section import cross_section_features, market_volatility, normal_scores
 from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
 from forewalk.settings.sections import FeatureSettings, LabelSettings
 from forewalk.types import Bars, BoolArray, FloatArray, frozen
@@ -65,17 +65,19 @@ class Labels:
     """What came after each bar.
 
     Attributes:
-        returns: log return from close t to close t+h, float64 [T, S], minus the mean over the symbols when
-            `market_relative`; NaN where either close is missing.
+        returns: log return from close t to close t+h, or from open t+1 to open t+1+h with `execution = next_open`,
+            float64 [T, S], minus the mean over the symbols unless `absolute`; NaN where either price is missing.
         scaled: `returns` divided by the panel's scale at t.
-        end: UTC close of bar t+h, length T; NaT where it lies beyond the data.
+        end: UTC close of the bar of the later price, length T; NaT where it lies beyond the data.
         horizon_bars: h.
+        scores: rank of `scaled` over the symbols of the bar as a normal score, [T, S], with `kind = rank`; else None.
     """
 
     returns: FloatArray
     scaled: FloatArray
     end: pd.DatetimeIndex
     horizon_bars: int
+    scores: FloatArray | None = None
 
     @property
     def sign(self) -> FloatArray:
@@ -124,18 +126,21 @@ def build_features(
 
 def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> Labels:
     """Compute the label of every bar: its log return over the next `horizon_bars`, scaled by volatility."""
-    horizon = settings.horizon_bars
+    horizon, reach = settings.horizon_bars, settings.reach_bars
+    prices = bars.open if settings.execution == "next_open" else bars.close
     returns = np.full(bars.close.shape, np.nan)
-    if len(bars) > horizon:
-        returns[:-horizon] = np.log(bars.close[horizon:] / bars.close[:-horizon])
-    if settings.kind == "market_relative":
+    if len(bars) > reach:
+        returns[:-reach] = np.log(prices[reach:] / prices[reach - horizon : -horizon])
+    if settings.relative:
         returns = returns - _mean_over_symbols(returns, bars.member)[:, None]
-    end = bars.timestamps[horizon:].append(pd.DatetimeIndex([pd.NaT] * min(horizon, len(bars)), tz="UTC"))
+    end = bars.timestamps[reach:].append(pd.DatetimeIndex([pd.NaT] * min(reach, len(bars)), tz="UTC"))
+    scaled = returns / panel.scale
     return Labels(
         returns=frozen(returns),
-        scaled=frozen(returns / panel.scale),
+        scaled=frozen(scaled),
         end=pd.DatetimeIndex(end).as_unit("us"),
         horizon_bars=horizon,
+        scores=frozen(normal_scores(scaled, bars.member)) if settings.kind == "rank" else None,
     )
 
 

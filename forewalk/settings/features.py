@@ -56,7 +56,20 @@ class FeatureSettings(Section):
 class LabelSettings(Section):
     """What a model is asked to predict."""
 
-    kind: Literal["absolute", "market_relative"] = "absolute"
-    """The symbol's own return, or its return minus the mean of all symbols with a label on that bar."""
+    kind: Literal["absolute", "market_relative", "rank"] = "absolute"
+    """The symbol's own return, its return minus the mean of all symbols with a label on that bar, or the rank of this
+    one in units of volatility, as a normal score: for `model.loss = "rank_correlation"` alone."""
+    execution: Literal["close", "next_open"] = "close"
+    """From what to what: from close to close, or from the next open, when orders fill, to the open h bars later."""
     horizon_bars: int = Field(1, ge=1, le=252)
     """Bars from the decision to the end of the label."""
+
+    @property
+    def relative(self) -> bool:
+        """Whether the return is the one beside the mean of all symbols."""
+        return self.kind != "absolute"
+
+    @property
+    def reach_bars(self) -> int:
+        """Bars from the decision to the bar at which the label is known."""
+        return self.horizon_bars + (self.execution == "next_open")

@@ -16,6 +16,7 @@ from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
 from forewalk.settings.features import LabelSettings as LabelSettings
+from forewalk.settings.ranking import label_problem, ranking_problem
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 Market = Literal[
@@ -131,14 +132,17 @@ class ModelSettings(Chosen):
     """Dropout between layers and before the output."""
     attention: bool = False
     """Causal attention over the last `lookback_bars` hidden states."""
-    loss: Literal["gaussian_nll", "mse"] = "gaussian_nll"
-    """Gaussian likelihood (mean and std are learned) or squared error (std is the residual's)."""
+    input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    """`rank_correlation`: dropout on the inputs of the network that ranks."""
+    loss: Literal["gaussian_nll", "mse", "rank_correlation"] = "gaussian_nll"
+    """Gaussian likelihood (mean and std are learned), squared error (std is the residual's), or minus the correlation
+    over the symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only)."""
     scope: Literal["pooled", "per_symbol"] = "pooled"
     """One model over all symbols, or one for each."""
     lookback_bars: int = Field(60, ge=1, le=2048)
     """Bars that warm the state before the first target of a sequence and before the first forecast."""
     sequence_targets: int = Field(64, ge=1, le=4096)
-    """Targets per training sequence, each with a loss."""
+    """Targets per training sequence, each with a loss; with `rank_correlation` bars per step, all symbols at once."""
     batch_sequences: int = Field(32, ge=1)
     """Sequences per gradient step; fewer where a pass would have less than 16 steps."""
     learning_rate: float = Field(3e-3, gt=0.0)
@@ -157,6 +161,13 @@ class ModelSettings(Chosen):
     """Where networks are trained: on `cuda` seeds and folds at once, equal to rounding; `auto` where there is one."""
     max_age_bars: int = Field(504, ge=1)
     """Bars after `valid_from` from which a model gives no forecast any more."""
+
+    @model_validator(mode="after")
+    def _ranks_as_it_can(self) -> ModelSettings:
+        problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
+        if problem:
+            raise ValueError(problem)
+        return self
 
     @property
     def called(self) -> str:
@@ -284,6 +295,13 @@ class Settings(Section):
     """Limits of the paper account."""
     live: LiveSettings = LiveSettings()
     """The paper-trading daemon."""
+
+    @model_validator(mode="after")
+    def _ranks_have_their_loss(self) -> Settings:
+        problem = label_problem(self.label, self.model.loss, self.data.symbols, self.features)
+        if problem:
+            raise ValueError(problem)
+        return self
 
     @property
     def own_code(self) -> tuple[tuple[str, str], ...]:

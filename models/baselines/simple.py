@@ -8,7 +8,7 @@ from the network's own features with its own scaler, `arima` from past returns, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ from models.baselines.rule import (
 from models.baselines.trees import TreesRule
 from models.checkpoint import unpack
 from models.scaler import Scaler
+from models.scores import ranked_cells, return_per_score
 
 Kind = Literal["zero", "drift", "ridge", "trees", "arima", "reversal_1", "reversal_5", "momentum_12_1"]
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-4, 3))  # per training row, on standardised features
@@ -60,7 +61,7 @@ class BaselineForecaster:
 
         The curve has one point, the mean squared error of the scaled validation rows, and no training loss.
         """
-        rule = _FIT[self.kind](data, self)
+        rule = _fit_to_ranks(data, self) if data.scores is not None else _FIT[self.kind](data, self)
         error = mean_square_error(data, rule, data.valid)
         header = {**rule.header(), "residual_std": float(np.sqrt(error))}
         curve = TrainingCurve(data.model_id, member, (), (error,), 0)
@@ -144,6 +145,10 @@ class RidgeRule:
             mean += coefficient * x[:, :, feature].astype(np.float64)
         return mean
 
+    def times(self, factor: float) -> RidgeRule:
+        """Return the rule whose answers are `factor` times as large."""
+        return replace(self, coefficients=factor * self.coefficients, intercept=factor * self.intercept)
+
     def arrays(self) -> dict[str, NumberArray]:
         """The coefficients."""
         return {"coefficients": self.coefficients}
@@ -195,6 +200,18 @@ def ridge(x: FloatArray, y: FloatArray, penalty: float) -> tuple[FloatArray, flo
     gram = centred.T @ centred + penalty * np.eye(x.shape[1])
     slope = np.linalg.solve(gram, centred.T @ (y - level))
     return slope, level - float(centre @ slope)
+
+
+def _fit_to_ranks(data: TrainingData, forecaster: BaselineForecaster) -> Rule:
+    """Let ridge and trees learn the rank labels that the network learns; the validation rows make returns of them."""
+    if forecaster.kind not in ("ridge", "trees"):
+        return _FIT[forecaster.kind](data, forecaster)
+    ranked = _FIT[forecaster.kind](replace(data, target=ranked_cells(data)), forecaster)
+    assert isinstance(ranked, RidgeRule | TreesRule)
+    first, stop = int(data.valid[0]), int(data.valid[-1]) + 1
+    answer = ranked.scaled_mean(data.panel, first, first, stop)[data.valid - first]
+    columns = trained_columns(data)
+    return ranked.times(return_per_score(answer[:, columns], data.target[data.valid][:, columns]))
 
 
 _FIT: dict[str, Callable[[TrainingData, BaselineForecaster], Rule]] = {

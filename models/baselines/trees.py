@@ -9,7 +9,7 @@ What is stored and asked afterwards are the nodes themselves, so that nothing is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,10 @@ class TreesRule:
                 node = np.where(goes_left, self.left[node], self.right[node])
             total += self.value[node]
         return self.base + self.shrinkage * total
+
+    def times(self, factor: float) -> TreesRule:
+        """Return the rule whose answers are `factor` times as large."""
+        return replace(self, base=factor * self.base, shrinkage=factor * self.shrinkage)
 
     def arrays(self) -> dict[str, NumberArray]:
         """The nodes."""

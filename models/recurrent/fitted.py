@@ -18,21 +18,28 @@ from forewalk.settings.sections import ModelSettings
 from models.base import ScaledForecast
 from models.checkpoint import pack, read_file
 from models.recurrent.networks import RecurrentForecaster
+from models.recurrent.ranking import RankForecaster
 from models.recurrent.training import run_network
 from models.scaler import Scaler
+from models.scores import standardised
 
 FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One trained network and what belongs to it; `symbols` is empty for a pooled one."""
+    """One trained network and what belongs to it; `symbols` is empty for a pooled one.
+
+    The last two belong to a network that ranks: what a unit of its score is worth, and how far its spread is off.
+    """
 
     name: str
-    network: RecurrentForecaster
+    network: RecurrentForecaster | RankForecaster
     scaler: Scaler
     residual_std: float
     symbols: tuple[str, ...]
+    return_per_score: float = 1.0
+    std_factor: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +68,8 @@ class FittedLSTM:
             x = self._inputs(member, panel, start, stop)
             mean, log_std = run_network(member.network, x)
             reads.append((mean[-(stop - first) :], log_std[-(stop - first) :]))
+        if self.settings.loss == "rank_correlation":
+            return self._ranked(panel, slice(first, stop), reads)
         return self._mixture(panel, reads)
 
     def _mixture(self, panel: FeaturePanel, reads: Sequence[tuple[Tensor, Tensor]]) -> ScaledForecast:
@@ -77,6 +86,22 @@ class FittedLSTM:
         counts = np.where(count > 0, count, np.nan)
         mixed = total / counts
         return ScaledForecast(mixed, np.sqrt(square / counts - mixed**2))
+
+    def _ranked(
+        self, panel: FeaturePanel, rows: slice, reads: Sequence[tuple[Tensor, Tensor]]
+    ) -> ScaledForecast:
+        """Average the members' standardised scores, worth the mean of what each is worth, and their variances.
+
+        All have the same say in the order, whatever a validation window made of one of them.
+        """
+        usable = panel.eligible[rows] & np.isfinite(panel.values[rows, :, 0]) & np.isfinite(panel.scale[rows])
+        score, square = np.zeros(usable.shape), np.zeros(usable.shape)
+        for member, (raw, log_std) in zip(self.members, reads, strict=True):
+            score += standardised(raw.double().numpy(), usable)
+            square += (member.std_factor * np.exp(log_std.double().numpy())) ** 2
+        worth = float(np.mean([member.return_per_score for member in self.members]))
+        count = len(self.members)
+        return ScaledForecast(worth * score / count, np.sqrt(square / count))
 
     def by_seed(self) -> tuple[FittedLSTM, ...]:
         """Return one model per seed, in the order of the seeds; this one is the mixture of them."""
@@ -135,6 +160,8 @@ class FittedLSTM:
                     "std": member.scaler.std,
                     "residual_std": member.residual_std,
                     "symbols": member.symbols,
+                    "return_per_score": member.return_per_score,
+                    "std_factor": member.std_factor,
                 }
                 for member in self.members
             },
@@ -180,7 +207,8 @@ def make_member(
     source: str = "checkpoint",
 ) -> Member:
     """Put one network together from its weights and what `Member` says about it; DataError where they do not fit."""
-    network = RecurrentForecaster(features, settings)
+    kind = RankForecaster if settings.loss == "rank_correlation" else RecurrentForecaster
+    network = kind(features, settings)
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -191,6 +219,8 @@ def make_member(
         scaler=Scaler(tuple(header["mean"]), tuple(header["std"])),
         residual_std=float(header["residual_std"]),
         symbols=tuple(header["symbols"]),
+        return_per_score=float(header.get("return_per_score", 1.0)),
+        std_factor=float(header.get("std_factor", 1.0)),
     )
 
 

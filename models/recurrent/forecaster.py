@@ -17,9 +17,11 @@ from forewalk.types import IntArray, TrainingCurve
 from models.base import ModelInfo, TrainingData
 from models.checkpoint import pack, unpack
 from models.recurrent.fitted import FittedLSTM, load_lstm, make_member
+from models.recurrent.ranking import RankRows, train_ranker
 from models.recurrent.stacked import can_stack, train_stacked
 from models.recurrent.training import Sequences, Trained, make_sequences, train_network
 from models.scaler import Scaler
+from models.scores import ranked_cells
 
 TOGETHER = 64  # networks trained at once on a device at the most; bounds its memory
 
@@ -79,13 +81,15 @@ class LSTMForecaster:
 
     def fit_member(self, data: TrainingData, member: str) -> tuple[bytes, TrainingCurve]:
         """Train one network; raises DataError where it has nothing to learn from."""
+        if self.settings.loss == "rank_correlation":
+            return self._fit_ranker(data, member)
         prepared = self._prepare(data, member)
         trained = train_network(prepared.sequences, self.settings, prepared.seed, self.device)
         return prepared.finished(trained)
 
     def fits_together(self) -> bool:
         """Whether networks are trained on a device, where they share its steps."""
-        return self.device != "cpu"
+        return self.settings.loss != "rank_correlation" and self.device != "cpu"
 
     def fit_together(
         self, work: Sequence[tuple[TrainingData, str]], device: str | None = None
@@ -105,6 +109,23 @@ class LSTMForecaster:
         else:
             trained = [train_network(one.sequences, self.settings, one.seed, device) for one in prepared]
         return [one.finished(result) for one, result in zip(prepared, trained, strict=True)]
+
+    def _fit_ranker(self, data: TrainingData, member: str) -> tuple[bytes, TrainingCurve]:
+        columns = [data.panel.symbols.index(symbol) for symbol in data.symbols]
+        values, scores = data.panel.values[:, columns], ranked_cells(data)[:, columns]
+        scaler = Scaler.fit(values[_as_slice(data.train)])
+        rows = RankRows.of(scaler.transform(values), scores, data.target[:, columns], data.train, data.valid)
+        trained = train_ranker(rows, self.settings, _seed(self.seed, data.model_id, member))
+        header = {
+            "mean": scaler.mean,
+            "std": scaler.std,
+            "residual_std": trained.std_factor,
+            "symbols": (),
+            "return_per_score": trained.return_per_score,
+            "std_factor": trained.std_factor,
+        }
+        losses = trained.train_loss, trained.valid_loss, trained.best_epoch
+        return pack(trained.network.state_dict(), header), TrainingCurve(data.model_id, member, *losses)
 
     def _prepare(self, data: TrainingData, member: str) -> _Prepared:
         symbols = data.symbols if self.settings.scope == "pooled" else (member.rpartition("/")[0],)

@@ -292,9 +292,7 @@ def validation_loss(
 
 
 @torch.no_grad()
-def run_network(
-    network: RecurrentForecaster, x: Tensor, state: Carried | None = None
-) -> tuple[Tensor, Tensor]:
+def run_network(network: nn.Module, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Tensor]:
     """Run x [L, B, F], L > 0, through the network; return mean and log std, each [L, B].
 
     Without `state` the network starts fresh.
