@@ -123,6 +123,14 @@ def test_only_the_message_makes_a_422_a_duplicate(server, alpaca):
     assert no.value.is_duplicate_id
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_the_message_alone_makes_no_duplicate(server, alpaca, status):
+    server.say(Answer(DUPLICATE, status))
+    with pytest.raises(Refused) as no:
+        alpaca.submit(REQUEST)
+    assert not no.value.is_duplicate_id
+
+
 def test_refused_keys_halt_and_stay_secret(server, alpaca):
     server.say(Answer({"message": f"unauthorized. {SECRET}"}, 401))
     register_secret(SECRET)
