@@ -17,7 +17,8 @@ from forewalk.calendars import FOREX, FOREX_OF_ZONE, ForexCalendar, is_forex
 from forewalk.errors import ConfigError, DataError
 from forewalk.types import Bars, BoolArray, IntArray
 
-DAILY = "1d"
+DAILY, WEEKLY, MONTHLY = "1d", "1wk", "1mo"
+_DAYS_A_YEAR = 365.25
 _REFERENCE_YEARS = (2010, 2020)  # whole span over which bars_per_year counts sessions
 
 
@@ -46,6 +47,50 @@ def session_closes(calendar: str, dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
     row = np.minimum(row, len(schedule.dates) - 1)
     closes = np.where(schedule.dates[row] == microseconds(days), schedule.closes[row], np.iinfo(np.int64).min)
     return _utc(closes)
+
+
+def session_opens(calendar: str, dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the UTC open of the session of each zone-less date; NaT where the date is no session."""
+    days = pd.DatetimeIndex(dates).normalize().as_unit("us")
+    if not len(days):
+        return _utc(np.zeros(0, np.int64))
+    schedule = _schedule(calendar, days.min(), days.max())
+    row = np.minimum(schedule.dates.searchsorted(microseconds(days)), len(schedule.dates) - 1)
+    found = schedule.dates[row] == microseconds(days)
+    return _utc(np.where(found, schedule.opens[row], np.iinfo(np.int64).min))
+
+
+def is_intraday(interval: str) -> bool:
+    """Tell whether bars of this length lie within a session."""
+    return interval not in (DAILY, WEEKLY, MONTHLY)
+
+
+def period_closes(calendar: str, dates: pd.DatetimeIndex, interval: str) -> pd.DatetimeIndex:
+    """Return the UTC close of the last session of the day, week or month that each date lies in.
+
+    A week is Monday to Sunday, so its bar may be stamped with any of its days: the first, the last session or
+    the weekend. Shapes and units as `session_closes`; NaT where the day, week or month has no session.
+    """
+    if interval == DAILY:
+        return session_closes(calendar, dates)
+    days = pd.DatetimeIndex(dates).normalize().as_unit("us")
+    known = days[days.notna()]
+    if not len(known):
+        return pd.DatetimeIndex([pd.NaT] * len(days), dtype="datetime64[us, UTC]")
+    schedule = _schedule(calendar, known.min(), known.max())
+    period = period_numbers(pd.DatetimeIndex(schedule.dates.astype("datetime64[us]")), interval)
+    wanted = np.where(days.notna(), period_numbers(days, interval), np.iinfo(np.int64).max - 1)
+    row = np.searchsorted(period, wanted, side="right") - 1
+    found = (row >= 0) & (period[np.maximum(row, 0)] == wanted)
+    return _utc(np.where(found, schedule.closes[np.maximum(row, 0)], np.iinfo(np.int64).min))
+
+
+def period_numbers(dates: pd.DatetimeIndex, interval: str) -> IntArray:
+    """Return which day, week (Monday to Sunday) or month each zone-less date lies in, counted from 1970."""
+    if interval == MONTHLY:
+        return np.asarray(dates.year * 12 + dates.month, dtype=np.int64)
+    day = microseconds(dates) // (24 * 3600 * 10**6)
+    return (day + 3) // 7 if interval == WEEKLY else day  # 1970-01-01 was a Thursday
 
 
 def regular_closes(calendar: str, dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -77,7 +122,8 @@ def sessions_between(calendar: str, first: pd.Timestamp | str, last: pd.Timestam
 def bar_open_times(bars: Bars) -> pd.DatetimeIndex:
     """Return the UTC instant at which each bar opened, length T.
 
-    A daily bar opens with its session. An intraday bar opens one interval before its close, but not
+    A daily bar opens with its session, a weekly or monthly one with its first. An intraday bar opens one
+    interval before its close, but not
     before its session opened nor before the previous bar closed (the last bar of a session may be
     short). Where one session follows upon the other, as with currencies, a bar may reach across their border.
     A bar outside every session opens one interval (daily: one regular session) before its close.
@@ -87,9 +133,10 @@ def bar_open_times(bars: Bars) -> pd.DatetimeIndex:
         return bars.timestamps
     schedule = _schedule(bars.calendar, bars.timestamps[0], bars.timestamps[-1])
     row = np.minimum(np.searchsorted(schedule.closes, stamps), len(schedule.closes) - 1)
-    if bars.interval == DAILY:
+    if not is_intraday(bars.interval):
         length = int(np.median(schedule.closes - schedule.opens))
-        return _utc(np.where(schedule.closes[row] == stamps, schedule.opens[row], stamps - length))
+        first = _first_of_period(schedule, bars.interval)
+        return _utc(np.where(schedule.closes[row] == stamps, schedule.opens[first[row]], stamps - length))
     earliest = stamps - interval_length(bars.interval).value // 1000
     inside = (schedule.opens[row] < stamps) & (stamps <= schedule.closes[row])
     begins = np.where(schedule.follows[row], earliest, schedule.opens[row])
@@ -128,22 +175,34 @@ def session_grid(calendar: str, session: pd.Timestamp, interval: str) -> pd.Date
     """Return the UTC closes of the bars of one session: every interval from its open, and its close."""
     schedule = _schedule(calendar, session, session)
     row = int(np.searchsorted(schedule.dates, session.value // 1000))
-    if interval == DAILY:
+    if not is_intraday(interval):
         return _utc(schedule.closes[row : row + 1])
     step = interval_length(interval).value // 1000
     grid = np.arange(schedule.opens[row] + step, schedule.closes[row], step)
     return _utc(np.append(grid, schedule.closes[row]))
 
 
-def session_numbers(calendar: str, closes: pd.DatetimeIndex) -> tuple[IntArray, pd.DatetimeIndex]:
+def session_numbers(
+    calendar: str, closes: pd.DatetimeIndex, interval: str = DAILY
+) -> tuple[IntArray, pd.DatetimeIndex]:
     """Return the number of the session that each UTC close belongs to, and the sessions' dates.
 
     Numbers count the returned sessions from 0. A close after one session's end and up to the next one's
-    end belongs to the next one.
+    end belongs to the next one. With weekly or monthly bars the last sessions of weeks or months are counted.
     """
     schedule = _schedule(calendar, closes.min(), closes.max())
-    numbers = np.searchsorted(schedule.closes, microseconds(closes))
-    return numbers.astype(np.int64), pd.DatetimeIndex(schedule.dates.astype("datetime64[us]"))
+    last = np.append(np.diff(_first_of_period(schedule, interval)) > 0, True)
+    numbers = np.searchsorted(schedule.closes[last], microseconds(closes))
+    return numbers.astype(np.int64), pd.DatetimeIndex(schedule.dates[last].astype("datetime64[us]"))
+
+
+def _first_of_period(schedule: _Schedule, interval: str) -> IntArray:
+    """Return, for each session, the row of the first session of its day, week or month."""
+    rows = np.arange(len(schedule.dates))
+    if interval not in (WEEKLY, MONTHLY):
+        return rows
+    period = period_numbers(pd.DatetimeIndex(schedule.dates.astype("datetime64[us]")), interval)
+    return np.asarray(np.searchsorted(period, period))
 
 
 def bars_per_year(calendar: str, interval: str) -> float:
@@ -151,6 +210,8 @@ def bars_per_year(calendar: str, interval: str) -> float:
 
     Sessions a year are an average over 2010..2019, rounded; an intraday session counts every begun interval.
     """
+    if interval in (WEEKLY, MONTHLY):
+        return _DAYS_A_YEAR / 7 if interval == WEEKLY else 12.0
     first, last = _REFERENCE_YEARS
     schedule = _schedule(calendar, pd.Timestamp(first, 1, 1), pd.Timestamp(last - 1, 12, 31))
     years = schedule.dates.astype("datetime64[us]").astype("datetime64[Y]").astype(int) + 1970
@@ -163,8 +224,9 @@ def bars_per_year(calendar: str, interval: str) -> float:
 
 
 def interval_length(interval: str) -> pd.Timedelta:
-    """Return the nominal length of a bar, e.g. 30 minutes for "30min"."""
-    return pd.Timedelta(interval)
+    """Return the nominal length of a bar, e.g. 30 minutes for "30min", 7 days for "1wk"."""
+    days = {WEEKLY: 7.0, MONTHLY: _DAYS_A_YEAR / 12}
+    return pd.Timedelta(days=days[interval]) if interval in days else pd.Timedelta(interval)
 
 
 def exchange_zone(calendar: str) -> Any:

@@ -64,7 +64,7 @@ class Bars:
         open, high, low, close: prices, float64 [T, S], read-only, NaN where the symbol has no bar.
         volume: traded units, float64 [T, S], read-only, NaN where the symbol has no bar.
         calendar: name of the exchange calendar (exchange_calendars), e.g. "XNYS".
-        interval: "1d" for daily bars, else a pandas offset such as "1h" or "1min".
+        interval: "1d" for daily bars, "1wk", "1mo", or a pandas offset such as "1h" or "1min".
         notes: what was found and changed when the bars were read, a line each; no part of the fingerprint.
         extras: what else is known of each cell, float64 [T, S] by name, read-only; only what there is:
             member: 1 where the symbol belongs to the universe on that day, else 0 (`data.universe`);
@@ -72,6 +72,8 @@ class Bars:
             spread: ask less bid at the open, in units of the price; prices are mid prices then;
             rate_open, rate_close, pair, pip: of currencies, see `forewalk.instruments.with_currencies`;
             and the columns of `features.columns`.
+        calendars: calendar of each symbol where a panel mixes markets, length S; else empty. The rows of such a
+            panel are the true closes of all its markets, so most symbols have no bar on most rows.
 
     Raises:
         DataError: shapes disagree, timestamps are not increasing or not zone-aware, symbols repeat.
@@ -88,6 +90,7 @@ class Bars:
     interval: str = "1d"
     notes: tuple[str, ...] = ()
     extras: Mapping[str, FloatArray] = field(default_factory=dict)
+    calendars: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timestamps", utc_index(self.timestamps))
@@ -180,7 +183,8 @@ class Bars:
         columns = [self.symbols.index(symbol) for symbol in symbols]
         fields = {name: getattr(self, name)[:, columns] for name in BAR_FIELDS}
         extras = {name: values[:, columns] for name, values in self.extras.items()}
-        return replace(self, symbols=tuple(symbols), extras=extras, **fields)
+        calendars = tuple(self.calendars[column] for column in columns) if self.calendars else ()
+        return replace(self, symbols=tuple(symbols), extras=extras, calendars=calendars, **fields)
 
     def frame(self, symbol: str) -> pd.DataFrame:
         """Return one symbol's existing bars as a DataFrame indexed by UTC close."""
@@ -194,6 +198,8 @@ class Bars:
         """sha256 over calendar, interval, symbols, timestamps and every value, as hex."""
         digest = hashlib.sha256()
         digest.update(repr((self.calendar, self.interval, self.symbols)).encode())
+        if self.calendars:
+            digest.update(repr(self.calendars).encode())
         digest.update(self.timestamps.tz_localize(None).to_numpy("M8[us]").astype("<i8").tobytes())
         for name in BAR_FIELDS:
             canonical = np.where(np.isnan(getattr(self, name)), np.nan, getattr(self, name))

@@ -65,8 +65,8 @@ def read_alpaca(
         ConnectionFailed: Alpaca did not answer, or is busy for longer than `data.patience_s`.
         DataError: it has no bars for a symbol, or its pages do not end; or offline and the cache does not reach.
     """
-    if settings.interval not in TIMEFRAMES:
-        raise ConfigError(f"data.interval = {settings.interval!r}: Alpaca has {', '.join(TIMEFRAMES)}")
+    if settings.bar_length not in TIMEFRAMES:
+        raise ConfigError(f"data.interval = {settings.bar_length!r}: Alpaca has {', '.join(TIMEFRAMES)}")
     present = datetime.now(UTC) if now is None else now.to_pydatetime()
     each_page = pace or Pace(settings.requests_per_minute or REQUESTS_PER_MINUTE, settings.patience_s)
     service = Service(
@@ -75,7 +75,7 @@ def read_alpaca(
         calendar_of=lambda symbol: CALENDAR,
         folder=f"alpaca-{settings.feed}-{settings.adjustment}",
         adjusted=ADJUSTED[settings.adjustment],
-        batch=BATCH.get(settings.interval, BATCH_INTRADAY),
+        batch=BATCH.get(settings.bar_length, BATCH_INTRADAY),
     )
     at_once = Pace(math.inf, 0.0)  # each page waits for its own turn
     return read_service(service, settings, now, at_once)

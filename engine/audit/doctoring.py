@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from forewalk.data.columns.rows import ColumnRows, row_closes
+from forewalk.data.cleaning.closing import row_closes, settings_for
+from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
 from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
-from forewalk.sessions import (
-    DAILY,
-    microseconds,
-    session_closes,
-    sessions_between,
-)
+from forewalk.sessions import DAILY, microseconds, session_closes, sessions_between
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars, BoolArray, FloatArray, IntArray
 
@@ -32,7 +28,6 @@ DOCTORINGS = (TRUNCATED, NOISE, SCALED)
 GAP_CUTS = 2
 DAMAGE_CUTS = 4
 MEMBER_CUTS = 4
-_DAY = 24 * 3600 * 10**6
 _NOISE_STEP = 0.03  # daily standard deviation of the random walk
 _DAMAGED = 0.01  # share of noisy rows that are damaged, for each kind of damage
 _SCALE, _SHIFT, _VOLUME = 1.7, 0.3, 3.0
@@ -203,10 +198,11 @@ def choose_cuts(
 def gap_moments(table: Table, settings: DataSettings, stamps: IntArray) -> IntArray:
     """Return the closes, sorted, at which some symbol has no row but has one before and after."""
     grid = stamps
-    if settings.interval == DAILY:
+    settings = settings_for(table, settings)
+    if settings.interval == DAILY and len(set(table.calendars)) < 2:
         first, last = (pd.Timestamp(time, unit="us") for time in (stamps[0], stamps[-1]))
         grid = microseconds(
-            session_closes(settings.calendar, sessions_between(settings.calendar, first, last))
+            session_closes(settings.exchange, sessions_between(settings.exchange, first, last))
         )
     closes = row_closes(table, settings)
     missing: list[IntArray] = []

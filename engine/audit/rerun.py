@@ -31,7 +31,8 @@ from engine.audit.compare import (
 )
 from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
-from forewalk.data.columns.rows import ARRAYS, row_closes
+from forewalk.data.cleaning.closing import row_closes
+from forewalk.data.columns.rows import ARRAYS
 from forewalk.data.table import Table
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, plugin_of

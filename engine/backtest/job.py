@@ -102,7 +102,7 @@ def _backtest(
     from engine.training.walkforward import walk_forward
     from forewalk.compute.workers import workers_of
     from forewalk.data.benchmark import benchmark_bars
-    from forewalk.data.loading import load_bars
+    from forewalk.data.loading import load_bars, resolved
     from forewalk.features.own import gap_findings, panel_of
     from forewalk.features.panel import build_labels
     from forewalk.folds import walk_forward_folds
@@ -110,6 +110,7 @@ def _backtest(
 
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data, given, settings.features.columns)
+    settings = settings.model_copy(update={"data": resolved(settings.data, bars)})
     refuse_nonsense(bars, settings)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)
@@ -146,5 +147,5 @@ def _backtest(
         benchmark=benchmark,
     )
     evidence = gather_evidence(subject, tried(), progress)
-    verdict = verdict_sentence(evidence.metrics, settings)
+    verdict = " ".join([*quality.headlines(), verdict_sentence(evidence.metrics, settings)])
     return Backtest(subject, evidence, quality, curves, verdict, own, given)

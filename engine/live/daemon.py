@@ -78,13 +78,13 @@ class Daemon:
         self.broker = broker
         self.status = Status()
         self.symbols = tuple(checked_symbol(symbol) for symbol in settings.data.symbols)
-        self.schedule = Schedule(settings.data.calendar, settings.data.interval, live)
+        self.schedule = Schedule(settings.data.exchange, settings.data.bar_length, live)
         self._notify = notify
         self._models = models
         self._retrainer = retrainer
         self._summary = summary
         self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify)
-        zone, adjusted = exchange_zone(settings.data.calendar), live.adjustment != "raw"
+        zone, adjusted = exchange_zone(settings.data.exchange), live.adjustment != "raw"
         self._corporate = CorporateActions(
             journal, broker, self.reconciler, zone, adjusted, notify, monotonic
         )

@@ -70,7 +70,7 @@ class Guards:
 
     def time_problem(self, look: Look) -> str | None:
         """Return why now is no time to trade: broker and calendar disagree."""
-        calendar = self._settings.data.calendar
+        calendar = self._settings.data.exchange
         problem = clock_problem(calendar, look.clock)
         if problem is not None:
             return problem

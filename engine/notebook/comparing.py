@@ -107,7 +107,7 @@ def compare(a: Result | str | Path, b: Result | str | Path) -> PairedRuns:
     if a_name == b_name:
         a_name, b_name = f"a ({a_name})", f"b ({b_name})"
     data = first.settings.data
-    year = bars_per_year(data.calendar, data.interval)
+    year = bars_per_year(data.exchange, data.bar_length)
     problems: list[str] = []
     return PairedRuns(
         a_name,

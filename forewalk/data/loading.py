@@ -6,14 +6,15 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from forewalk.data.cleaning.judging import too_damaged
 from forewalk.data.cleaning.rules import clean
-from forewalk.data.quality import Finding, QualityReport
+from forewalk.data.quality import NATURAL_STAMPS, Finding, QualityReport
 from forewalk.data.table import Table
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars
 
-__all__ = ["Finding", "QualityReport", "load_bars", "read_table"]
+__all__ = ["Finding", "QualityReport", "load_bars", "read_table", "resolved"]
 
 
 def load_bars(
@@ -38,20 +39,30 @@ def load_bars(
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
-    return clean(read_table(settings, columns, given), settings)
+    return _believed(_read_all(settings, columns, given), settings)[1:]
 
 
 def read_table(settings: DataSettings, columns: Sequence[str] = (), given: Table | None = None) -> Table:
     """Return the rows of the source (or those given) as delivered, before any cleaning; see `load_bars`.
 
-    With `data.universe` and no symbols named, the members are the symbols.
+    With `data.universe` and no symbols named, the members are the symbols. Symbols of which cleaning would drop or
+    alter too much are left out: see `forewalk.data.cleaning.judging`.
     """
+    return _believed(_read_all(settings, columns, given), settings)[0]
+
+
+def _read_all(settings: DataSettings, columns: Sequence[str], given: Table | None) -> Table:
     return _with_columns(_read_prices(settings, given), settings, columns)
 
 
 def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) -> Table:
     if not names or (table.columns is not None and settings.columns_path is None):
         return table
+    if table.understood.stamp not in ("", *NATURAL_STAMPS):
+        raise DataError(
+            f"features.columns: the stamps of the bars are read as {table.understood.stamp!r}; write session dates, or "
+            f"starts of intraday bars, so that columns can be laid beside them"
+        )
     from forewalk.data.columns.reading import read_columns
 
     return replace(table, columns=read_columns(settings, names))
@@ -80,6 +91,29 @@ def _read_prices(settings: DataSettings, given: Table | None) -> Table:
     return replace(table, universe=universe, findings=(*table.findings, *notes))
 
 
+def resolved(settings: DataSettings, bars: Bars) -> DataSettings:
+    """Return the settings with the bar length and calendars that were told from the data, so that a run repeats."""
+    update: dict[str, object] = {"interval": bars.interval, "calendar": bars.calendar}
+    if bars.calendars:
+        own = zip(bars.symbols, bars.calendars, strict=True)
+        update["calendars"] = {**settings.calendars, **{s: c for s, c in own if c != bars.calendar}}
+    return settings.model_copy(update=update)
+
+
+def _believed(table: Table, settings: DataSettings) -> tuple[Table, Bars, QualityReport]:
+    """Return the table without the symbols that are too damaged, and what cleaning makes of it."""
+    bars, report = clean(table, settings)
+    away = too_damaged(table, report, settings)
+    if not away:
+        return table, bars, report
+    left = [symbol for symbol in table.symbols if symbol not in away]
+    if not left:
+        raise DataError("; ".join(list(away.values())[:3]))
+    table = table.select(left)
+    table = replace(table, turned_away={**table.turned_away, **away})
+    return table, *clean(table, settings)
+
+
 def _read(settings: DataSettings, given: Table | None) -> Table:
     if given is not None:
         return given.select(settings.symbols or given.symbols)
@@ -101,7 +135,7 @@ def _read(settings: DataSettings, given: Table | None) -> Table:
         raise DataError(f"source {settings.source!r} needs data.path")
     from forewalk.data.sources.files import read_files
 
-    return read_files(settings.path, settings.source, settings.symbols)
+    return read_files(settings)
 
 
 def _reader(name: str) -> Callable[[DataSettings], Table]:

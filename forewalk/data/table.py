@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 import numpy as np
 
 from forewalk.data.columns.rows import ColumnRows
-from forewalk.data.quality import Finding
+from forewalk.data.quality import NOTHING_UNDERSTOOD, Finding, Understanding
 from forewalk.data.universe import Universe
 from forewalk.errors import DataError
 from forewalk.types import BoolArray, FloatArray, IntArray
 
 NO_TIME = int(np.iinfo(np.int64).min)  # NaT as a number of microseconds
 OPEN, HIGH, LOW, CLOSE = range(4)
-_SYMBOL = re.compile(r"[\^A-Za-z0-9][A-Za-z0-9.\-^=_]{0,20}")
+SYMBOL_LENGTH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +37,10 @@ class Table:
         line_word: "line" for text files, "row" for others.
         universe: who belongs when, where the settings name one.
         columns: columns of the user's own, where the settings name some; their rows are their own.
+        calendars: calendar of each symbol, length S; empty: the one of the settings for all.
+        interval: bar length of all rows; empty: the one of the settings.
+        understood: what was understood of the source.
+        turned_away: symbol -> reason, for symbols of the source that could not be believed; their rows are gone.
     """
 
     symbols: tuple[str, ...]
@@ -52,6 +55,10 @@ class Table:
     line_word: str = "row"
     universe: Universe | None = None
     columns: ColumnRows | None = None
+    calendars: tuple[str, ...] = ()
+    interval: str = ""
+    understood: Understanding = NOTHING_UNDERSTOOD
+    turned_away: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.code)
@@ -79,7 +86,8 @@ class Table:
         code = number[self.code]
         chosen = replace(self, code=code).keep(code >= 0)
         findings = tuple(f for f in self.findings if f.symbol in ("", *wanted))
-        return replace(chosen, symbols=tuple(wanted), origins=origins, findings=findings)
+        calendars = tuple(self.calendars[self.symbols.index(s)] for s in wanted) if self.calendars else ()
+        return replace(chosen, symbols=tuple(wanted), origins=origins, findings=findings, calendars=calendars)
 
 
 _ROW_ARRAYS = ("code", "wall", "instant", "line", "prices", "volume")
@@ -150,27 +158,48 @@ def concatenate(tables: Sequence[Table]) -> Table:
         [table.code + offset for table, offset in zip(tables, offsets, strict=True)]
     )
     findings = tuple(finding for table in tables for finding in table.findings)
-    word = tables[0].line_word
-    return Table(symbols=symbols, origins=origins, findings=findings, line_word=word, **arrays)
+    calendars: tuple[str, ...] = ()
+    if all(table.calendars for table in tables):
+        calendars = tuple(calendar for table in tables for calendar in table.calendars)
+    turned_away = {symbol: why for table in tables for symbol, why in table.turned_away.items()}
+    lead = tables[0]
+    return Table(
+        symbols=symbols, origins=origins, findings=findings, line_word=lead.line_word, calendars=calendars,
+        interval=lead.interval, understood=lead.understood, turned_away=turned_away, **arrays,
+    )  # fmt: skip
 
 
 def is_symbol(text: str) -> bool:
-    """Tell whether `text` is a safe symbol: up to 21 letters, digits and . - ^ = _, no piece of a path."""
-    return bool(_SYMBOL.fullmatch(text)) and ".." not in text
+    """Tell whether `text` may be a symbol: printable, up to 64 characters, no formula, no way out of a folder.
+
+    Vendors write BRK.B, BRK B, BF/B, M&M.NS, BTC/USDT, $SPX, NASDAQ:AAPL, AAPL US Equity; all are names.
+    """
+    if not 0 < len(text) <= SYMBOL_LENGTH or text != text.strip() or not text.isprintable():
+        return False
+    if text[0] in "=+@-/" or text.startswith((".", "<")) or any(mark in text for mark in '\\"<>;|`'):
+        return False
+    return ".." not in text and "//" not in text and not text.endswith("/")
 
 
 def check_symbol(symbol: str, where: str) -> str:
     """Return `symbol` if it is a safe name, else raise DataError."""
     if not is_symbol(symbol):
         raise DataError(
-            f"{where}: {symbol[:40]!r} is no symbol; it may have up to 21 letters, digits and . - ^ = _"
+            f"{where}: {symbol[:40]!r} is no symbol; it may have up to {SYMBOL_LENGTH} printable characters, "
+            f"begins with none of = + @ - / . and is no piece of a path"
         )
     return symbol
 
 
+def file_name(symbol: str) -> str:
+    """Return `symbol` as a name for a file: letters, digits and . - ^ = _ stay, the rest is %-encoded."""
+    return quote(symbol, safe=".-^=_")
+
+
 def missing_symbol(symbol: str, known: Sequence[str], where: str) -> DataError:
     """Return the error for a symbol that `where` does not have; it names the nearest one."""
-    near = difflib.get_close_matches(symbol, known, n=1, cutoff=0.5)
+    near = [name for name in known if name.casefold() == symbol.casefold()]
+    near = near or difflib.get_close_matches(symbol, known, n=1, cutoff=0.5)
     listed = ", ".join(known[:10]) + (" ..." if len(known) > 10 else "")
     hint = f"did you mean {near[0]}?" if near else f"it has: {listed or 'nothing'}"
     return DataError(f"{where} has no symbol {symbol!r}; {hint}")

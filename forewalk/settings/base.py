@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,28 @@ def kind_of(value: str, built_in: Sequence[str], what: str) -> str:
     raise ValueError(f"{value!r} is no {what}; {hint} (one of your own is written module:Name)")
 
 
+_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
+
+
+def _as_date(value: object) -> object:
+    """Return a session date as YYYY-MM-DD; TOML has dates of its own."""
+    if isinstance(value, datetime.datetime):
+        value = value.date()
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if found := _DATE.fullmatch(text):
+        try:
+            return datetime.date(*(int(part) for part in found.groups())).isoformat()
+        except ValueError:
+            pass
+    if value is None:
+        return None
+    hint = "; 01/02/2012 can be 1 February or 2 January" if "/" in text or "." in text else ""
+    raise ValueError(f"{str(value)[:40]!r} is no date; write it as YYYY-MM-DD{hint}")
+
+
+SessionDate = Annotated[str, BeforeValidator(_as_date)]
 Parameters = dict[str, bool | int | float | str | None]
 Text = Annotated[str, BeforeValidator(_as_text)]  # `live.retrain=5` is read as a number
 Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]

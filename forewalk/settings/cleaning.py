@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from forewalk.settings.base import Section
+from pydantic import Field
+
+from forewalk.settings.base import Mapped, Section
 
 Policy = Literal["refuse", "drop", "repair", "flag"]
 
@@ -36,9 +38,15 @@ class CleaningSettings(Section):
     """Exchange sessions without a bar inside a series; `repair` carries the last close with zero volume."""
     zero_volume_runs: Policy = "flag"
     """Five or more bars in a row without volume (instruments that never report volume are exempt)."""
-    split_like_jumps: Policy = "flag"
-    """Moves over 40 % close to a split ratio; `repair` rescales the later bars, never the earlier ones."""
+    split_like_jumps: Policy = "refuse"
+    """Unexplained jumps close to a split ratio n:m up to 1:100; `repair` rescales the later bars, not the earlier."""
+    unit_switches: Policy = "refuse"
+    """A level 10 or 100 times off that lasts (pence to pounds); `repair` rescales the later bars."""
     outliers: Policy = "drop"
     """Closes off by a factor of 10 or 100 against the trailing median; kept again once the level has lasted."""
     late_values: Literal["refuse", "drop", "repair"] = "refuse"
     """Values of `features.columns` known after their bar's close; `repair` uses them from the first bar that knew."""
+    limit: float = Field(0.02, ge=0.0, le=1.0)
+    """Share of a symbol's rows that one rule may drop or alter; beyond it (and one row) the symbol is refused."""
+    limits: Mapped[float] = Field({})
+    """The same share for one rule, by its name here: `limits = {off_session = 0.5}`."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, kind_of
+from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, SessionDate, kind_of
 from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
@@ -23,7 +23,8 @@ Market = Literal[
     "us_equity", "uk_equity", "de_equity", "fr_equity", "ch_equity", "ca_equity", "jp_equity", "hk_equity",
     "au_equity", "in_equity", "forex", "crypto", "index",
 ]  # fmt: skip
-SOURCES = ("sample", "csv", "parquet", "yahoo", "alpaca")
+Interval = Literal["1min", "5min", "15min", "30min", "1h", "2h", "4h", "1d", "1wk", "1mo"]
+SOURCES = ("sample", "files", "csv", "parquet", "yahoo", "alpaca")
 
 
 Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
@@ -36,11 +37,12 @@ class DataSettings(Section):
     """Where the bars come from and what is required of them."""
 
     source: Source = "sample"
-    """`sample` (bundled, offline), `csv` or `parquet` files, `yahoo`, `alpaca` (network), or `module:Class`."""
+    """`sample` (bundled, offline), `files` of any known format (`csv` and `parquet` are the same), `yahoo`, `alpaca`
+    (network), or `module:Class`."""
     symbols: Names = ()
     """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo` and `alpaca`)."""
     path: Path | None = None
-    """File or folder of a `csv` or `parquet` source; `bars.parquet` in a settings file is the one beside it."""
+    """File or folder of the `files` source; in a settings file it is relative to that file."""
     universe: Path | None = None
     """Who belongs when: a table of symbol, from, to, or an index fund's holdings files; its members are loaded."""
     delisting_return: float = Field(0.0, ge=-1.0)
@@ -49,9 +51,9 @@ class DataSettings(Section):
     """File or folder of the columns of `features.columns`; none means that of the bars."""
     columns_carry_bars: int = Field(0, ge=0)
     """Bars for which a value of such a column stays in force after its own, until the next one comes."""
-    start: str | None = None
+    start: SessionDate | None = None
     """First session, YYYY-MM-DD; none means from the beginning."""
-    end: str | None = None
+    end: SessionDate | None = None
     """Last session, YYYY-MM-DD, included; none means to the end."""
     market: Market | None = None
     """Kind of market: sets calendar, features, costs and fold lengths that are not set otherwise."""
@@ -61,10 +63,30 @@ class DataSettings(Section):
     """Currencies of prices that the symbol does not tell: `{"7203.T" = "JPY", "VOD.L" = "GBX"}`."""
     pips: Mapped[float] = Field({})
     """Currency pairs whose pip is not 0.0001 (0.01 with yen and metals): `{XAUUSD = 0.1}`."""
-    calendar: str = "XNYS"
-    """Exchange calendar by its exchange_calendars name: XNYS, XLON, 24/5, 24/7 ..."""
-    interval: Literal["1d", "1h", "30min", "15min", "5min", "1min"] = "1d"
-    """Bar length."""
+    calendar: str | None = None
+    """Exchange calendar by its exchange_calendars name (XNYS, XLON, 24/7), or FX; none: told, else XNYS."""
+    calendars: Mapped[str] = Field({})
+    """Calendars of single symbols, where a panel mixes markets: `{"7203.T" = "XTKS"}`."""
+    interval: Interval | None = None
+    """Bar length; none means that it is told from the stamps."""
+    columns: Mapped[str | int] = Field({})
+    """Where the file's own names are not understood: `{close = "Price"}`, or a position, from 1, without header."""
+    where: Mapped[str] = Field({})
+    """Read only the rows with this text in a column: `{venue = "fxcm"}`."""
+    date_format: str | None = None
+    """How stamps are written, as in strptime, e.g. `%d/%m/%Y`; none means that the whole column decides."""
+    decimal: Literal[".", ","] | None = None
+    """Decimal mark of the file; none means that the whole file decides."""
+    symbol: str | None = None
+    """Name of the symbol of a file that does not say."""
+    zone: str | None = None
+    """Zone of stamps that name none: an IANA name, UTC, +02:00, or NY+7 for New York's clock plus 7 hours."""
+    stamp: Literal["date", "start", "end"] | None = None
+    """What a stamp means: session date, start or end of its bar; none means that it is told from the stamps."""
+    adjusted: bool | None = None
+    """Prices are adjusted for splits and dividends (true) or raw (false); none: format and columns decide."""
+    events: Path | None = None
+    """Splits and dividends of raw prices: a table of symbol, date, split, dividend; or LEAN's factor files."""
     min_history_bars: int = Field(252, ge=1)
     """A symbol is used from the bar at which it has this many; one that never has is refused."""
     cache: Path = Path("~/.cache/forewalk")
@@ -90,11 +112,21 @@ class DataSettings(Section):
 
     @model_validator(mode="after")
     def _path_where_needed(self) -> DataSettings:
-        if self.source in ("csv", "parquet") and self.path is None:
+        if self.source in ("files", "csv", "parquet") and self.path is None:
             raise ValueError(f"source {self.source!r} needs a path: --path FOLDER_OR_FILE")
         if self.source in ("yahoo", "alpaca") and not self.symbols and self.universe is None:
             raise ValueError(f"source {self.source!r} needs symbols: --symbols AAPL,MSFT")
         return self
+
+    @property
+    def exchange(self) -> str:
+        """Calendar asked for, else the one of New York."""
+        return self.calendar or "XNYS"
+
+    @property
+    def bar_length(self) -> Interval:
+        """Bar length asked for, else one day."""
+        return self.interval or "1d"
 
 
 class FoldSettings(Section):

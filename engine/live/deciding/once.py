@@ -51,10 +51,10 @@ def wanted_orders(
         raise ConfigError(
             f"{strategy.__name__} takes forecasts; the daemon makes them: python -m engine.live"
         )
-    schedule = Schedule(settings.data.calendar, settings.data.interval, settings.live)
+    schedule = Schedule(settings.data.exchange, settings.data.bar_length, settings.live)
     window = schedule.last_closed(account.clock().now)
     if window is None:
-        raise DataError(f"no bar of {settings.data.calendar} has closed in the last weeks")
+        raise DataError(f"no bar of {settings.data.exchange} has closed in the last weeks")
     first = str(window.asof.date() - timedelta(days=history_days))
     fresh = LiveBars(account, symbols, schedule, first, settings.live.adjustment).fetch(
         window.asof, {}, settings.risk.max_jump

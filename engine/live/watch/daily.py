@@ -90,7 +90,7 @@ class DailySummary:
     def _due(self, now: datetime) -> date | None:
         """Return the session that has closed, has been decided on (or will not be) and has no page yet."""
         delay = timedelta(seconds=self._settings.live.close_delay_s)
-        closed = [s for s in sessions_around(self._settings.data.calendar, now) if s.close + delay <= now]
+        closed = [s for s in sessions_around(self._settings.data.exchange, now) if s.close + delay <= now]
         if not closed or (self._done is not None and closed[-1].day <= self._done):
             return None
         last = self._journal.decisions.last()

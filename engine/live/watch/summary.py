@@ -37,7 +37,7 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
         unfinished,
         title=f"Paper account, book {settings.live.book}",
         parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders.all())},
-        bars_per_year=bars_per_year(settings.data.calendar, settings.data.interval),
+        bars_per_year=bars_per_year(settings.data.exchange, settings.data.bar_length),
         held_title=_held_title(settings),
     )
     unfinished.replace(page)

@@ -12,23 +12,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from forewalk.data.cleaning.closing import calendars_of, closes_of, local_starts, markets
 from forewalk.data.quality import Finding, findings_by_symbol
 from forewalk.data.table import NO_TIME, Rows, Table, since_first
 from forewalk.errors import ConfigError, DataError
-from forewalk.sessions import (
-    DAILY,
-    exchange_zone,
-    intraday_closes,
-    microseconds,
-    regular_closes,
-    session_closes,
-    sessions_between,
-)
+from forewalk.sessions import is_intraday, microseconds, regular_closes, session_closes, sessions_between
 from forewalk.settings.cleaning import Policy
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, IntArray
-
-_DAY = 24 * 3600 * 10**6
 
 
 def place(table: Table, settings: DataSettings) -> Rows:
@@ -45,12 +36,10 @@ def place(table: Table, settings: DataSettings) -> Rows:
     """
     policy = settings.cleaning
     found = list(table.findings)
-    if settings.interval == DAILY:
-        time, inside = _daily_closes(table, settings.calendar)
-    else:
+    start = table.instant
+    if is_intraday(settings.bar_length):
         table, start = _with_zone(table, settings, found)
-        closes, inside = intraday_closes(settings.calendar, _utc(start), settings.interval)
-        time = microseconds(closes)
+    time, inside = closes_of(table, start, settings)
     order = np.lexsort((np.arange(len(table)), time, table.code))
     code, time, inside = table.code[order], time[order], inside[order]
     keep = np.ones(len(table), bool)
@@ -83,7 +72,7 @@ def place(table: Table, settings: DataSettings) -> Rows:
         last_time=int(time.max(initial=NO_TIME)),
         findings=tuple(found),
     )
-    return _between(rows.keep(keep), settings)
+    return _between(rows.keep(keep), calendars_of(table, settings), settings)
 
 
 _OFF_ACTIONS: dict[Policy, str] = {"refuse": "ended", "drop": "dropped", "repair": "dropped", "flag": "kept"}
@@ -92,16 +81,6 @@ _LATE_MESSAGE = "rows standing before rows of an earlier time"
 _AGAIN_MESSAGE = "rows repeating a timestamp; the first one counts"
 _ZONE_MESSAGE = "intraday stamps without a zone, read in the exchange's zone"
 _UNREADABLE_MESSAGE = "stamps without a zone in an hour that daylight saving repeats or skips"
-
-
-def _daily_closes(table: Table, calendar: str) -> tuple[IntArray, BoolArray]:
-    days, position = np.unique(table.wall // _DAY, return_inverse=True)
-    dates = pd.DatetimeIndex((days * _DAY).astype("datetime64[us]"))
-    closes = microseconds(session_closes(calendar, dates))
-    inside = closes != NO_TIME
-    if not inside.all():
-        closes = np.where(inside, closes, microseconds(regular_closes(calendar, dates)))
-    return closes[position], inside[position]
 
 
 def _with_zone(table: Table, settings: DataSettings, found: list[Finding]) -> tuple[Table, IntArray]:
@@ -114,12 +93,9 @@ def _with_zone(table: Table, settings: DataSettings, found: list[Finding]) -> tu
         raise DataError(
             f"{table.where(int(np.argmax(naive)))}: the stamp has no time zone; write it with one, such as "
             f"2025-01-02 09:30:00-05:00, or set data.cleaning.zoneless_timestamps = 'repair' to read it as "
-            f"local time of {settings.calendar}"
+            f"local time of {settings.exchange}"
         )
-    local = pd.DatetimeIndex(table.wall.astype("datetime64[us]"))
-    zone = exchange_zone(settings.calendar)
-    read = microseconds(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC"))
-    start = np.where(naive, read, table.instant)
+    start = local_starts(table, settings)
     kind = "zoneless_timestamps"
     known = start != NO_TIME
     time = np.where(known, start, table.wall)
@@ -152,29 +128,38 @@ def _refuse_file(table: Table, order: IntArray, damaged: BoolArray, policy: Poli
         raise DataError(f"{table.where(row)}: {table.symbols[int(table.code[row])]} {what}")
 
 
-def _between(rows: Rows, settings: DataSettings) -> Rows:
+def _bounds(calendar: str, low: int, high: int, settings: DataSettings) -> tuple[int, int]:
+    """Return the times after and until which bars lie in the sessions from `start` to `end`."""
+    first, last = session_date(settings.start, "data.start"), session_date(settings.end, "data.end")
+    if first is not None:
+        past = sessions_between(calendar, _moment(low) - pd.Timedelta(days=15), first - pd.Timedelta(days=1))
+        if len(past):
+            low = max(low, int(microseconds(session_closes(calendar, past[-1:]))[0]))
+    if last is not None:
+        high = min(high, int(microseconds(regular_closes(calendar, pd.DatetimeIndex([last])))[0]))
+    return low, high
+
+
+def _between(rows: Rows, calendars: tuple[str, ...], settings: DataSettings) -> Rows:
     """Cut to the sessions from `start` to `end`, both included."""
     if settings.start is None and settings.end is None:
         return rows
     if not len(rows):
         return rows
-    first, last = session_date(settings.start, "data.start"), session_date(settings.end, "data.end")
-    low, high = rows.time.min() - 1, np.int64(rows.last_time)
-    begin = _moment(low) - pd.Timedelta(days=15)
-    if first is not None:
-        past = sessions_between(settings.calendar, begin, first - pd.Timedelta(days=1))
-        if len(past):
-            low = max(low, microseconds(session_closes(settings.calendar, past[-1:]))[0])
-    if last is not None:
-        high = min(high, microseconds(regular_closes(settings.calendar, pd.DatetimeIndex([last])))[0])
-    inside = (rows.time > low) & (rows.time <= high)
+    low, high = (
+        np.full(len(rows.symbols), rows.time.min() - 1),
+        np.full(len(rows.symbols), np.int64(rows.last_time)),
+    )
+    for calendar, members in markets(calendars):
+        low[members], high[members] = _bounds(calendar, int(low[0]), int(high[0]), settings)
+    inside = (rows.time > low[rows.code]) & (rows.time <= high[rows.code])
     if not inside.any():
         raise DataError(
             f"no bar from {settings.start or 'the beginning'} to {settings.end or 'the end'}; "
             f"the data goes from {_moment(rows.time.min()):%Y-%m-%d} to {_moment(rows.time.max()):%Y-%m-%d}"
         )
-    cut = replace(rows.keep(inside), last_time=min(rows.last_time, int(high)))
-    low_time, high_time = _moment(low), _moment(high)
+    cut = replace(rows.keep(inside), last_time=min(rows.last_time, int(high.max())))
+    low_time, high_time = _moment(low.min()), _moment(high.max())
     kept = tuple(
         finding
         for finding in rows.findings
@@ -200,7 +185,3 @@ def session_date(text: str | None, key: str) -> pd.Timestamp | None:
 
 def _moment(microseconds_utc: int | np.int64) -> pd.Timestamp:
     return pd.Timestamp(int(microseconds_utc), unit="us", tz="UTC")
-
-
-def _utc(instants: IntArray) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(instants.astype("datetime64[us]"), tz="UTC")

@@ -19,6 +19,8 @@ import pandas as pd
 
 from forewalk.calendars import is_forex
 from forewalk.data.cleaning import levels
+from forewalk.data.cleaning.closing import calendars_of, settings_for
+from forewalk.data.cleaning.holes import missing_sessions
 from forewalk.data.cleaning.placing import place
 from forewalk.data.columns.placing import with_columns
 from forewalk.data.membership import with_universe
@@ -28,7 +30,7 @@ from forewalk.errors import DataError
 from forewalk.instruments import pair_of, with_currencies
 from forewalk.settings.cleaning import CleaningSettings, Policy
 from forewalk.settings.sections import DataSettings
-from forewalk.types import Bars, BoolArray
+from forewalk.types import Bars, BoolArray, FloatArray
 
 RANGE_TOLERANCE = 1e-4  # of the price: float32 and vendors' rounding of adjusted prices stay below it
 ZERO_VOLUME_RUN = 5
@@ -50,16 +52,18 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
         DataError: damage of the file itself under policy `refuse`, nothing left in the span, or every
             symbol is refused.
     """
+    settings = settings_for(table, settings)
+    calendars = calendars_of(table, settings)
     rows = place(table, settings)
     rows = _single_bar_rules(rows, settings.cleaning)
-    rows = _level_rules(rows, settings)
+    rows = _level_rules(rows, calendars, settings)
     refused = _too_short(rows, settings.min_history_bars)
     if len(refused) == len(rows.symbols):
         found = ", ".join(sorted({f"{f.kind} {f.action}" for f in rows.findings if f.action != "noted"}))
         reasons = "; ".join(list(refused.values())[:6])
         raise DataError(f"no symbol can be used: {reasons}" + (f"; cleaning found {found}" if found else ""))
-    bars = to_bars(rows, settings)
-    _refuse_pairs_of_shares(bars)
+    bars = to_bars(rows, settings, calendars)
+    _refuse_pairs_of_shares(bars, calendars)
     bars = with_currencies(bars, settings.currency, settings.market, settings.currencies, settings.pips)
     more: tuple[Finding, ...] = ()
     if table.universe is not None:
@@ -67,6 +71,7 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
     if table.columns is not None:
         bars, found_there = with_columns(bars, table.columns, settings)
         more = (*more, *found_there)
+    counts = np.bincount(rows.code, minlength=len(rows.symbols)).tolist()
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",
         rows_read=len(table),
@@ -76,8 +81,10 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
                 (*rows.findings, *more), key=lambda finding: (finding.symbol, finding.kind, finding.action)
             )
         ),
-        refused=refused,
+        refused={**table.turned_away, **refused},
+        bars=dict(zip(rows.symbols, counts, strict=True)),
         adjusted=tuple(sorted({finding.symbol for finding in rows.findings if finding.kind == "adjusted"})),
+        understood=table.understood,
     )
     return bars, report
 
@@ -98,18 +105,23 @@ def _single_bar_rules(rows: Rows, policy: CleaningSettings) -> Rows:
     return apply_policy(rows, damaged, "negative_volume", policy.negative_volume, message, zero_volume)
 
 
-def _level_rules(rows: Rows, settings: DataSettings) -> Rows:
+def _level_rules(rows: Rows, calendars: tuple[str, ...], settings: DataSettings) -> Rows:
     """Rules that compare a bar with earlier ones."""
     policy = settings.cleaning
-    damaged, factor = levels.find_outliers(rows)
+    factor, switch = levels.find_outliers(rows)
+    damaged = factor != 1.0
     message = "closes off by a factor of 10 or 100 against the trailing median"
+    kept = ~damaged if policy.outliers == "drop" else np.ones(len(rows), bool)
+    kept = ~since_first(damaged, rows.code) if policy.outliers == "refuse" else kept
     rows = apply_policy(
         rows, damaged, "outliers", policy.outliers, message, lambda r, d: levels.divide_outliers(r, d, factor)
     )
-    jumps = levels.find_jumps(rows)
+    suspect = damaged & (policy.outliers == "flag")
+    rows, suspect = _unit_rule(rows, switch[kept], suspect[kept], policy.unit_switches)
+    jumps = levels.find_jumps(rows, suspect)
     message = "moves over 40 % at no split ratio"
     rows = rows.note(findings_by_symbol(rows.symbols, rows.code, rows.time, jumps.other, "jump", "", message))
-    message = "moves over 40 % close to a split ratio"
+    message = "jumps close to the ratio of a split that nothing explains"
     rows = apply_policy(
         rows, jumps.split, "split_like_jumps", policy.split_like_jumps, message,
         lambda r, d: levels.continue_across_splits(r, d, jumps.ratio),
@@ -117,7 +129,27 @@ def _level_rules(rows: Rows, settings: DataSettings) -> Rows:
     damaged = levels.zero_volume_runs(rows, ZERO_VOLUME_RUN)
     message = f"bars from the {ZERO_VOLUME_RUN}th in a row without volume"
     rows = apply_policy(rows, damaged, "zero_volume_runs", policy.zero_volume_runs, message, mend=None)
-    return levels.missing_sessions(rows, settings)
+    return missing_sessions(rows, calendars, settings)
+
+
+def _unit_rule(rows: Rows, switch: FloatArray, suspect: BoolArray, policy: Policy) -> tuple[Rows, BoolArray]:
+    """Prices that go on 10 or 100 times as high or low; `drop` drops what is not in the first unit.
+
+    Returns the rows, and which of them are suspect [N]: flagged outliers, and flagged changes themselves.
+    """
+    damaged = switch != 1.0
+    message = "the level has changed by a factor of 10 or 100 and stayed there: another unit"
+    if policy == "drop" and damaged.any():
+        rows = rows.note(
+            findings_by_symbol(rows.symbols, rows.code, rows.time, damaged, "unit_switches", policy, message)
+        )
+        kept = levels.level_scale(rows, switch) == 1.0
+        return rows.keep(kept), suspect[kept]
+    kept = ~since_first(damaged, rows.code) if policy == "refuse" else np.ones(len(rows), bool)
+    mended = apply_policy(
+        rows, damaged, "unit_switches", policy, message, lambda r, d: levels.continue_across_units(r, switch)
+    )
+    return mended, suspect[kept]
 
 
 def apply_policy(rows: Rows, damaged: BoolArray, kind: str, policy: Policy, message: str, mend: Mend) -> Rows:
@@ -186,18 +218,22 @@ def _too_short(rows: Rows, least: int) -> dict[str, str]:
     }
 
 
-def _refuse_pairs_of_shares(bars: Bars) -> None:
+def _refuse_pairs_of_shares(bars: Bars, calendars: tuple[str, ...]) -> None:
     """Raise DataError for a currency pair on a stock exchange's calendar: its Sunday evenings would be lost."""
-    pairs = [symbol for symbol in bars.symbols if pair_of(symbol) is not None]
-    if pairs and not is_forex(bars.calendar) and bars.calendar not in ("24/5", "24/7"):
+    pairs = [
+        symbol
+        for symbol, calendar in zip(bars.symbols, calendars, strict=True)
+        if pair_of(symbol) is not None and not is_forex(calendar) and calendar not in ("24/5", "24/7")
+    ]
+    if pairs:
         raise DataError(
             f"{', '.join(pairs[:5])}: a currency pair, and data.calendar = {bars.calendar!r} is a stock exchange's; "
             f"set data.market = 'forex', or data.calendar = 'FX'"
         )
 
 
-def to_bars(rows: Rows, settings: DataSettings) -> Bars:
-    """Spread sorted rows over a [time x symbol] grid, NaN where there is no row."""
+def to_bars(rows: Rows, settings: DataSettings, calendars: tuple[str, ...] = ()) -> Bars:
+    """Spread sorted rows over a [time x symbol] grid, NaN where there is no row; symbols may have own calendars."""
     times, position = np.unique(rows.time, return_inverse=True)
     columns = np.vstack([rows.prices.T, rows.volume])
     grid = np.full((len(columns), len(times), len(rows.symbols)), np.nan)
@@ -210,6 +246,7 @@ def to_bars(rows: Rows, settings: DataSettings) -> Bars:
         low=grid[LOW],
         close=grid[CLOSE],
         volume=grid[-1],
-        calendar=settings.calendar,
-        interval=settings.interval,
+        calendar=settings.exchange,
+        interval=settings.bar_length,
+        calendars=calendars if len(set(calendars)) > 1 else (),
     )

@@ -140,7 +140,7 @@ def _left_out(rows: ColumnRows, name: str, lost: BoolArray, closes: IntArray) ->
 
 def _refuse_zoneless(rows: ColumnRows, settings: DataSettings) -> None:
     naive = rows.instant == NO_TIME
-    if settings.interval == DAILY or not naive.any() or settings.cleaning.zoneless_timestamps != "refuse":
+    if settings.bar_length == DAILY or not naive.any() or settings.cleaning.zoneless_timestamps != "refuse":
         return
     raise DataError(
         f"{rows.where(int(np.argmax(naive)))}: the stamp has no time zone; write it with one, such as "

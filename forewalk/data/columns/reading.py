@@ -17,7 +17,7 @@ import pandas as pd
 
 from forewalk.data.columns.rows import EVERY, NO_TIME, ColumnRows, joined
 from forewalk.data.sources.assembling import numbers_of, symbols_of
-from forewalk.data.sources.files import check_text, header_of
+from forewalk.data.formats.containers import open_sheets
 from forewalk.data.sources.schema import FIELD_NAMES, implausible, parse_stamps, recognise
 from forewalk.errors import ConfigError, DataError
 from forewalk.sessions import microseconds
@@ -41,7 +41,7 @@ def read_columns(settings: DataSettings, names: Sequence[str]) -> ColumnRows:
             raise ConfigError(
                 f"features.columns: {name!r} is a field of every bar already; name the column otherwise"
             )
-    path = settings.columns_path or (settings.path if settings.source in ("csv", "parquet") else None)
+    path = settings.columns_path or (settings.path if settings.source in ("files", "csv", "parquet") else None)
     if path is None:
         raise ConfigError("features.columns needs a file: name it in data.columns_path")
     path = path.expanduser()
@@ -98,20 +98,16 @@ def _read_file(path: Path, names: Sequence[str], symbol: str | None) -> ColumnRo
             frame = pd.read_parquet(path)
             frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
             return column_rows(frame, names, str(path), np.arange(1, len(frame) + 1), "row", symbol)
-        check_text(path)
-        header, separator = header_of(path)
-        frame = pd.read_csv(
-            path, sep=separator, encoding="utf-8-sig", header=None, skiprows=1, names=range(len(header)), dtype=str,
-            index_col=False, skip_blank_lines=False, keep_default_na=False, na_values=[""],
-        )  # fmt: skip
+        sheet = open_sheets(path)[0]
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file (data.columns_path)") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    frame.columns = pd.Index(header)
-    line = np.arange(2, len(frame) + 2)
-    there = frame.notna().any(axis=1).to_numpy()
-    return column_rows(frame[there], names, str(path), line[there], "line", symbol)
+    frame = sheet.body.replace("", np.nan)
+    if len(sheet.head) != 1:
+        raise DataError(f"{path}: no header that names the columns")
+    frame.columns = pd.Index(sheet.head[0])
+    return column_rows(frame, names, str(path), sheet.lines, sheet.word, symbol)
 
 
 def _place(name: str, header: Sequence[str], where: str) -> int:

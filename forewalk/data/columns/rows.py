@@ -94,18 +94,18 @@ def row_closes(rows: StampedRows, settings: DataSettings) -> IntArray:
 
     A date on which the exchange was closed gets the time at which it would have closed.
     """
-    if settings.interval == DAILY:
+    if settings.bar_length == DAILY:
         days, position = np.unique(rows.wall // _DAY, return_inverse=True)
         dates = pd.DatetimeIndex((days * _DAY).astype("datetime64[us]"))
-        closes = microseconds(session_closes(settings.calendar, dates))
-        closes = np.where(closes == NO_TIME, microseconds(regular_closes(settings.calendar, dates)), closes)
+        closes = microseconds(session_closes(settings.exchange, dates))
+        closes = np.where(closes == NO_TIME, microseconds(regular_closes(settings.exchange, dates)), closes)
         return np.asarray(closes[position])
     local = pd.DatetimeIndex(rows.wall.astype("datetime64[us]"))
-    zone = exchange_zone(settings.calendar)
+    zone = exchange_zone(settings.exchange)
     placed = microseconds(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").tz_convert("UTC"))
     start = np.where(rows.instant == NO_TIME, placed, rows.instant)
     known = start != NO_TIME
     result = np.full(len(rows.wall), NO_TIME)
     starts = pd.DatetimeIndex(start[known].astype("datetime64[us]"), tz="UTC")
-    result[known] = microseconds(intraday_closes(settings.calendar, starts, settings.interval)[0])
+    result[known] = microseconds(intraday_closes(settings.exchange, starts, settings.bar_length)[0])
     return result

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.quality import Finding
-from forewalk.data.table import check_symbol
+from forewalk.data.table import check_symbol, file_name
 from forewalk.errors import DataError
 from forewalk.types import FloatArray, IntArray
 
@@ -150,7 +150,7 @@ def _relative_change(old: pd.DataFrame, new: pd.DataFrame) -> FloatArray:
 
 def cache_file(folder: Path, symbol: str, interval: str) -> Path:
     """Return the path of one symbol's file; a symbol that would leave `folder` raises DataError."""
-    name = f"{check_symbol(symbol, 'data.symbols')}_{interval}.parquet"
+    name = f"{file_name(check_symbol(symbol, 'data.symbols'))}_{interval}.parquet"
     path = (folder / name).resolve()
     if path.parent != folder.resolve():
         raise DataError(f"{symbol!r} leads out of the cache folder {folder}")

@@ -127,7 +127,7 @@ def read_service(
         check_symbol(symbol, "data.symbols")
     folder = settings.cache.expanduser() / service.folder
     loader = _Loader(service, settings, now, pace or pace_of(service, settings))
-    cached = {symbol: read_cached(folder, symbol, settings.interval) for symbol in settings.symbols}
+    cached = {symbol: read_cached(folder, symbol, settings.bar_length) for symbol in settings.symbols}
     lacking = [symbol for symbol, bars in cached.items() if not loader.reaches(symbol, bars)]
     if lacking and settings.offline:
         raise DataError(_offline_message(lacking, cached, loader.span(lacking[0]), settings))
@@ -138,7 +138,7 @@ def read_service(
         failures.update(answer.failures)
         for symbol, fresh in answer.frames.items():
             kept, findings = loader.join(symbol, cached[symbol], fresh)
-            write_cached(folder, symbol, settings.interval, kept)
+            write_cached(folder, symbol, settings.bar_length, kept)
             cached[symbol], found[symbol] = kept, findings
     if failures and (settings.universe is None or len(failures) == len(settings.symbols)):
         raise _failure(failures, service)
@@ -223,7 +223,7 @@ class _Loader:
                 note_restatement(
                     self._settings.cache.expanduser() / self._service.folder,
                     symbol,
-                    self._settings.interval,
+                    self._settings.bar_length,
                     compared,
                     before.fetched_at,
                     self._now,
@@ -235,12 +235,12 @@ class _Loader:
         return bars, findings
 
     def _adds_to(self, cached: CachedBars, span: _Span) -> bool:
-        fits = self._service.appends and self._settings.interval != DAILY and not self._settings.refresh
+        fits = self._service.appends and self._settings.bar_length != DAILY and not self._settings.refresh
         return fits and cached.start <= span.start
 
     def _ask(self, symbols: Sequence[str], start: str) -> Answer:
         span, calendar = self.span(symbols[0]), self._service.calendar_of(symbols[0])
-        request = BarRequest(tuple(symbols), self._settings.interval, calendar, start, span.end)
+        request = BarRequest(tuple(symbols), self._settings.bar_length, calendar, start, span.end)
         return self._pace(lambda: self._service.fetch(request))
 
     def _span(self, calendar: str) -> _Span:
@@ -260,17 +260,17 @@ class _Loader:
 
     def _reach(self) -> str:
         """Return the first date that the service answers for, "" where it sets none."""
-        days = (self._service.reach_days or {}).get(self._settings.interval)
+        days = (self._service.reach_days or {}).get(self._settings.bar_length)
         return "" if days is None else f"{self._now - pd.Timedelta(days=days):%Y-%m-%d}"
 
     def _without_open_bar(self, frame: pd.DataFrame, symbol: str) -> tuple[pd.DataFrame, list[Finding]]:
         """Drop the bars that had not closed at `now`."""
         index, calendar, now = pd.DatetimeIndex(frame.index), self._service.calendar_of(symbol), self._now
-        if self._settings.interval == DAILY:
+        if self._settings.bar_length == DAILY:
             closes = session_closes(calendar, index)
             closes = closes.where(closes.notna(), regular_closes(calendar, index))
         else:
-            closes, _ = intraday_closes(calendar, index, self._settings.interval)
+            closes, _ = intraday_closes(calendar, index, self._settings.bar_length)
         unfinished = np.asarray(closes > now)
         if not unfinished.any():
             return frame, []

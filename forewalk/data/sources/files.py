@@ -1,247 +1,299 @@
-"""The `csv` and `parquet` sources: one long file, one file of a single symbol, or a folder of such files.
+"""The `files` source: any price file, or a folder of them, in any format of docs/data.md.
 
-Stamps: a date (or midnight) without a zone is a session date of the exchange; with daily bars a stamp
-with a zone counts as the date in its own zone. Intraday stamps are the **start** of their bar, as
-vendors write them. Prices may be float32; they are read as float64. Where the file has an adjusted
-close, all prices are rescaled to it.
+A file is opened, whatever it is packed in; its tables are read by their own header and content; rows are
+given to their
+symbols; and every symbol's stamps, bar length, market and prices are understood or refused (`forewalk.data.meaning`).
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
 import re
-import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forewalk.data.sources.assembling import NUMBERS, Stamped, assemble, numbers_of, symbols_of
-from forewalk.data.sources.schema import Columns, implausible, parse_stamps, recognise
-from forewalk.data.table import NO_TIME, Table, check_symbol, concatenate, is_symbol, missing_symbol
+from forewalk.data.formats.containers import Sheet, is_price_file, kind_of, open_sheets
+from forewalk.data.formats.readings import Reading, read_sheet
+from forewalk.data.meaning.understanding import Series, newest_first, understand
+from forewalk.data.quality import Finding
+from forewalk.data.table import Table, check_symbol, is_symbol, missing_symbol
 from forewalk.errors import DataError
-from forewalk.sessions import microseconds
-from forewalk.types import IntArray
+from forewalk.settings.sections import DataSettings
 
-MAX_BYTES = 2 * 2**30  # of a file
-MAX_UNPACKED_BYTES = 4 * 2**30  # of a Parquet file's columns: few bytes can stand for many rows
-MAX_HEADER_BYTES = 2**20
-_CHUNK_BYTES = 2**24
-_LONE_RETURN = re.compile(rb"\r(?!\n)")
-_MISSING = ["", "NaN", "nan", "NA", "N/A", "null", "NULL", "None"]
-_SUFFIXES = {"csv": (".csv", ".txt"), "parquet": (".parquet", ".pq")}
+_GENERIC = re.compile(
+    r"^(?:historical ?data|history|hist|data|prices?|stocks?|export|download|quotes?|table|ohlcv?|bars|"
+    r"chart|output|test|sample|"
+    r"sheet ?\d*|tabelle ?\d*|feuil ?\d*|hoja ?\d*|file|dataset|daily|book ?\d*|my prices)"
+    r"[\s_\-]*(?:\(?\d+\)?)?$", re.IGNORECASE,
+)  # fmt: skip
+_TAIL = frozenset(
+    [
+        "daily",
+        "weekly",
+        "monthly",
+        "hourly",
+        "minute",
+        "intraday",
+        "1d",
+        "d",
+        "d1",
+        "1h",
+        "h1",
+        "60",
+        "240",
+        "h4",
+        "4h",
+        "1m",
+        "m1",
+        "5m",
+        "m5",
+        "15m",
+        "m15",
+        "30m",
+        "m30",
+        "1min",
+        "5min",
+        "15min",
+        "30min",
+        "1w",
+        "w1",
+        "1wk",
+        "1mo",
+        "mn",
+        "mn1",
+        "w",
+        "m",
+        "hist",
+        "history",
+        "historical",
+        "data",
+        "prices",
+        "price",
+        "ohlc",
+        "ohlcv",
+        "stock",
+        "raw",
+        "adj",
+        "adjusted",
+        "bars",
+        "candles",
+        "klines",
+        "max",
+        "full",
+        "1y",
+        "5y",
+        "10y",
+        "years",
+        "us_d",
+        "usd_d",
+        "eod",
+        "bid",
+        "ask",
+    ]
+)
 
 
-def read_files(path: Path, kind: str, symbols: Sequence[str] = ()) -> Table:
-    """Return the rows of `symbols` (every symbol when empty) from a file or folder.
-
-    Args:
-        path: a long file with a symbol column, a file of one symbol named after it, or a folder with
-            one file per symbol.
-        kind: "csv" or "parquet".
-        symbols: what to load, in this order.
+def read_files(settings: DataSettings) -> Table:
+    """Return the rows of `settings.symbols` (every symbol when empty) from the file or folder `settings.path`.
 
     Raises:
-        DataError: the path, a column, a line, a number, a stamp or a symbol is wrong; the message says
-            which file and line, and what to do.
+        DataError: the path, a column, a line, a number, a stamp or a symbol is wrong or can be read in two ways; the
+            message says which file and line, and what to do.
     """
-    path = path.expanduser()
-    for symbol in symbols:
+    assert settings.path is not None
+    path = settings.path.expanduser()
+    for symbol in settings.symbols:
         check_symbol(symbol, "data.symbols")
-    if path.is_dir():
-        return _read_folder(path, kind, symbols)
-    table = _read_file(path, kind, symbols[0] if len(symbols) == 1 else None)
-    return table.select(symbols or table.symbols)
+    notes: list[str] = []
+    files = _files_of(path, settings.symbols, notes) if path.is_dir() else [path]
+    readings, troubles = _readings(files, settings, path.is_dir())
+    series, turned_away = _by_symbol(readings, settings, path)
+    turned_away |= troubles
+    table = understand(series, settings, turned_away) if series else _nothing(turned_away)
+    findings = [Finding("", "passed_over", "", "noted", 1, None, None, note) for note in notes]
+    understood = replace(table.understood, notes=(*table.understood.notes, *notes))
+    return replace(table, findings=(*table.findings, *findings), understood=understood)
 
 
-def _read_folder(folder: Path, kind: str, symbols: Sequence[str]) -> Table:
-    endings = _SUFFIXES[kind]
-    files = {entry.stem: entry for entry in sorted(folder.iterdir()) if entry.suffix.lower() in endings}
+def _nothing(turned_away: dict[str, str]) -> Table:
+    raise DataError("; ".join(list(turned_away.values())[:3]) or "the source has no rows")
+
+
+def _files_of(folder: Path, symbols: Sequence[str], notes: list[str]) -> list[Path]:
+    """Return the price files of a folder and of its folders; others are passed over with a word."""
+    entries = sorted(entry for entry in folder.rglob("*") if entry.is_file() and not _hidden(entry, folder))
+    files = [entry for entry in entries if is_price_file(entry) and not _is_paper(entry)]
+    others = [entry.name for entry in entries if entry not in files]
+    if others:
+        notes.append(
+            f"no price files: {', '.join(others[:4])}{' ...' if len(others) > 4 else ''} passed over"
+        )
     if not files:
-        raise DataError(f"{folder}: no {' or '.join(endings)} file in this folder")
-    for symbol in symbols:
-        if symbol not in files:
-            raise missing_symbol(symbol, tuple(files), str(folder))
-    tables = []
-    for symbol in symbols or tuple(files):
-        table = _read_file(files[symbol], kind, symbol)
-        if table.symbols != (symbol,):
-            raise DataError(
-                f"{files[symbol]} holds {', '.join(table.symbols[:5])}; in a folder each file holds the one "
-                f"symbol it is named after"
-            )
-        tables.append(table)
-    return concatenate(tables)
-
-
-def _read_file(path: Path, kind: str, wanted: str | None) -> Table:
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise DataError(f"{path}: not a file")
-        if size == 0:
-            raise DataError(f"{path}: the file is empty")
-        if size > MAX_BYTES:
-            raise DataError(f"{path}: {size} bytes, at most {MAX_BYTES} are read; split the file")
-        return _read_csv(path, wanted) if kind == "csv" else _read_parquet(path, wanted)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file or folder (data.path)") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _read_csv(path: Path, wanted: str | None) -> Table:
-    check_text(path)
-    header, separator = header_of(path)
-    columns = recognise(header, f"{path} line 1")
-    frame = _parse_csv(path, header, separator, columns)
-    stamps = frame["stamp"] + " " + frame["clock"] if "clock" in frame else frame["stamp"]
-    wall, instant, bad = parse_stamps(stamps)
-    line = frame.index.to_numpy(dtype=np.int64) + 2  # the header is line 1
-    if bad.any():
-        row = int(np.argmax(bad))
         raise DataError(
-            f"{path} line {line[row]}: {str(stamps.iloc[row])[:40]!r} is no date; write YYYY-MM-DD, with "
-            f"YYYY-MM-DD HH:MM:SS+00:00 for intraday bars"
+            f"{folder}: no price file in this folder (.csv, .txt, .parquet, .xlsx, .json and others; see "
+            f"docs/data.md)"
         )
-    numbers = {name: numbers_of(frame[name], line, f"{path} line") for name in NUMBERS if name in frame}
-    names, code = (
-        symbols_of(frame["symbol"], line, f"{path} line")
-        if "symbol" in frame
-        else _own_symbol(path, wanted, len(line))
+    if symbols and len(files) > 1:
+        wanted = [f for f in files if {name_of_file(kind_of(f)[1]), kind_of(f)[1]} & set(symbols)]
+        if len(
+            {s for f in wanted for s in ({name_of_file(kind_of(f)[1]), kind_of(f)[1]} & set(symbols))}
+        ) == len(symbols):
+            return wanted
+    return files
+
+
+def _hidden(entry: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in entry.relative_to(folder).parts)
+
+
+def _is_paper(entry: Path) -> bool:
+    return kind_of(entry)[1].casefold() in (
+        "readme",
+        "license",
+        "licence",
+        "about",
+        "manifest",
+        "metadata",
+        "notes",
+        "changelog",
     )
-    return assemble(str(path), path.name, Stamped(names, code, wall, instant, line), numbers, "line")
 
 
-def check_text(path: Path) -> None:
-    """Raise DataError unless the file is UTF-8 text without NUL bytes and with usual line ends."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    lines = 1
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            if lines == 1 and chunk[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                raise DataError(f"{path}: UTF-16 text; save it as UTF-8")
-            if (nul := chunk.find(b"\0")) >= 0:
-                at = lines + chunk.count(b"\n", 0, nul)
-                raise DataError(f"{path} line {at}: a NUL byte; the file is damaged or not text")
-            if chunk.endswith(b"\r"):
-                chunk += stream.read(1)
-            if lone := _LONE_RETURN.search(chunk):
-                at = lines + chunk.count(b"\n", 0, lone.start())
-                raise DataError(
-                    f"{path} line {at}: a carriage return without line feed; save it with usual line ends"
-                )
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                at = lines + chunk.count(b"\n", 0, max(0, error.start))
-                raise DataError(f"{path} line {at}: not UTF-8 text; save it as UTF-8") from None
-            lines += chunk.count(b"\n")
+def _readings(
+    files: Sequence[Path], settings: DataSettings, folder: bool
+) -> tuple[list[Reading], dict[str, str]]:
+    """Read every table of every file; in a folder a file that cannot be read costs its own symbol only."""
+    readings: list[Reading] = []
+    troubles: dict[str, str] = {}
+    for path in files:
+        try:
+            sheets = open_sheets(path)
+            read = [_read(sheet, settings, len(sheets) > 1) for sheet in sheets]
+            readings += [newest_first(reading) for reading in read if reading is not None]
+        except DataError as error:
+            if not folder or len(files) == 1:
+                raise
+            troubles[name_of_file(kind_of(path)[1])] = str(error)
+    return readings, troubles
 
 
-def header_of(path: Path) -> tuple[list[str], str]:
-    """Return the names in the first line of a text file, and what separates them."""
-    with path.open("rb") as stream:
-        raw = stream.readline(MAX_HEADER_BYTES)
-    if len(raw) == MAX_HEADER_BYTES:
-        raise DataError(f"{path} line 1: longer than {MAX_HEADER_BYTES} bytes; is it a price file?")
-    text = raw.decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    separator = max(",;\t", key=text.count)
-    header = next(csv.reader([text], delimiter=separator), [])
-    if not any(header):
-        raise DataError(f"{path} line 1: empty; the first line names the columns")
-    return header, separator
-
-
-def _parse_csv(path: Path, header: list[str], separator: str, columns: Columns) -> pd.DataFrame:
-    """Read the recognised columns under their field names; the index counts the lines after the header."""
-    names = {position: field for field, position in columns.fields.items()}
-    if columns.clock is not None:
-        names[columns.clock] = "clock"
-    labels = [names.get(position, f"unused {position}") for position in range(len(header))]
-    texts = {field: str for field in names.values() if field not in NUMBERS}
+def _read(sheet: Sheet, settings: DataSettings, several: bool) -> Reading | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, sep=separator, encoding="utf-8-sig", header=None, skiprows=1, names=labels,
-                dtype=texts, index_col=False, skip_blank_lines=False,
-                keep_default_na=False, na_values=dict.fromkeys(NUMBERS, _MISSING),
-                low_memory=False, float_precision="round_trip",
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(
-            f"{path}: {str(error).strip().removeprefix('Error tokenizing data. C error: ')}"
-        ) from None
-    except pd.errors.EmptyDataError:
-        frame = pd.DataFrame()
-    if len(frame):
-        frame = frame[frame["stamp"].notna() & (frame["stamp"] != "")]
-    if not len(frame):
-        raise DataError(f"{path}: the file has a header and no rows")
-    return frame
+        return read_sheet(sheet, settings)
+    except DataError as error:
+        if several and "no column" in str(error):
+            return None  # a page of a workbook beside the prices
+        raise
 
 
-def _read_parquet(path: Path, wanted: str | None) -> Table:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-        header = [str(name) for name in file.schema_arrow.names]
-        columns = recognise(header, str(path))
-        unpacked = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
-        unpacked = max(unpacked, 8 * file.metadata.num_rows * len(columns.fields))
-        if unpacked > MAX_UNPACKED_BYTES:
-            limit = f"at most {MAX_UNPACKED_BYTES} are read"
-            raise DataError(f"{path}: {unpacked} bytes unpacked, {limit}; split the file")
-        data = file.read(columns=[header[position] for position in columns.fields.values()])
-    except pyarrow.ArrowException as error:
-        raise DataError(f"{path}: no readable Parquet file: {str(error).splitlines()[0]}") from None
-    if data.num_rows == 0:
-        raise DataError(f"{path}: the file has no rows")
-    parts = {field: data.column(header[position]) for field, position in columns.fields.items()}
-    line = np.arange(1, data.num_rows + 1)
-    wall, instant = _arrow_stamps(parts["stamp"], path)
-    numbers = {
-        name: numbers_of(parts[name].to_pandas().rename(name), line, f"{path} row")
-        for name in NUMBERS
-        if name in parts
-    }
-    names, code = (
-        symbols_of(parts["symbol"].to_pandas().astype("str"), line, f"{path} row")
-        if "symbol" in parts
-        else _own_symbol(path, wanted, len(line))
-    )
-    return assemble(str(path), path.name, Stamped(names, code, wall, instant, line), numbers, "row")
+def name_of_file(stem: str) -> str:
+    """Return the symbol that a file's name tells, as vendors name their files; the whole stem where it tells none."""
+    name = re.sub(r"\s*\(\d+\)$", "", stem.strip())
+    if found := re.match(r"^DAT_[A-Z]+_([A-Z0-9]+)_", name):
+        return found[1]
+    if found := re.match(r"^[A-Z]+(?:DLY)?_([A-Z0-9.!^]+), ?\w+", name):
+        return found[1]
+    if found := re.match(
+        r"^(.+?) (?:Historical Data|Historische Daten|Historical Prices|Dados Históricos|Datos históricos)$",
+        name,
+    ):
+        return found[1].strip()
+    if found := re.match(r"^([A-Za-z]{2,6}\d*?)_Candlestick_", name) or re.match(
+        r"^([A-Z0-9]+)-\d+[a-zA-Z]+-\d{4}-\d{2}", name
+    ):
+        return found[1]
+    if found := re.match(
+        r"^([A-Z]{6}[a-z]?)[_-]?(?:M1|M5|M15|M30|H1|H4|D1|W1|MN1?|Daily|1|5|15|30|60|240|1440|10080|43200)(?:_\d{8,}.*)?$",
+        name,
+    ):
+        return found[1]
+    if found := re.match(r"^([a-z0-9.\-]+)_(us|uk|de|jp|pl|hu)_[dwm]$", name):
+        return f"{found[1]}.{found[2]}".upper()
+    parts = re.split(r"([_ ]|-(?=[a-z\d]))", name)
+    while len(parts) > 2 and (
+        parts[-1].casefold() in _TAIL or re.fullmatch(r"\d{4}(?:-?\d{2}(?:-?\d{2})?)?", parts[-1])
+    ):
+        parts = parts[:-2]
+    return "".join(parts)
 
 
-def _arrow_stamps(column: Any, path: Path) -> tuple[IntArray, IntArray]:
-    import pyarrow
+def _by_symbol(
+    readings: Sequence[Reading], settings: DataSettings, path: Path
+) -> tuple[list[Series], dict[str, str]]:
+    """Give every row to its symbol; what was asked for comes in that order."""
+    wanted = settings.symbols
+    found: dict[str, list[Reading]] = {}
+    notes: dict[str, str] = {}
+    turned_away: dict[str, str] = {}
+    nameless = [reading for reading in readings if reading.symbols is None]
+    for reading in readings:
+        if reading.symbols is None:
+            name, note = _own_name(reading, settings, len(nameless) == 1 and len(readings) == 1)
+            notes[name] = note
+            _check(name, f"{reading.where}", turned_away)
+            found.setdefault(name, []).append(reading)
+            continue
+        for name in reading.others:
+            found.setdefault(name, [])
+        turned_away.update(reading.troubles)
+        codes, names = pd.factorize(reading.symbols)
+        rows = np.argsort(codes, kind="stable")
+        starts = np.searchsorted(codes[rows], np.arange(len(names) + 1))
+        for number, raw in enumerate(names):
+            name = str(raw)
+            if wanted and name not in wanted:
+                found.setdefault(name, [])
+                continue
+            part = reading.take(rows[starts[number] : starts[number + 1]])
+            _check(name, f"{reading.where} {reading.word} {part.lines[0]}", turned_away)
+            found.setdefault(name, []).append(newest_first(part))
+    for symbol in wanted:
+        if not found.get(symbol) and symbol not in turned_away:
+            raise missing_symbol(symbol, tuple(found), str(path))
+    order = wanted or tuple(name for name in found if found[name])
+    series = [
+        Series(name, tuple(found[name]), notes.get(name, "")) for name in order if name not in turned_away
+    ]
+    for one in series:
+        _no_overlap(one)
+    return series, {name: why for name, why in turned_away.items() if not wanted or name in wanted}
 
-    kind = column.type
-    if pyarrow.types.is_date(kind) or pyarrow.types.is_timestamp(kind):
-        zone = getattr(kind, "tz", None)
-        moments = pd.DatetimeIndex(column.cast(pyarrow.timestamp("us", tz=zone)).to_pandas())
-        instant = microseconds(moments) if zone else np.full(len(moments), NO_TIME)
-        wall = microseconds(moments.tz_localize(None)) if zone else microseconds(moments)
-        bad = implausible(wall)
-    else:
-        wall, instant, bad = parse_stamps(column.cast(pyarrow.string()).to_pandas())
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{path} row {row + 1}: {column[row].as_py()!r} is no date between 1900 and 2100")
-    return wall, instant
+
+def _check(name: str, where: str, turned_away: dict[str, str]) -> None:
+    if not is_symbol(name):
+        try:
+            check_symbol(name, where)
+        except DataError as error:
+            turned_away[name] = str(error)
 
 
-def _own_symbol(path: Path, wanted: str | None, count: int) -> tuple[tuple[str, ...], IntArray]:
-    """Name a file without a symbol column: its file name, or the symbol asked for if that is none."""
-    if not is_symbol(path.stem) and wanted is None:
-        raise DataError(
-            f"{path} has no symbol column and its name is no symbol; ask for one symbol or rename it"
-        )
-    name = path.stem if is_symbol(path.stem) else str(wanted)
-    return (name,), np.zeros(count, np.int64)
+def _own_name(reading: Reading, settings: DataSettings, alone: bool) -> tuple[str, str]:
+    """Name the symbol of a table that does not: by the setting, by what was asked for, by the file's name."""
+    if settings.symbol is not None and alone:
+        return settings.symbol, ""
+    told = name_of_file(reading.name)
+    if alone and len(settings.symbols) == 1:
+        asked = settings.symbols[0]
+        return asked, "" if asked in (told, reading.name) or _GENERIC.match(
+            reading.name
+        ) else f"the file {reading.name!r} is taken for {asked}, as asked"
+    if reading.name in settings.symbols:
+        return reading.name, ""
+    if _GENERIC.match(told) or not is_symbol(told):
+        name = told if is_symbol(told) else "SERIES"
+        return name, f"the file does not name its symbol; it is called {name!r} here: data.symbol names it"
+    return told, ""
+
+
+def _no_overlap(series: Series) -> None:
+    """Several files of one symbol are joined where they follow each other, refused where they repeat bars."""
+    seen: set[int] = set()
+    for reading in series.readings:
+        own = set(reading.stamps.wall.tolist())
+        if len(seen & own) > 0.1 * len(own):
+            first = series.readings[0].where
+            raise DataError(f"{series.symbol} is in {first} and in {reading.where}; remove one of them")
+        seen |= own if len(series.readings) > 1 else set()

@@ -6,6 +6,7 @@ cleaning left as they are come out as the very same bars.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from forewalk.sessions import (
     exchange_zone,
     interval_length,
     intraday_closes,
+    is_intraday,
     microseconds,
     regular_closes,
     session_closes,
@@ -68,11 +70,15 @@ def bars_table(bars: Bars) -> Table:
         volume=bars.volume[row, column],
         findings=tuple(findings),
         columns=rows,
+        interval=bars.interval,
     )
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write the rows as a long Parquet file that the source `parquet` reads back to the same bars."""
+    """Write the rows as a long Parquet file that the source `files` reads back to the same bars."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     daily = (table.instant == NO_TIME).all()
     stamps = (table.wall if daily else table.instant).astype("datetime64[us]")
     columns: dict[str, object] = {
@@ -83,13 +89,23 @@ def write_table(table: Table, path: Path) -> None:
     }
     if table.columns is not None and len(table.columns) == len(table):  # of the same rows: bars in memory
         columns |= {name: table.columns.values[:, number] for number, name in enumerate(table.columns.names)}
-    pd.DataFrame(columns).to_parquet(path, index=False)
+    frame = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+    frame = frame.replace_schema_metadata({**(frame.schema.metadata or {}), **notes_of(table)})
+    parquet.write_table(frame, path, compression="zstd")
+
+
+def notes_of(table: Table) -> dict[str, str]:
+    """Return what the file says beside its rows, so that it is read back without telling anything from them."""
+    notes = {"forewalk.interval": table.interval or DAILY, "forewalk.stamp": "start"}
+    if table.calendars:
+        notes["forewalk.calendars"] = json.dumps(dict(zip(table.symbols, table.calendars, strict=True)))
+    return notes
 
 
 def _stamps(bars: Bars) -> tuple[IntArray, IntArray]:
     """Return per bar what a file would say: its session date, or the UTC start of an intraday bar."""
     closes = microseconds(bars.timestamps)
-    if bars.interval == DAILY:
+    if not is_intraday(bars.interval):
         wall = microseconds(_session_dates(bars))
         return wall, np.full(len(wall), NO_TIME)
     starts = closes - interval_length(bars.interval).value // 1000

@@ -65,7 +65,7 @@ def read_own(settings: DataSettings) -> Table:
     if getattr(source, "remote", False):
         return _read_remote(plugin, source, settings)
     symbols = settings.symbols
-    request = BarRequest(symbols, settings.interval, settings.calendar, settings.start, settings.end)
+    request = BarRequest(symbols, settings.bar_length, settings.exchange, settings.start, settings.end)
     table = _asked(plugin, source, request)
     return table.select(symbols or table.symbols)
 
@@ -119,7 +119,7 @@ def _read_remote(plugin: Plugin, source: Any, settings: DataSettings) -> Table:
     service = Service(
         name=plugin.source.name,
         fetch=fetch,
-        calendar_of=lambda symbol: settings.calendar,
+        calendar_of=lambda symbol: settings.exchange,
         folder=f"own-{plugin.source.name.replace(':', '.')}",
         adjusted=str(getattr(source, "adjusted", "")),
         batch=int(getattr(source, "batch", 50)),

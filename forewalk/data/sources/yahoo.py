@@ -45,7 +45,7 @@ def read_yahoo(
     service = Service(
         name="Yahoo",
         fetch=lambda request: _download(request, session),
-        calendar_of=lambda symbol: settings.calendar,
+        calendar_of=lambda symbol: settings.exchange,
         adjusted="adjusted by Yahoo for splits and dividends",
         batch=_BATCH,
         per_minute=_REQUESTS_PER_MINUTE,

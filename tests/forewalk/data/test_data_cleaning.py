@@ -227,8 +227,8 @@ def test_split_repair_continues_the_series_and_scales_volume_the_other_way(ratio
     assert bars.volume[:, 0] == pytest.approx([900, 900])
 
 
-@pytest.mark.parametrize("ratio", [1.39, 0.73])
-def test_a_move_under_forty_percent_is_not_reported(ratio):
+@pytest.mark.parametrize("ratio", [1.22, 0.85])
+def test_a_move_of_a_quarter_is_not_reported(ratio):
     _, report = closes(make_table([10, 10 * ratio]))
     assert not report.findings
 
@@ -258,11 +258,28 @@ def test_other_factors_are_no_outliers(factor):
     assert not report.of_kind("outliers")
 
 
-def test_a_level_that_lasts_five_bars_is_accepted_from_the_sixth_on():
-    found, report = closes(make_table([50.0] * 6 + [500.0] * 8))
-    assert found == [50.0] * 6 + [500.0] * 3
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        ("refuse", [50.0] * 6),
+        ("drop", [50.0] * 6),
+        ("repair", [50.0] * 9),
+        ("flag", [50.0] * 6 + [500.0] * 3),
+    ],
+)
+def test_a_level_that_lasts_five_bars_is_another_unit_from_the_sixth_on(policy, left):
+    found, report = closes(make_table([50.0] * 6 + [500.0] * 8), unit_switches=policy)
+    assert found == left
     assert report.of_kind("outliers")[0].count == 5
-    assert report.of_kind("split_like_jumps")[0].count == 1  # and the new level itself is reported
+    assert report.of_kind("unit_switches")[0].count == 1
+    assert not report.of_kind("split_like_jumps")
+
+
+def test_pence_that_become_pounds_and_pence_again_can_be_repaired_into_one_unit():
+    pence = 500 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.01, 90)))
+    mixed = np.where((np.arange(90) >= 30) & (np.arange(90) < 60), pence / 100, pence)
+    found, _ = closes(make_table(mixed), unit_switches="repair", outliers="repair")
+    assert found == pytest.approx(pence.tolist())
 
 
 def test_outlier_repair_leaves_alone_the_prices_that_were_right():
@@ -281,21 +298,21 @@ def hourly(policy: str = "refuse", **changes) -> DataSettings:
 
 def test_intraday_stamps_without_a_zone_refuse_the_file_with_line_and_remedy():
     with pytest.raises(DataError, match=r"prices.csv line 2: .*no time zone.*zoneless_timestamps = 'repair'"):
-        clean(make_table([1, 2, 3], dates=NINE_THIRTY), hourly())
+        clean(make_table([1, 1.1, 1.2], dates=NINE_THIRTY), hourly())
 
 
 @pytest.mark.parametrize("policy", ["repair", "flag"])
 def test_intraday_stamps_without_a_zone_can_be_read_in_the_exchanges_zone(policy):
-    bars, report = clean(make_table([1, 2, 3], dates=NINE_THIRTY), hourly(policy))
+    bars, report = clean(make_table([1, 1.1, 1.2], dates=NINE_THIRTY), hourly(policy))
     assert bars.timestamps[0] == pd.Timestamp("2020-01-02 15:30", tz="UTC")  # start 14:30 plus one hour
     assert report.of_kind("zoneless_timestamps")[0].count == 3
 
 
 def test_intraday_stamps_without_a_zone_can_be_dropped():
-    table = make_table([1, 2, 3], dates=NINE_THIRTY)
+    table = make_table([1, 1.1, 1.2], dates=NINE_THIRTY)
     instant = np.array([NO_TIME, *microseconds((NINE_THIRTY + pd.Timedelta(hours=5)).tz_localize("UTC"))[1:]])
     bars, _ = clean(replace(table, instant=instant), hourly("drop"))
-    assert bars.close[:, 0].tolist() == [2, 3]
+    assert bars.close[:, 0].tolist() == [1.1, 1.2]
 
 
 def test_an_hour_that_daylight_saving_repeats_is_dropped_and_reported():
@@ -319,13 +336,13 @@ def test_when_every_symbol_is_refused_the_error_says_what_cleaning_found():
 
 def test_start_and_end_are_both_included():
     settings = daily().model_copy(update={"start": "2020-01-03", "end": "2020-01-07"})
-    bars, _ = clean(make_table([1, 2, 3, 4, 5]), settings)
-    assert bars.close[:, 0].tolist() == [2, 3, 4]
+    bars, _ = clean(make_table([11, 12, 13, 14, 15]), settings)
+    assert bars.close[:, 0].tolist() == [12, 13, 14]
 
 
 def test_a_start_on_a_weekend_means_the_next_session():
-    bars, _ = clean(make_table([1, 2, 3, 4, 5]), daily().model_copy(update={"start": "2020-01-04"}))
-    assert bars.close[:, 0].tolist() == [3, 4, 5]
+    bars, _ = clean(make_table([11, 12, 13, 14, 15]), daily().model_copy(update={"start": "2020-01-04"}))
+    assert bars.close[:, 0].tolist() == [13, 14, 15]
 
 
 def test_a_span_without_bars_says_where_the_data_lies():

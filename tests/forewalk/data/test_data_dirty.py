@@ -43,7 +43,7 @@ def test_prices_off_by_ten_for_a_day_are_dropped_and_wild_moves_reported(dirty):
 
 
 def test_impossible_bars_are_dropped_or_repaired_and_reported(dirty):
-    bars, report = load(dirty / "dirty_kaggle_impossible_bars.parquet")
+    bars, report = load(dirty / "dirty_kaggle_impossible_bars.parquet", cleaning={"limit": 1.0})
     assert kinds(report)["impossible_range"] + kinds(report)["non_positive_price"] >= 27
     assert {f.action for f in report.of_kind("impossible_range")} == {"repaired"}
     assert {f.action for f in report.of_kind("non_positive_price")} == {"dropped"}
@@ -52,11 +52,14 @@ def test_impossible_bars_are_dropped_or_repaired_and_reported(dirty):
 
 def test_impossible_bars_leave_nothing_to_use_when_dropped_and_the_error_says_why(dirty):
     with pytest.raises(DataError, match=r"impossible_range dropped, non_positive_price dropped"):
-        load(dirty / "dirty_kaggle_impossible_bars.parquet", cleaning={"impossible_range": "drop"})
+        load(
+            dirty / "dirty_kaggle_impossible_bars.parquet",
+            cleaning={"impossible_range": "drop", "limit": 1.0},
+        )
 
 
 def test_impossible_bars_can_be_repaired_into_possible_ones(dirty):
-    repair = {"impossible_range": "repair", "non_positive_price": "repair"}
+    repair = {"impossible_range": "repair", "non_positive_price": "repair", "limit": 1.0}
     bars, report = load(dirty / "dirty_kaggle_impossible_bars.parquet", cleaning=repair)
     here = bars.present
     assert (bars.low[here] > 0).all()
@@ -74,16 +77,20 @@ def test_rows_on_holidays_are_dropped_one_by_one(dirty):
 
 def test_bad_prints_after_hours_are_outside_the_session_even_on_a_half_day(dirty):
     path = dirty / "dirty_spy_m1_extended_hours_badticks_2025_07.parquet"
-    bars, report = load(path, interval="1min", cleaning={"zoneless_timestamps": "repair"})
+    with pytest.raises(DataError, match="would be dropped by the rule off_session"):
+        load(path)
+    bars, report = load(path, cleaning={"limits": {"off_session": 1.0}})
     assert kinds(report)["off_session"] == 11943
     assert len(bars) == 20 * 390 + 210  # July 3rd closes at 13:00
     usual = pd.Series(bars.close[:, 0]).rolling(5, min_periods=1).median().to_numpy()
     assert np.abs(bars.low[1:, 0] / usual[:-1] - 1).max() < 0.01
 
 
-def test_minutes_without_a_zone_are_refused_by_default(dirty):
-    with pytest.raises(DataError, match="no time zone"):
-        load(dirty / "dirty_spy_m1_extended_hours_badticks_2025_07.parquet", interval="1min")
+def test_minutes_without_a_zone_are_refused_where_their_hours_tell_none(dirty, tmp_path):
+    rows = pd.read_parquet(dirty / "dirty_spy_m1_extended_hours_badticks_2025_07.parquet")
+    rows.rename(columns={"time_ny": "time"}).to_parquet(tmp_path / "SPY.parquet")
+    with pytest.raises(DataError, match=r"no time zone, and its hours do not tell it.*data.zone"):
+        load(tmp_path / "SPY.parquet")
 
 
 def test_a_reused_ticker_silent_runs_and_gaps_are_all_reported(dirty):
@@ -91,17 +98,24 @@ def test_a_reused_ticker_silent_runs_and_gaps_are_all_reported(dirty):
     assert {"zero_volume_runs", "missing_sessions", "impossible_range", "jump"} <= kinds(report).keys()
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["crosscheck_labelled_errors", "pystock_restated_closes", "vintage_adjclose_restatement_2020_06"],
-)
-def test_files_that_are_no_bars_are_refused_with_the_columns_they_lack(name, dirty):
+def test_a_file_that_is_no_bars_is_refused_with_the_columns_it_lacks(dirty):
     with pytest.raises(DataError, match=r"no column .*the columns are 'symbol', 'date'"):
-        load(dirty / f"dirty_{name}.parquet")
+        load(dirty / "dirty_pystock_restated_closes.parquet")
 
 
-def test_one_file_with_two_downloads_of_the_same_days_keeps_the_first(dirty):
-    _, report = load(dirty / "dirty_vintage_partial_last_bar_2020_06.parquet")
+@pytest.mark.parametrize("name", ["crosscheck_labelled_errors", "vintage_adjclose_restatement_2020_06"])
+def test_tables_of_closes_are_closes_and_say_so(name, dirty):
+    _, report = load(dirty / f"dirty_{name}.parquet", cleaning={"limit": 1.0, "split_like_jumps": "flag"})
+    assert report.of_kind("close_only")
+
+
+def test_one_file_with_two_downloads_of_the_same_days_is_a_choice_by_the_column_that_tells_them_apart(dirty):
+    path = dirty / "dirty_vintage_partial_last_bar_2020_06.parquet"
+    assert "choose with data.where" in load(path)[1].refused["AAL"]
+    bars, report = load(path, where={"pulled": "2020-06-17"})
+    assert len(bars.symbols) > 240
+    assert not report.of_kind("duplicate_timestamps")
+    _, report = load(path, cleaning={"limits": {"duplicate_timestamps": 0.6}})
     assert kinds(report)["duplicate_timestamps"] > 700
     assert {finding.action for finding in report.of_kind("duplicate_timestamps")} == {"dropped"}
 
@@ -146,7 +160,7 @@ def test_of_the_proven_vendor_errors_only_the_gross_ones_are_within_reach(dirty)
     _, report = clean(concatenate(tables), DataSettings(min_history_bars=1))
     seen = {f.symbol for kind in ("jump", "split_like_jumps", "outliers") for f in report.of_kind(kind)}
     gross = {f"E{n}" for n, move in enumerate(errors["ret_in_source"]) if abs(move) > np.log(1.4)}
-    assert seen == gross
+    assert gross <= seen  # and some that look like the ratio of a split
     assert len(gross) >= 1
 
 
@@ -154,13 +168,13 @@ CALENDARS = {"HK": "XHKG", "DE": "XETR", "L": "XLON", "PA": "XPAR", "MI": "XMIL"
              "IL": "XLON", "MC": "XMAD"}  # fmt: skip
 PAIRS = {
     # what the damaged file must report and its mended twin must not
-    "AET-L-1d-100x-error": {"outliers", "jump"},
-    "SSW-JO-1d-100x-error": {"outliers", "jump"},
+    "AET-L-1d-100x-error": {"outliers", "unit_switches"},
+    "SSW-JO-1d-100x-error": {"outliers", "unit_switches"},
     "ASAI-L-1h-bad-unit": {"outliers"},
     "LA-V-1d-bad-stock-split": {"outliers"},
     "CNE-L-1d-bad-stock-split": {"jump"},
     "JENYX-1d-cg-double-count": {"jump"},
-    "SSNLF-1d-bad-div": {"non_positive_price", "outliers", "split_like_jumps"},
+    "SSNLF-1d-bad-div": {"non_positive_price", "outliers"},
     # ALPHA: one more jump than its twin. SPM: the twin itself has a real reverse split in it.
     "ALPHA-PA-1d-bad-stock-split": set(),
     "SPM-MI-1d-bad-stock-split": set(),
@@ -189,7 +203,7 @@ def load_repair_file(folder: Path, name: str, stem: str, workplace: Path):
     shutil.copyfile(folder / f"{stem}.csv", path)
     calendar = CALENDARS.get(parts[1], "XNYS")
     settings = DataSettings(source="csv", path=path, calendar=calendar, interval=interval, min_history_bars=1)
-    return clean(read_files(path, "csv"), settings)
+    return clean(read_files(settings), settings)
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -214,21 +228,21 @@ def test_outlier_repair_restores_the_true_close_of_short_damage(name, dirty, tmp
     fixed, _ = load_repair_file(folder, name, f"{name}-fixed", tmp_path)
     (path,) = tmp_path.glob("*.csv")
     shutil.copyfile(folder / f"{name}.csv", path)
-    table = read_files(path, "csv")
     settings = DataSettings(
-        calendar=fixed.calendar, interval=fixed.interval, min_history_bars=1, cleaning={"outliers": "repair"}
-    )
-    mended, report = clean(table, settings)
+        source="csv", path=path, calendar=fixed.calendar, interval=fixed.interval, min_history_bars=1,
+        cleaning={"outliers": "repair", "unit_switches": "flag", "split_like_jumps": "flag"},
+    )  # fmt: skip
+    mended, report = clean(read_files(settings), settings)
     outliers = report.of_kind("outliers")[0]
     at = mended.timestamps.get_loc(outliers.last)
     assert mended.close[at, 0] == pytest.approx(fixed.close[at, 0], rel=0.2)
 
 
-def test_files_in_descending_order_are_sorted_and_reported(dirty, tmp_path):
+def test_files_in_descending_order_are_turned(dirty, tmp_path):
     bars, report = load_repair_file(
         dirty / "yfinance_repair", "CNE-L-1d", "CNE-L-1d-bad-stock-split", tmp_path
     )
-    assert kinds(report)["unordered_timestamps"] == len(bars) - 1
+    assert not report.of_kind("unordered_timestamps")
     assert bars.timestamps.is_monotonic_increasing
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forewalk.data.formats import containers
 from forewalk.data.loading import load_bars
-from forewalk.data.sources import files
 from forewalk.data.sources.files import read_files
 from forewalk.errors import EXIT_DATA, DataError
 from forewalk.settings.sections import DataSettings
@@ -31,9 +31,13 @@ def load(path: Path, source: str = "csv", **changes):
     return load_bars(DataSettings(**{"source": source, "path": path, "min_history_bars": 1, **changes}))
 
 
-def refused(path: Path, source: str = "csv", symbols=()) -> str:
+def rows_of(path: Path, source: str = "csv", symbols=(), **changes):
+    return read_files(DataSettings(**{"source": source, "path": path, "symbols": symbols, **changes}))
+
+
+def refused(path: Path, source: str = "csv", symbols=(), **changes) -> str:
     with pytest.raises(DataError) as caught:
-        read_files(path, source, symbols)
+        rows_of(path, source, symbols, **changes)
     assert caught.value.exit_code == EXIT_DATA
     return str(caught.value)
 
@@ -86,9 +90,9 @@ def test_intraday_stamps_are_starts_and_close_at_the_sessions_close_at_the_lates
 
 
 def test_date_and_time_may_be_two_columns(tmp_path):
-    text = "Date,Time,Open,High,Low,Close,Volume\n2020-01-02,09:30:00+00:00,1,1,1,1,1\n"
-    table = read_files(write(tmp_path, text), "csv")
-    assert table.instant[0] == pd.Timestamp("2020-01-02 09:30").value // 1000
+    text = "Date,Time,Open,High,Low,Close,Volume\n2020-01-02,14:30:00+00:00,1,1,1,1,1\n"
+    write(tmp_path, text)
+    assert f"{load(tmp_path / 'AAA.csv', interval='1h')[0].timestamps[0]:%H:%M}" == "15:30"
 
 
 def test_a_long_file_keeps_the_order_asked_for(tmp_path):
@@ -108,7 +112,7 @@ def test_a_folder_has_one_file_per_symbol(tmp_path):
 
 def test_tickers_that_look_like_nothing_are_still_tickers(tmp_path):
     rows = "".join(f"{name},2020-01-02,1,1,1,1,1\n" for name in ("NA", "NAN", "NULL", "TRUE", "0700"))
-    table = read_files(write(tmp_path, f"symbol,date,open,high,low,close,volume\n{rows}"), "csv")
+    table = rows_of(write(tmp_path, f"symbol,date,open,high,low,close,volume\n{rows}"))
     assert table.symbols == ("NA", "NAN", "NULL", "TRUE", "0700")
 
 
@@ -125,7 +129,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
 
 
 def test_blank_lines_are_skipped_and_still_counted(tmp_path):
-    assert len(read_files(write(tmp_path, f"{HEADER}\n\n{ROWS}\n\n"), "csv")) == 2
+    assert len(rows_of(write(tmp_path, f"{HEADER}\n\n{ROWS}\n\n"))) == 2
     assert "line 5" in refused(write(tmp_path, f"{HEADER}\n\n{ROWS}soon,1,1,1,1,1,1\n"))
 
 
@@ -148,37 +152,41 @@ def test_a_file_without_volume_has_volume_zero_and_says_so(tmp_path):
 BROKEN = {
     "empty": (b"", "the file is empty"),
     "header only": (HEADER, "a header and no rows"),
-    "blank header": (f"\n{HEADER}\n{ROWS}", "line 1: empty"),
     "no close": (
         "date,open,high,low,volume\n2020-01-02,1,1,1,1\n",
         "no column close; the columns are 'date'",
     ),
     "no date": (f"Open,High,Low,Close\n{ROWS}", "no column date"),
-    "twice": ("date,open,high,low,close,close\n", "column 'close' is there 2 times"),
+    "twice": ("date,open,high,low,close,close\n2020-01-02,1,1,1,1,1\n", "column 'close' is there 2 times"),
     "no number": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,oops,1,1\n", "line 4: close = 'oops' is no number"),
-    "thousands": (f'{HEADER}\n{ROWS}2020-01-06,1,1,1,"1,234",1,1\n', "line 4: close = '1,234' is no number"),
+    "thousands or decimals": (
+        'date,open,high,low,close\n2020-01-06,1,1,1,"1,234"\n',
+        "'1,234' can be 1234 (a comma between thousands) or 1.234 (a decimal comma); say which: data.decimal",
+    ),
     "formula": (f"{HEADER}\n{ROWS}2020-01-06,=1+1,1,1,1,1,1\n", "line 4: open = '=1+1' is no number"),
     "no stamp": (
         f"{HEADER}\n{ROWS}yesterday,1,1,1,1,1,1\n",
         "line 4: 'yesterday' is no date; write YYYY-MM-DD",
     ),
-    "american date": (f"{HEADER}\n01/02/2020,1,1,1,1,1,1\n", "line 2: '01/02/2020' is no date"),
-    "epoch": (f"{HEADER}\n1577923200,1,1,1,1,1,1\n", "line 2: '1577923200' is no date"),
+    "american date": (
+        f"{HEADER}\n01/02/2020,1,1,1,1,1,1\n",
+        "'01/02/2020' can be 2020-02-01 or 2020-01-02, and no other row decides; say which: data.date_format",
+    ),
+    "digits": (f"{HEADER}\n1577923,1,1,1,1,1,1\n", "no column date"),
     "year 20": (f"{HEADER}\n0020-01-02,1,1,1,1,1,1\n", "line 2: '0020-01-02' is no date"),
     "too many cells": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,1,1,1\n", "line 4"),
     "nul": (f"{HEADER}\n{ROWS}2020-01-06,1,1\0,1,1,1,1\n", "line 4: a NUL byte"),
     "old Mac": (f"{HEADER}\r{ROWS}", "line 1: a carriage return without line feed"),
-    "utf-16": (f"{HEADER}\n{ROWS}".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
-    "latin-1": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,\xe9\n".encode("latin-1"), "line 4: not UTF-8"),
+    "half of utf-16": (f"{HEADER}\n{ROWS}".encode("utf-16")[:-1], "damaged UTF-16 text"),
+    "latin-1": (
+        f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,\xe9\n".encode("latin-1"),
+        "line 4: volume = 'é' is no number",
+    ),
     "binary": (bytes(range(1, 256)) * 9, "AAA.csv"),
-    "a million columns": (",".join(["x"] * 10**5) + "\n", "100000 columns, at most 1000"),
+    "a million columns": (",".join(["x"] * 10**5) + "\n", "100000 columns, at most 20000"),
     "a huge header": ("x" * (2**20 + 1), "longer than 1048576 bytes"),
     "formula as symbol": ("symbol,date,open,high,low,close\n=cmd(),2020-01-02,1,1,1,1\n", "line 2: '=cmd()'"),
     "path as symbol": ("symbol,date,open,high,low,close\n../AAA,2020-01-02,1,1,1,1\n", "line 2: '../AAA'"),
-    "no symbol": (
-        "symbol,date,open,high,low,close\nA,2020-01-02,1,1,1,1\n,2020-01-02,1,1,1,1\n",
-        "line 3: ''",
-    ),
 }
 
 
@@ -193,7 +201,7 @@ def test_a_broken_file_is_one_error_with_file_line_and_remedy(what, tmp_path):
 
 
 def test_a_file_over_the_size_limit_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MAX_BYTES", 10)
+    monkeypatch.setattr(containers, "MAX_BYTES", 10)
     assert "at most 10 are read" in refused(write(tmp_path, f"{HEADER}\n{ROWS}"))
 
 
@@ -202,22 +210,43 @@ def test_a_path_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_folder_without_files_says_which_ending_is_missing(tmp_path):
-    assert "no .parquet or .pq file" in refused(tmp_path, "parquet")
+    write(tmp_path, "nothing", "README.md")
+    assert "no price file in this folder" in refused(tmp_path, "parquet")
 
 
-def test_a_file_of_a_folder_must_hold_the_symbol_it_is_named_after(tmp_path):
+def test_one_bad_symbol_costs_that_symbol(tmp_path):
+    rows = "A,2020-01-02,1,1,1,1\n,2020-01-02,1,1,1,1\n../B,2020-01-02,1,1,1,1\n"
+    bars, report = load(write(tmp_path, f"symbol,date,open,high,low,close\n{rows}"))
+    assert bars.symbols == ("A",)
+    assert set(report.refused) == {"", "../B"}
+    assert "line 4" in report.refused["../B"]
+
+
+def test_a_number_that_is_none_costs_its_symbol_only_and_only_if_asked_for(tmp_path):
+    rows = "A,2020-01-02,1,1,1,1\nB,2020-01-02,1,1,1,oops\n"
+    path = write(tmp_path, f"symbol,date,open,high,low,close\n{rows}")
+    assert load(path)[1].refused == {"B": f"{path} line 3: close = 'oops' is no number; write it like 1234.5"}
+    assert load(path, symbols=("A",))[1].refused == {}
+
+
+def test_a_symbol_column_counts_more_than_the_name_of_the_file(tmp_path):
     write(tmp_path, "symbol,date,open,high,low,close\nBBB,2020-01-02,1,1,1,1\n")
-    assert "holds BBB" in refused(tmp_path)
+    assert load(tmp_path)[0].symbols == ("BBB",)
 
 
-def test_a_file_name_that_is_no_symbol_takes_the_one_asked_for(tmp_path):
+def test_a_file_that_names_no_symbol_answers_to_the_one_asked_for_else_to_its_own_name(tmp_path):
     path = write(tmp_path, f"{HEADER}\n{ROWS}", "my prices.csv")
-    assert read_files(path, "csv", ("AAA",)).symbols == ("AAA",)
-    assert "ask for one symbol or rename it" in refused(path)
+    assert rows_of(path, "csv", ("AAA",)).symbols == ("AAA",)
+    assert rows_of(path, "csv", symbol="BBB").symbols == ("BBB",)
+    table = rows_of(path)
+    assert table.symbols == ("my",)
+    other = rows_of(write(tmp_path, f"{HEADER}\n{ROWS}", "HistoricalData_1600000000.csv"))
+    assert "data.symbol names it" in " ".join(other.understood.notes)
 
 
 @pytest.mark.parametrize(
-    "symbol", ["../etc", "/abs", "A/B", "A\\B", "..", ".", "", "A B", "A" * 22, "a\n", "AAA;"]
+    "symbol",
+    ["../etc", "/abs", "A/../B", "A\\B", "..", ".", "", " A", "A" * 65, "a\n", "AAA;", "<script>", "A//B"],
 )
 def test_symbols_asked_for_can_be_no_paths(symbol, tmp_path):
     write(tmp_path, f"{HEADER}\n{ROWS}")
@@ -276,7 +305,7 @@ def test_a_parquet_file_that_unpacks_beyond_the_limit_is_not_read(tmp_path, monk
         date=["2020-01-02"] * 10**5,
         **{f: [0.0] * 10**5 for f in ("open", "high", "low", "close", "volume")},
     )
-    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 10**5)
+    monkeypatch.setattr(containers, "MAX_UNPACKED_BYTES", 10**5)
     assert "bytes unpacked" in refused(path, "parquet")
 
 

@@ -118,7 +118,7 @@ PRICES = {field: [1.0, 2.0] for field in BAR_FIELDS}
         (pd.DataFrame(PRICES), "no column date"),
         (pd.DataFrame({**PRICES, "date": ["2024-01-02", "soon"]}), "row 2: 'soon' is no date"),
         (pd.DataFrame({**PRICES, **DATE, "close": ["1", "1,5"]}), "row 2: close = '1,5' is no number"),
-        (pd.DataFrame({**PRICES, **DATE, "symbol": ["A", "B/C D"]}), "row 2: 'B/C D' is no symbol"),
+        (pd.DataFrame({**PRICES, **DATE, "symbol": ["A", "../B"]}), "row 2: '../B' is no symbol"),
         (pd.DataFrame({**PRICES, **DATE, "symbol": ["A", "B"]}), "column symbol with A, B; leave symbol='S'"),
         (pd.DataFrame({("A", "x"): [1.0]}, index=pd.to_datetime(["2024-01-02"])), "neither level"),
         (hourly(zone=None), "zoneless_timestamps"),

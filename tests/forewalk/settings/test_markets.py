@@ -20,7 +20,7 @@ def of(market, **data):
 def test_every_market_has_a_preset_with_a_calendar_that_exists():
     assert sorted(MARKETS) == sorted(get_args(Market))
     for market in MARKETS:
-        assert bars_per_year(of(market).data.calendar, "1d") > 200
+        assert bars_per_year(of(market).data.exchange, "1d") > 200
 
 
 def test_without_a_market_the_settings_are_the_defaults():
@@ -29,7 +29,7 @@ def test_without_a_market_the_settings_are_the_defaults():
 
 def test_currencies_have_a_spread_in_pips_and_no_volume():
     settings = of("forex")
-    assert settings.data.calendar == "FX"
+    assert settings.data.exchange == "FX"
     assert settings.features.volume_bars == 0
     assert settings.execution.max_volume_share is None
     assert (settings.execution.fee_bps, settings.execution.slippage_bps) == (0.0, 0.0)
@@ -40,12 +40,12 @@ def test_currencies_have_a_spread_in_pips_and_no_volume():
 def test_coins_trade_all_year_in_fractions():
     settings = of("crypto")
     assert settings.execution.fractional
-    assert bars_per_year(settings.data.calendar, "1d") == 365.0
+    assert bars_per_year(settings.data.exchange, "1d") == 365.0
     assert settings.folds.refit_every_bars == 365
 
 
 def test_shares_elsewhere_have_their_exchange_and_their_currency():
-    assert (of("jp_equity").data.calendar, of("jp_equity").data.currency) == ("XTKS", "JPY")
+    assert (of("jp_equity").data.exchange, of("jp_equity").data.currency) == ("XTKS", "JPY")
 
 
 def test_what_the_user_sets_goes_before_the_preset(tmp_path):
@@ -69,7 +69,7 @@ def test_intraday_presets_count_in_sessions(market, interval, session):
 
 def test_a_session_is_as_long_as_its_calendar_says():
     for market in MARKETS:
-        calendar = of(market).data.calendar
+        calendar = of(market).data.exchange
         assert bars_per_year(calendar, "1min") / bars_per_year(calendar, "1d") == pytest.approx(
             SESSION.get(market, 1440), rel=0.1
         )

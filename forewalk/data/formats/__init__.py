@@ -1,0 +1,1 @@
+"""Price files as people have them: containers, layouts, headers, numbers and stamps. See docs/data.md."""

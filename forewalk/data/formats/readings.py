@@ -1,0 +1,442 @@
+"""From a sheet to rows with a meaning: one symbol, a long table of many, or a wide one with a column for each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forewalk.data.formats import wide
+from forewalk.data.formats.columns import Columns, by_content, by_header, user_columns
+from forewalk.data.formats.containers import Sheet
+from forewalk.data.formats.lengths import interval_named
+from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers
+from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
+from forewalk.data.formats.vendors import Vendor, vendor_of
+from forewalk.data.formats.words import CLOCK, LENGTH, PRICES, SIDES, STAMP, SYMBOL, normalise
+from forewalk.data.table import is_symbol
+from forewalk.errors import DataError
+from forewalk.settings.sections import DataSettings
+from forewalk.types import BoolArray, FloatArray, IntArray
+
+NUMBERS = (*PRICES, "adj_close", "volume", "dividend", "split", "cfacpr", "total_return", *SIDES)
+_EVENT = re.compile(r"dividend|stock split|capital gain|\bsplit\b", re.IGNORECASE)
+_TOTALS = re.compile(r"^(?:grand )?(?:total|sum|summe|gesamt|average|avg|mean|median|min|max|count|std|somme|moyenne|"
+                     r"totale|media|suma|promedio|итого)\b", re.IGNORECASE)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """N rows of one sheet as they are written.
+
+    Attributes:
+        where, name, word: as in `Sheet`.
+        format: whose it is, or its layout.
+        symbols: name of the symbol of each row, None where the sheet does not say.
+        stamps: of each row.
+        lines: 1-based.
+        prices: open, high, low, close [N, 4].
+        volume: [N], None where there is none.
+        extras: adj_close, dividend, split, cfacpr, total_return [N], those that are there.
+        adjusted, zone, stamp: what format and file say, see `Vendor`.
+        notes: for the reader.
+        close_only: open, high and low are the close.
+        troubles: symbol -> what is wrong with its rows.
+        others: symbols of the sheet that were not asked for, and were not read.
+        facts: what the file says beside its table.
+    """
+
+    where: str
+    name: str
+    word: str
+    format: str
+    symbols: Any
+    stamps: Stamps
+    lines: IntArray
+    prices: FloatArray
+    volume: FloatArray | None
+    extras: dict[str, FloatArray] = field(default_factory=dict)
+    adjusted: bool | None = None
+    zone: str = ""
+    stamp: str = ""
+    notes: tuple[str, ...] = ()
+    close_only: bool = False
+    troubles: dict[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self, rows: Any) -> Reading:
+        """Return the given rows."""
+        return replace(
+            self,
+            symbols=None if self.symbols is None else self.symbols[rows],
+            stamps=self.stamps.take(rows),
+            lines=self.lines[rows],
+            prices=self.prices[rows],
+            volume=None if self.volume is None else self.volume[rows],
+            extras={name: values[rows] for name, values in self.extras.items()},
+        )
+
+
+def read_sheet(sheet: Sheet, settings: DataSettings) -> Reading:
+    """Understand one sheet.
+
+    Raises:
+        DataError: a column, a number or a stamp is missing, unreadable, or can be read in two ways; the message
+            names file and line, and the setting that decides.
+    """
+    sheet = _unrepeated(sheet)
+    header = sheet.head[-1] if len(sheet.head) == 1 else []
+    given = user_columns(settings.columns, header, sheet.body.shape[1], sheet.where)
+    if len(sheet.head) > 1:
+        return wide.read_levels(sheet, settings)
+    if not header and not {STAMP, "close"} <= set(given):
+        columns = by_content(sheet.body, sheet.name, sheet.where)
+        columns = replace(columns, fields={**columns.fields, **given})
+    else:
+        fields = by_header(header, sheet.body, given, sheet.where)
+        columns = Columns(fields, vendor_of([normalise(name) for name in header], header))
+    if not _has_prices(columns.fields):
+        if (found := wide.read_wide(sheet, columns, settings)) is not None:
+            return found
+        raise _missing(columns.fields, header, sheet)
+    return _long(sheet, columns, settings)
+
+
+def _has_prices(fields: dict[str, int]) -> bool:
+    sides = all(f"{side}_{price}" in fields for side in ("bid", "ask") for price in PRICES)
+    return STAMP in fields and ("close" in fields or "adj_close" in fields or sides)
+
+
+def _missing(fields: dict[str, int], header: list[str], sheet: Sheet) -> DataError:
+    names = ["date" if name == STAMP else name for name in (STAMP, "close") if name not in fields]
+    shown = ", ".join(repr(name[:20]) for name in header[:12]) + (" ..." if len(header) > 12 else "")
+    return DataError(
+        f"{sheet.where}{' line 1' if sheet.word == 'line' else ''}: no column {', '.join(names)}; the columns are "
+        f"{shown}; "
+        f"say which it is, e.g. data.columns.{(names or ['close'])[0]} = {(header or ['Price'])[-1][:20]!r}"
+    )
+
+
+def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
+    sheet, notes = _chosen(sheet, columns, settings)
+    fields, vendor = columns.fields, columns.vendor
+    sheet, others = _wanted(sheet, fields, settings)
+    sheet, passed = _without_events(sheet, fields)
+    notes += passed
+    stamps, sheet, passed = read_column_of_stamps(sheet, fields, settings)
+    notes += passed
+    if SYMBOL not in fields and (place := _separating(sheet, stamps, set(fields.values()))) is not None:
+        fields = {**fields, SYMBOL: place}
+        notes += (f"column {_named(sheet, place)!r} tells the symbols apart",)
+    symbols = (
+        sheet.body[fields[SYMBOL]].astype("str").str.strip().to_numpy(object) if SYMBOL in fields else None
+    )
+    places = {name: fields[name] for name in NUMBERS if name in fields}
+    numbers, troubles = read_columns(sheet, places, settings.decimal, symbols)
+    if vendor is not None and vendor.name == "databento":
+        numbers = {n: v * 1e-9 if n in PRICES and np.nanmedian(v) > 1e6 else v for n, v in numbers.items()}
+    prices, close_only, more = _four_prices(numbers, vendor)
+    label = vendor.name if vendor else ("table of one symbol" if symbols is None else "long table")
+    label = "forewalk" if "forewalk.interval" in sheet.facts else label
+    extras = {n: v for n, v in numbers.items() if n not in (*PRICES, "volume", *SIDES)}
+    if "close" not in fields and "adj_close" in fields:
+        extras.pop("adj_close")
+        vendor = replace(vendor or Vendor(label, lambda names, raw: False), adjusted=True)
+    if symbols is None and sheet.facts.get("symbol"):
+        symbols = np.full(len(sheet.body), sheet.facts["symbol"], dtype=object)
+    return Reading(
+        where=sheet.where, name=sheet.name, word=sheet.word, format=label, symbols=symbols, stamps=stamps,
+        lines=sheet.lines, prices=prices, volume=numbers.get("volume"), extras=extras,
+        adjusted=vendor.adjusted if vendor else None, zone=sheet.facts.get("zone") or (vendor.zone if vendor else "")
+        or _zone_in_header(sheet.head, fields), stamp=vendor.stamp if vendor else "",
+        notes=(*sheet.notes, *columns.notes, *notes, *more), close_only=close_only, troubles=troubles, others=others,
+        facts=sheet.facts,
+    )  # fmt: skip
+
+
+def _separating(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
+    """Return the one column of words under which repeated stamps are told apart, None where there is none or several.
+
+    Raises:
+        DataError: several columns could be the symbol.
+    """
+    count = len(stamps)
+    if count < 4 or len(np.unique(stamps.wall)) >= 0.98 * count:
+        return None
+    able = []
+    for place in sheet.body:
+        column = sheet.body[place]
+        if place in used or pd.api.types.is_float_dtype(column.dtype):
+            continue
+        codes, distinct = pd.factorize(column.astype("str").str.strip())
+        if not 1 < len(distinct) <= count // 2 or not is_symbol(str(distinct[0])):
+            continue
+        if len(np.unique(np.column_stack([codes, stamps.wall]), axis=0)) >= 0.98 * count:
+            able.append(int(str(place)))
+    if len(able) > 1:
+        names = [_named(sheet, place) for place in able]
+        raise DataError(
+            f"{sheet.where}: each date is there several times, and {' and '.join(map(repr, names))} can be the "
+            "symbol; "
+            f"say which: data.columns.symbol = {names[0]!r}"
+        )
+    return able[0] if able else None
+
+
+def _zone_in_header(head: list[list[str]], fields: dict[str, int]) -> str:
+    """Return the zone that the name of the stamps' column tells, "" where it tells none."""
+    if not head:
+        return ""
+    name = head[-1][fields[STAMP]]
+    if re.search(r"\b(?:utc|gmt)\b|_utc|utc_", name, re.IGNORECASE):
+        return "UTC"
+    if re.search(r"time_ny|\b(?:ny|et|est|edt|eastern)\b|new.?york", name, re.IGNORECASE):
+        return "America/New_York"
+    return ""
+
+
+def _unrepeated(sheet: Sheet) -> Sheet:
+    """Leave out header rows that come again between the data."""
+    if not sheet.head or sheet.word != "line":
+        return sheet
+    again = np.zeros(len(sheet.body), bool)
+    for row in sheet.head:
+        if sum(bool(cell) for cell in row) < 2:
+            continue
+        same = np.ones(len(sheet.body), bool)
+        for at, cell in enumerate(row):
+            same &= (sheet.body[at].str.strip().to_numpy(object) == cell) if at in sheet.body else True
+            if not same.any():
+                break
+        again |= same
+    if not again.any():
+        return sheet
+    note = f"{int(again.sum())} repeated header lines passed over"
+    return _keep(sheet, ~again, note)
+
+
+def _keep(sheet: Sheet, rows: BoolArray, note: str = "") -> Sheet:
+    notes = (*sheet.notes, note) if note else sheet.notes
+    return replace(sheet, body=sheet.body[rows].reset_index(drop=True), lines=sheet.lines[rows], notes=notes)
+
+
+def _chosen(sheet: Sheet, columns: Columns, settings: DataSettings) -> tuple[Sheet, tuple[str, ...]]:
+    """Take the rows that `data.where` and `data.interval` choose.
+
+    Raises:
+        DataError: bars of several lengths stand in one table and no setting chooses.
+    """
+    header = [name.casefold() for name in sheet.head[-1]] if sheet.head else []
+    for name, wanted in settings.where.items():
+        if name.casefold() not in header:
+            raise DataError(
+                f"{sheet.where}: data.where.{name}: no such column; the columns are {', '.join(sheet.head[-1][:12])}"
+            )
+        cells = sheet.body[header.index(name.casefold())].astype("str").str.strip()
+        rows = (cells == str(wanted)).to_numpy(dtype=bool)
+        if not rows.any():
+            found = ", ".join(cells.unique()[:6])
+            raise DataError(f"{sheet.where}: data.where.{name} = {wanted!r}: no such row; there are {found}")
+        sheet = _keep(sheet, rows)
+    place = columns.fields.get(LENGTH)
+    if place is None:
+        return sheet, ()
+    cells = sheet.body[place].astype("str").str.strip()
+    known = {text: interval_named(text) for text in cells.unique()}
+    if any(length is None for length in known.values()):
+        return sheet, ()
+    lengths = sorted({str(length) for length in known.values()})
+    if settings.interval is None and len(lengths) > 1:
+        raise DataError(
+            f"{sheet.where}: bars of several lengths in one table ({', '.join(lengths)}, column "
+            f"{_named(sheet, place)!r}); "
+            f"say which to read: data.interval = {lengths[0]!r}"
+        )
+    if settings.interval is not None and settings.interval not in lengths:
+        raise DataError(
+            f"{sheet.where}: data.interval = {settings.interval!r}, but column {_named(sheet, place)!r} has "
+            f"{', '.join(lengths)}"
+        )
+    rows = (
+        np.array([known[text] == settings.interval for text in cells])
+        if settings.interval
+        else np.ones(len(cells), bool)
+    )
+    note = (
+        f"{int((~rows).sum())} rows of other lengths than {settings.interval} passed over"
+        if not rows.all()
+        else ""
+    )
+    return _keep(sheet, rows, note), ()
+
+
+def _named(sheet: Sheet, place: int) -> str:
+    return sheet.head[-1][place] if sheet.head else str(place + 1)
+
+
+def _wanted(sheet: Sheet, fields: dict[str, int], settings: DataSettings) -> tuple[Sheet, tuple[str, ...]]:
+    """Leave out the rows of symbols that were not asked for, unless none was found."""
+    if not settings.symbols or SYMBOL not in fields:
+        return sheet, ()
+    names = sheet.body[fields[SYMBOL]].astype("str").str.strip()
+    rows = names.isin(settings.symbols).to_numpy(dtype=bool)
+    if not rows.any() or rows.all():
+        return sheet, ()
+    return _keep(sheet, rows), tuple(str(name) for name in names[~rows].unique()[:500])
+
+
+def _without_events(sheet: Sheet, fields: dict[str, int]) -> tuple[Sheet, tuple[str, ...]]:
+    """Leave out the lines that tell a dividend or a split instead of prices, as on a web page."""
+    if sheet.word != "line" and not sheet.excel:
+        return sheet, ()
+    cells = [sheet.body[fields[name]] for name in PRICES if name in fields]
+    event = np.zeros(len(sheet.body), bool)
+    for column in cells:
+        event |= column.astype("str").str.contains(_EVENT).to_numpy(dtype=bool)
+    if not event.any():
+        return sheet, ()
+    return _keep(sheet, ~event), (f"{int(event.sum())} lines about dividends or splits passed over",)
+
+
+def read_column_of_stamps(
+    sheet: Sheet, fields: dict[str, int], settings: DataSettings
+) -> tuple[Stamps, Sheet, tuple[str, ...]]:
+    """Read the stamps; lines at the end that are no bars, and lines of totals, are left out.
+
+    Raises:
+        DataError: a row has prices and no date.
+    """
+    texts = sheet.body[fields[STAMP]]
+    if CLOCK in fields:
+        texts = join_clock(texts, sheet.body[fields[CLOCK]])
+    stamps = read_stamps(texts, sheet.where, settings.date_format, sheet.excel)
+    bad = stamps.bad
+    if not bad.any():
+        return stamps, sheet, ()
+    prices = [sheet.body[fields[name]] for name in PRICES if name in fields] or [sheet.body[fields["adj_close"]]] if (
+        set(PRICES) | {"adj_close"}) & set(fields) else []  # fmt: skip
+    empty = np.ones(len(bad), bool)
+    for column in prices:
+        empty &= _unfilled(column)
+    cells = texts.astype("str").str.strip()
+    total = cells.str.match(_TOTALS).to_numpy(dtype=bool)
+    blank = (cells == "").to_numpy(dtype=bool) | texts.isna().to_numpy(dtype=bool)
+    note = bad & (empty | total)
+    if (wrong := bad & ~note).any():
+        row = int(np.argmax(wrong))
+        shown = cells.iloc[row][:40] if not blank[row] else ""
+        raise DataError(
+            f"{sheet.where} {sheet.word} {sheet.lines[row]}: {shown!r} is no date; write YYYY-MM-DD, with "
+            f"YYYY-MM-DD HH:MM:SS+00:00 for intraday bars, or say how it is written with data.date_format"
+        )
+    passed = int((note & ~blank).sum())
+    words = (f"{passed} lines that are no bars passed over",) if passed else ()
+    return stamps.take(~note), _keep(sheet, ~note), words
+
+
+def _unfilled(column: pd.Series) -> BoolArray:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.isna().to_numpy(dtype=bool)
+    _, bad = read_numbers(column)
+    texts = column.astype("str").str.strip().str.casefold()
+    return np.asarray(texts.isin(MISSING) | column.isna() | bad & ~texts.str.contains(r"\d"), dtype=bool)
+
+
+def read_columns(
+    sheet: Sheet, places: dict[str, int], decimal: str | None, symbols: Any = None
+) -> tuple[dict[str, FloatArray], dict[str, str]]:
+    """Read columns of numbers, the decimal mark decided by all of them; and what is wrong with single symbols.
+
+    Raises:
+        DataError: a cell is no number, and the table is of one symbol; the message has its line.
+    """
+    texts = [
+        column
+        for at in places.values()
+        if not pd.api.types.is_numeric_dtype((column := sheet.body[at]).dtype)
+    ]
+    marked = [column[column.astype("str").str.contains(r"[.,]")].astype("str").unique() for column in texts]
+    mark = decide_decimal(marked, decimal, sheet.where)
+    found: dict[str, FloatArray] = {}
+    troubles: dict[str, str] = {}
+    several = symbols is not None and len(set(symbols)) > 1
+    for name, at in places.items():
+        values, bad = read_numbers(sheet.body[at], mark)
+        if name == "split" and bad.any():
+            values, bad = _ratios(sheet.body[at], values, bad)
+        found[name] = values
+        if name == "total_return" or not bad.any():
+            continue
+        for row in np.flatnonzero(bad).tolist() if several else [int(np.argmax(bad))]:
+            message = (
+                f"{sheet.where} {sheet.word} {sheet.lines[row]}: {name} = {str(sheet.body[at].iloc[row])[:40]!r} "
+                "is no "
+                f"number; write it like 1234.5" + (" (decimal mark: comma)" if mark == "," else "")
+            )
+            if not several:
+                raise DataError(message)
+            troubles.setdefault(str(symbols[row]), message)
+    return found, troubles
+
+
+def _ratios(column: pd.Series, values: FloatArray, bad: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Read splits written as 4:1, 4/1 or 4 for 1."""
+    parts = column.astype("str").str.extract(r"^\s*([\d.]+)\s*(?::|/|for|-for-)\s*([\d.]+)\s*$").astype(float)
+    ratio = (parts[0] / parts[1]).to_numpy(np.float64)
+    known = np.isfinite(ratio)
+    return np.where(known, ratio, values), bad & ~known
+
+
+def _four_prices(
+    numbers: dict[str, FloatArray], vendor: Vendor | None
+) -> tuple[FloatArray, bool, tuple[str, ...]]:
+    """Return open, high, low, close; the mid of bid and ask; the close alone four times."""
+    sides = [f"{side}_{price}" for side in ("bid", "ask") for price in PRICES]
+    if "close" not in numbers and all(side in numbers for side in sides):
+        mid = np.column_stack([(numbers[f"bid_{price}"] + numbers[f"ask_{price}"]) / 2 for price in PRICES])
+        return mid, False, ("prices are the middle of bid and ask",)
+    close = numbers["close"] if "close" in numbers else numbers["adj_close"]
+    if vendor is not None and vendor.name == "crsp":
+        quoted = close < 0
+        close = np.abs(close)
+        numbers = {
+            **numbers,
+            **{n: np.where(numbers[n] != 0, np.abs(numbers[n]), close) for n in PRICES if n in numbers},
+        }
+        for name in ("open", "high", "low"):
+            numbers[name] = np.where(
+                np.isfinite(numbers.get(name, np.full(len(close), np.nan))), numbers.get(name, close), close
+            )
+        numbers["open"] = np.clip(
+            numbers["open"], np.fmin(numbers["low"], close), np.fmax(numbers["high"], close)
+        )
+        note = (
+            (f"{int(quoted.sum())} closes are the middle of bid and ask (no trade on that day)",)
+            if quoted.any()
+            else ()
+        )
+        return (
+            np.column_stack(
+                [numbers["open"], np.fmax(numbers["high"], close), np.fmin(numbers["low"], close), close]
+            ),
+            False,
+            note,
+        )
+    if not any(name in numbers for name in ("open", "high", "low")):
+        return np.column_stack([close] * 4), True, ()
+    opened = numbers.get("open")
+    if opened is None or "high" not in numbers or "low" not in numbers:
+        missing = [name for name in PRICES if name not in numbers and name != "close"]
+        raise DataError(
+            f"there are prices, but no column {', '.join(missing)}; name it with data.columns, or name only the "
+            f"close "
+            f"and leave the others out of the file"
+        )
+    return np.column_stack([opened, numbers["high"], numbers["low"], close]), False, ()
