@@ -28,6 +28,7 @@ DOCTORINGS = (TRUNCATED, NOISE, SCALED)
 GAP_CUTS = 2
 DAMAGE_CUTS = 4
 MEMBER_CUTS = 4
+_DAY = 24 * 3600 * 10**6
 _NOISE_STEP = 0.03  # daily standard deviation of the random walk
 _DAMAGED = 0.01  # share of noisy rows that are damaged, for each kind of damage
 _SCALE, _SHIFT, _VOLUME = 1.7, 0.3, 3.0

@@ -60,8 +60,8 @@ def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) ->
         return table
     if table.understood.stamp not in ("", *NATURAL_STAMPS):
         raise DataError(
-            f"features.columns: the stamps of the bars are read as {table.understood.stamp!r}; write session dates, or "
-            f"starts of intraday bars, so that columns can be laid beside them"
+            f"features.columns: the stamps of the bars are read as {table.understood.stamp!r}; write session "
+            f"dates, or starts of intraday bars, so that columns can be laid beside them"
         )
     from forewalk.data.columns.reading import read_columns
 

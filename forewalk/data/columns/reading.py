@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.columns.rows import EVERY, NO_TIME, ColumnRows, joined
-from forewalk.data.sources.assembling import numbers_of, symbols_of
 from forewalk.data.formats.containers import open_sheets
+from forewalk.data.sources.assembling import numbers_of, symbols_of
 from forewalk.data.sources.schema import FIELD_NAMES, implausible, parse_stamps, recognise
 from forewalk.errors import ConfigError, DataError
 from forewalk.sessions import microseconds
@@ -41,7 +41,9 @@ def read_columns(settings: DataSettings, names: Sequence[str]) -> ColumnRows:
             raise ConfigError(
                 f"features.columns: {name!r} is a field of every bar already; name the column otherwise"
             )
-    path = settings.columns_path or (settings.path if settings.source in ("files", "csv", "parquet") else None)
+    path = settings.columns_path or (
+        settings.path if settings.source in ("files", "csv", "parquet") else None
+    )
     if path is None:
         raise ConfigError("features.columns needs a file: name it in data.columns_path")
     path = path.expanduser()
@@ -98,6 +100,8 @@ def _read_file(path: Path, names: Sequence[str], symbol: str | None) -> ColumnRo
             frame = pd.read_parquet(path)
             frame = frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
             return column_rows(frame, names, str(path), np.arange(1, len(frame) + 1), "row", symbol)
+        if not path.exists():
+            raise ConfigError(f"{path}: no such file (data.columns_path)")
         sheet = open_sheets(path)[0]
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file (data.columns_path)") from None

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -307,7 +308,7 @@ def _table(
         zone=zone,
         stamp=Counter(found.stamps).most_common(1)[0][0], adjusted=adjusted, notes=tuple(dict.fromkeys(notes)),
     )  # fmt: skip
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([part[name] for part in found.parts])
         for name in ("wall", "instant", "line", "prices", "volume")
     }

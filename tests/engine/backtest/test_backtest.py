@@ -164,7 +164,7 @@ def test_runs_get_their_own_folder_and_latest_points_to_the_newest(tmp_path, mon
         (["--set", "model.hiden_size=3"], 3, "did you mean 'model.hidden_size'?"),
         (["--config", "missing.toml"], 3, "no such configuration file"),
         (["--source", "csv"], 3, "needs a path"),
-        (["--source", "ftp"], 3, "'ftp' is no source of bars; there are sample, csv"),
+        (["--source", "ftp"], 3, "'ftp' is no source of bars; there are sample, files, csv"),
         (["--source", "csv", "--path", "nowhere.csv"], 5, "nowhere.csv"),
         (["--symbols", "TSLA"], 5, "TSLA"),
         (["--start", "2012-06-01"], 5, "data.min_history_bars"),

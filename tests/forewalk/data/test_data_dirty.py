@@ -71,7 +71,7 @@ def test_rows_on_holidays_are_dropped_one_by_one(dirty):
     path = dirty / "dirty_pystock_holiday_rows.parquet"
     with pytest.raises(DataError, match="cleaning found off_session dropped"):
         load(path)
-    _, report = load(path, cleaning={"off_session": "flag"})
+    _, report = load(path, cleaning={"off_session": "flag"}, interval="1d")
     assert kinds(report)["off_session"] == len(pd.read_parquet(path))
 
 
