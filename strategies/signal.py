@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import backtrader as bt
@@ -21,6 +22,7 @@ class SignalStrategy(bt.Strategy):
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
     `bars_per_year` (float). An order that a bar has not filled wholly is cancelled before the next decision.
+    With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it.
     Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
     decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
     """
@@ -40,6 +42,7 @@ class SignalStrategy(bt.Strategy):
         self.columns = {data._name: column for column, data in enumerate(self.datas)}
         self.entered_bar = np.zeros(len(self.datas), dtype=np.int64)
         self.open_orders: dict[int, Any] = {}
+        self.stops: dict[int, Any] = {}  # by column, resting
         self.decisions: list[tuple[float, str, float, float, float, str]] = []
         several = all("rate" in data.lines.getlinealiases() for data in self.datas)
         self.rates = [data.rate for data in self.datas] if several else []
@@ -52,7 +55,9 @@ class SignalStrategy(bt.Strategy):
         outlook = self.outlook()
         positions = self.held_positions(self.worth(outlook.close))
         decision = self.policy(outlook, positions, self.p.settings)
-        self.send(decision, outlook)
+        wanted = self.send(decision, outlook)
+        if self.p.settings.stop_orders:
+            self.protect(wanted)
 
     def outlook(self) -> Outlook:
         """Read the forecasts and closes of the current bar."""
@@ -86,22 +91,47 @@ class SignalStrategy(bt.Strategy):
             entry_price=np.where(size != 0, price, np.nan),
         )
 
-    def send(self, decision: Decision, outlook: Outlook) -> None:
-        """Turn target weights into orders: |position| reductions first, then the rest by symbol order."""
+    def send(self, decision: Decision, outlook: Outlook) -> dict[int, float]:
+        """Turn target weights into orders: |position| reductions first, then the rest by symbol order.
+
+        Returns the positions they lead to, by column, of the symbols that have a target.
+        """
         equity, worth = self.broker.getvalue(), self.worth(outlook.close)
-        reasons = decision.reasons()
+        reasons, sizes = decision.reasons(), {}
         orders: list[tuple[bool, int, float]] = []
         for column in np.flatnonzero(~np.isnan(decision.target)).tolist():
             data, weight = self.datas[column], float(decision.target[column])
             now = self.broker.getposition(data).size
             wanted = self.shares(weight, equity, worth[column])
             self.note(data, weight, outlook, column, reasons[column])
+            sizes[column] = wanted
             if wanted != now:
                 orders.append((abs(wanted) >= abs(now), column, wanted - now))
         for _, column, size in sorted(orders):
+            if column in self.stops:
+                self.cancel(self.stops.pop(column))
             trade = self.buy if size > 0 else self.sell
             order = trade(data=self.datas[column], size=abs(size), reason=reasons[column])
             self.open_orders[order.ref] = order
+        return sizes
+
+    def protect(self, wanted: Mapping[int, float]) -> None:
+        """Keep one stop order at `stop_loss` from the entry price for what stays held of each position."""
+        for column, data in enumerate(self.datas):
+            held, resting = self.broker.getposition(data), self.stops.get(column)
+            stays = wanted.get(column, held.size)
+            size = min(abs(stays), abs(held.size)) if stays * held.size > 0 else 0.0
+            side = 1.0 if held.size > 0 else -1.0
+            price = held.price * (1.0 - side * self.p.settings.stop_loss)
+            if resting is not None:
+                if size == abs(resting.executed.remsize) and price == resting.created.price:
+                    continue
+                self.cancel(self.stops.pop(column))
+            if size:
+                trade = self.sell if side > 0 else self.buy
+                self.stops[column] = trade(
+                    data=data, size=size, exectype=bt.Order.Stop, price=price, reason="stop_loss"
+                )
 
     def shares(self, weight: float, equity: float, price: float) -> float:
         """Return the signed number of shares worth `weight` of the equity; whole ones unless fractional."""
@@ -126,6 +156,9 @@ class SignalStrategy(bt.Strategy):
         """Forget finished orders and keep the bar at which each position was opened."""
         if not order.alive():
             self.open_orders.pop(order.ref, None)
+            column = self.columns[order.data._name]
+            if column in self.stops and self.stops[column].ref == order.ref:
+                del self.stops[column]
         opened_it = self.broker.getposition(order.data).size == order.executed.size != 0
         if opened_it and order.status in (order.Completed, order.Partial):
             self.entered_bar[self.columns[order.data._name]] = len(self)

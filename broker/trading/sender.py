@@ -87,8 +87,9 @@ class Sender:
         others = {order.symbol for order in look.open_orders if order.symbol}
         prices = self._prices({*self.reconciler.symbols, *look.positions, *others})
         sent = 0
+        leaving = {order.symbol for order in self.journal.orders.all(AT_BROKER) if order.cancel_wanted}
         for order in sorted(due, key=lambda order: (order.state != OrderState.UNKNOWN, not order.reduces)):
-            doubted = order.symbol in look.doubtful and order.state != OrderState.UNKNOWN
+            doubted = order.symbol in look.doubtful | leaving and order.state != OrderState.UNKNOWN
             if doubted and not _flattens(order):
                 continue
             posted, clear = self._send_one(order, look, outside, prices)

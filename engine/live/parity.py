@@ -31,12 +31,15 @@ CLOSE_TOLERANCE = 1e-9  # relative
 FORECAST_TOLERANCE = 1e-7  # log return; a model asked in another batch differs in the last bits
 WEIGHT_TOLERANCE = 1e-12
 
+COSTS = ("fee_bps", "fee_per_share", "fee_min", "slippage_bps", "cash_yield", "borrow_bps_per_year")
+
 MISSED = "bar missed"
 REVISED = "data revised"
 NEWER_MODEL = "model newer"
 REFUSED = "refused by risk"
 PARTIAL = "partial fill"
 NOT_SENT = "not sent in time"
+STOPPED = "stop filled on one side"
 FOLLOWS = "follows from an earlier difference"
 UNEXPLAINED = "UNEXPLAINED"
 
@@ -130,7 +133,7 @@ def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: floa
     from engine.simulation.cerebro import simulate
 
     free = settings.execution.model_copy(
-        update={"cash": cash, "fee_bps": 0.0, "slippage_bps": 0.0, "max_volume_share": None}
+        update={"cash": cash, "max_volume_share": None, **dict.fromkeys(COSTS, 0.0)}
     )
     return simulate(bars, forecasts, settings.model_copy(update={"execution": free}))
 
@@ -155,9 +158,11 @@ class _Walk:
         self.journal = journal
         self.bars = bars
         self.forecasts = forecasts
+        orders, stops = backtest.orders, backtest.orders["type"] == "stop"
         self.targets = _by_bar(backtest.decisions, "asof")
-        self.orders = _by_bar(backtest.orders, "decided_at")
-        self.live_orders = _live_orders(journal)
+        self.orders = _by_bar(orders[~stops], "decided_at")
+        self.stops = _by_bar(orders[stops], "decided_at")
+        self.live_orders, self.live_stops = _live_orders(journal, resting=False), _live_orders(journal, True)
         self.splits = past_splits(journal, exchange_zone(bars.calendar))
         self.differences: list[Difference] = []
         self.slippage: list[float] = []
@@ -182,6 +187,7 @@ class _Walk:
             cause, text = self.cause(row, decision, target)
             self.differ(asof, target.symbol, cause, f"live {target.target_weight}, backtest {weight}{text}")
         self.order(asof, decision, target.symbol)
+        self.stop(asof, decision, target.symbol)
 
     def cause(self, row: int, decision: DecisionRow, target: Target) -> tuple[str, str]:
         column = self.bars.symbols.index(target.symbol)
@@ -215,6 +221,20 @@ class _Walk:
         else:
             self.fill(asof, live, other)
 
+    def stop(self, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
+        """Compare resting stops where they were filled; one that was taken back again means nothing."""
+        live, other = self.live_stops.get((decision.decision_id, symbol)), self.stops.get((asof, symbol))
+        sold, expected = (
+            live is not None and live.filled > 0,
+            other is not None and other["filled_quantity"] > 0,
+        )
+        if sold and expected:
+            self.fill(asof, live, other)  # type: ignore[arg-type]
+        elif sold or expected:
+            where = "live" if sold else "in the backtest"
+            self.differ(asof, symbol, STOPPED, f"the stop order of this bar was filled {where} only")
+            self.drifted.add(symbol)
+
     def fill(self, asof: pd.Timestamp, live: StoredOrder, other: Any) -> None:
         if live.filled < live.quantity:
             self.differ(asof, live.symbol, PARTIAL, f"{live.filled} of {live.quantity}")
@@ -242,8 +262,9 @@ def _by_bar(table: pd.DataFrame, column: str) -> dict[tuple[pd.Timestamp, str], 
     return {(row[column], row["symbol"]): row for row in table.to_dict("records")}
 
 
-def _live_orders(journal: Journal) -> dict[tuple[str, str], StoredOrder]:
-    return {(order.decision_id, order.symbol): order for order in journal.orders.all()}
+def _live_orders(journal: Journal, resting: bool) -> dict[tuple[str, str], StoredOrder]:
+    orders = [order for order in journal.orders.all() if (order.kind == "stop") == resting]
+    return {(order.decision_id, order.symbol): order for order in orders}
 
 
 def _equal(a: float | None, b: float | None) -> bool:

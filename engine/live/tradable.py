@@ -30,6 +30,11 @@ def refuse_untradable(settings: Settings) -> None:
         raise ConfigError(
             f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"
         )
+    if settings.strategy.stop_orders and settings.execution.fractional:
+        raise ConfigError(
+            "strategy.stop_orders with execution.fractional: Alpaca keeps no stop order for a fraction of a share; "
+            "trade whole shares, or let stops be decided at the close"
+        )
     _refuse_weights(settings)
 
 

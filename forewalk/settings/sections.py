@@ -228,6 +228,8 @@ class StrategySettings(Chosen):
     """Bars a position is kept before a signal may close it; stops work at once."""
     stop_loss: float | None = Field(None, gt=0.0, lt=1.0)
     """Close a position that has lost this fraction since its entry."""
+    stop_orders: bool = False
+    """`stop_loss` rests as a stop order from the bar after the entry on: filled there or, past a gap, at the open."""
     take_profit: float | None = Field(None, gt=0.0)
     """Close a position that has gained this fraction since its entry."""
     top: int = Field(10, ge=1)
@@ -246,6 +248,12 @@ class StrategySettings(Chosen):
     """Largest |weight| of one symbol; none means 0.25, and a share of `max_gross` where there are fewer than four."""
     max_gross: float = Field(0.95, gt=0.0)
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
+
+    @model_validator(mode="after")
+    def _stop_orders_have_a_price(self) -> StrategySettings:
+        if self.stop_orders and self.stop_loss is None:
+            raise ValueError("stop_orders needs a stop_loss: the loss at which such an order is filled")
+        return self
 
     def weight_limit(self, symbols: int) -> float:
         """Return the largest |weight| of one of so many symbols: one symbol alone may be invested fully."""

@@ -71,6 +71,18 @@ def test_a_score_of_sessions_bring_the_backtests_decisions_at_the_backtests_pric
     assert_identical(traded(tmp_path, 20, live_settings()), 20)
 
 
+def test_stop_orders_are_filled_at_the_backtests_prices_but_for_whole_cents(tmp_path):
+    stops = {"stop_loss": 0.01, "stop_orders": True}
+    settings = live_settings()
+    settings = settings.model_copy(update={"strategy": settings.strategy.model_copy(update=stops)})
+    report = traded(tmp_path, 20, settings)
+    assert report.same
+    assert report.equal == report.decisions == 60
+    assert report.differences == ()
+    assert report.orders > 8
+    assert max(abs(bps) for bps in report.slippage_bps) < 2.0
+
+
 @pytest.mark.faults
 def test_two_hundred_and_fifty_sessions_bring_the_backtests_decisions(tmp_path):
     assert_identical(traded(tmp_path, 250, live_settings()), 250)

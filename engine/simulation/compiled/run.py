@@ -62,6 +62,8 @@ def unsupported(bars: Bars, settings: Settings) -> str:
     """Return what of a run the compiled account does not know, in words; "" where it knows all."""
     if "rate_close" in bars.extras:
         return "currency pairs and prices in several currencies"
+    if settings.strategy.stop_orders:
+        return "resting stop orders (strategy.stop_orders)"
     return ""
 
 
