@@ -9,6 +9,7 @@ ForewalkError            exit 1   something failed; the message says what and wh
 ├── DataError            exit 5   the data cannot be used: mend it or choose other data
 ├── PackageShadowed      exit 3   a folder of yours has the name of a package of ours: rename it; also an ImportError
 ├── PluginError          exit 1   your own code (a feature, model, strategy) raised: mend it at the line named
+├── EnginesDiffer        exit 1   Cerebro and the compiled simulation give different accounts: a bug, never caught
 ├── LookaheadError       exit 1   a model was asked about a bar it already knew: a bug, never caught
 └── LeakError            exit 1   a fold, label or scaler touches the future: a bug, never caught
 ```
@@ -71,6 +72,10 @@ class DataError(ForewalkError):
 
 class PluginError(ForewalkError):
     """A user's own code raised, or gave something that cannot be used; the message names its file and line."""
+
+
+class EnginesDiffer(ForewalkError):  # noqa: N818 - what happened
+    """Cerebro and the compiled simulation part at a bar that the message names."""
 
 
 class LookaheadError(ForewalkError):

@@ -98,7 +98,7 @@ def _backtest(
     from engine.evaluation.subject import Subject
     from engine.evaluation.verdict import verdict_sentence
     from engine.simulation.benchmark import beside
-    from engine.simulation.cerebro import simulate
+    from engine.simulation.engines import compiling, simulate_reported
     from engine.training.walkforward import walk_forward
     from forewalk.compute.workers import workers_of
     from forewalk.data.benchmark import benchmark_bars
@@ -117,19 +117,20 @@ def _backtest(
     quality = quality.noting(gap_findings(panel))
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
-    timeline, curves = walk_forward(
-        panel,
-        labels,
-        folds,
-        forecaster_of(settings),
-        max_age_bars=settings.model.max_age_bars,
-        workers=workers_of(settings),
-        data_fingerprint=bars.fingerprint,
-        on_done=lambda done, total: progress("training", done, total),
-    )
+    with compiling(bars, settings):
+        timeline, curves = walk_forward(
+            panel,
+            labels,
+            folds,
+            forecaster_of(settings),
+            max_age_bars=settings.model.max_age_bars,
+            workers=workers_of(settings),
+            data_fingerprint=bars.fingerprint,
+            on_done=lambda done, total: progress("training", done, total),
+        )
     forecasts = timeline.forecasts(panel, settings.label.horizon_bars)
     progress("simulation", 0, 1)
-    simulation = simulate(bars, forecasts, settings)
+    simulation = simulate_reported(bars, forecasts, settings)
     benchmark = benchmark_bars(settings, bars, len(bars) - len(forecasts), given)
     if benchmark is not None:
         simulation = beside(simulation, benchmark, settings.execution)

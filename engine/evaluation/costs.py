@@ -1,6 +1,6 @@
 """What reality would charge: fees, slippage, a late order, borrowed shares; what the strategy can bear and carry.
 
-Every row of the grid is the same forecasts and policy through the same Cerebro with other execution settings.
+Every row of the grid is the same forecasts and policy with other execution settings.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.accounts.account import strategy_metrics, traded_value
+from engine.evaluation.metrics.accounts.account import return_metrics, traded_value, turnover_per_year
 from engine.evaluation.metrics.door import Record, named
-from engine.evaluation.policies import Simulator
-from engine.simulation.cerebro import simulate
+from engine.simulation.benchmark import benchmark_of
+from engine.simulation.engines import Account, simulate_beside, simulate_each
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -100,22 +100,16 @@ def cost_grid(
     settings: Settings,
     fees_bps: Sequence[float] = FEES_BPS,
     slippages_bps: Sequence[float] = SLIPPAGES_BPS,
-    run: Simulator = simulate,
 ) -> tuple[AccountAtCosts, ...]:
     """Return one entry per fee and slippage, the slippage fastest."""
-    rows = []
-    for fee in fees_bps:
-        for slippage in slippages_bps:
-            changed = with_costs(settings, fee, slippage)
-            rows.append(_at_costs(changed, bars, run(bars, forecasts, changed)))
-    return tuple(rows)
+    grid = [with_costs(settings, fee, slippage) for fee in fees_bps for slippage in slippages_bps]
+    accounts = simulate_each(bars, forecasts, grid)
+    return tuple(_at_costs(each, bars, account) for each, account in zip(grid, accounts, strict=True))
 
 
-def delay_row(
-    bars: Bars, forecasts: Forecasts, settings: Settings, delay_bars: int = 1, run: Simulator = simulate
-) -> AccountAtCosts:
+def delay_row(bars: Bars, forecasts: Forecasts, settings: Settings, delay_bars: int = 1) -> AccountAtCosts:
     """Return what comes out at the run's own costs with every decision `delay_bars` later."""
-    result = run(bars, delayed(forecasts, delay_bars), settings)
+    result = simulate_beside(bars, delayed(forecasts, delay_bars), settings)
     return replace(_at_costs(settings, bars, result), delay_bars=delay_bars)
 
 
@@ -133,7 +127,7 @@ def borrow_rows(
         equity = result.equity.assign(
             equity=result.equity["equity"].to_numpy() - np.cumsum(exposure) * rate * 1e-4 / year
         )
-        row = _at_costs(settings, bars, replace(result, equity=equity))
+        row = _at_costs(settings, bars, Account(equity, result.orders))
         rows.append(replace(row, borrow_bps_per_year=rate))
     return tuple(rows)
 
@@ -165,7 +159,6 @@ def break_even(
     forecasts: Forecasts,
     settings: Settings,
     against: Literal["cash", "benchmark"] = "cash",
-    run: Simulator = simulate,
 ) -> BreakEven:
     """Return the cost per fill, in basis points of its value, at which the strategy earns nothing.
 
@@ -173,11 +166,13 @@ def break_even(
         against: "cash" (a total return of zero) or "benchmark" (that of buying and holding at the same cost).
     """
 
-    def profit(cost_bps: float) -> tuple[float, SimulationResult]:
-        result = run(bars, forecasts, with_costs(settings, cost_bps, 0.0))
-        column = result.equity["benchmark"] if against == "benchmark" else None
-        base = settings.execution.cash if column is None else float(column.iloc[-1])
-        return float(result.equity["equity"].iloc[-1]) - base, result
+    def profit(cost_bps: float) -> tuple[float, Account]:
+        changed = with_costs(settings, cost_bps, 0.0)
+        account, base = simulate_beside(bars, forecasts, changed), settings.execution.cash
+        if against == "benchmark":
+            span = bars.since(forecasts.timestamps[0])
+            base = float(benchmark_of(span, forecasts, changed.execution)[-1])
+        return float(account.equity["equity"].iloc[-1]) - base, account
 
     free, result = profit(0.0)
     traded = traded_value(result.orders)
@@ -228,19 +223,20 @@ def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Setti
     return settings.model_copy(update={"execution": execution})
 
 
-def _at_costs(settings: Settings, bars: Bars, result: SimulationResult) -> AccountAtCosts:
+def _at_costs(settings: Settings, bars: Bars, account: Account) -> AccountAtCosts:
     year = bars_per_year(bars.calendar, bars.interval)
-    account = strategy_metrics(result.equity, result.trades, result.orders, result.counts, year).strategy
+    values = account.equity["equity"].to_numpy(dtype=np.float64)
+    earned = return_metrics(values, pd.DatetimeIndex(account.equity["time"]), year)
     return AccountAtCosts(
         fee_bps=settings.execution.fee_bps,
         slippage_bps=settings.execution.slippage_bps,
         delay_bars=0,
         borrow_bps_per_year=0.0,
-        total_return=account.total_return,
-        cagr=account.cagr,
-        sharpe_annual=account.sharpe_annual,
-        max_drawdown=account.max_drawdown,
-        turnover_per_year=account.turnover_per_year,
+        total_return=earned.total_return,
+        cagr=earned.cagr,
+        sharpe_annual=earned.sharpe_annual,
+        max_drawdown=earned.max_drawdown,
+        turnover_per_year=turnover_per_year(account.orders, values, year),
     )
 
 

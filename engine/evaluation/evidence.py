@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,13 @@ from engine.evaluation.metrics.alarms import Alarm, feature_alarms, plausibility
 from engine.evaluation.metrics.forecasts.garch import garch_variance
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
 from engine.evaluation.metrics.over_time import time_metrics
-from engine.evaluation.policies import Simulator, policy_baselines
+from engine.evaluation.policies import policy_baselines
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
 from engine.runs.trial import make_trial
 from engine.simulation.benchmark import same_symbols
-from engine.simulation.cerebro import simulate
+from engine.simulation.engines import is_compiled, simulate_again
 from forewalk.compute.threads import one_thread
 from forewalk.data.universe import read_universe
 from forewalk.plugins.sources import hashes
@@ -42,7 +41,7 @@ from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
 GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols stand for the rest
-COMPILED_FROM = 50_000  # symbol-bars from which repeated simulations are worth compiling
+MANY_CELLS = 50_000  # symbol-bars from which a simulation in Cerebro takes seconds
 FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
 
 Progress = Callable[[str, int, int], None]
@@ -58,7 +57,6 @@ def gather_evidence(
 
 def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     settings = subject.settings
-    simulator = _simulator(subject)
     progress("baselines", 0, 1)
     baselines = _baselines(subject, progress)
     progress("evaluation", 0, 1)
@@ -66,13 +64,13 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     forecast = _forecast(subject, subject.forecasts, garch)
     account = _account(subject, subject.simulation)
     compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.called)
-    seeds = _seeds(subject, simulator)
+    seeds = _seeds(subject)
     progress("luck and costs", 0, 1)
-    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, simulator)
+    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed)
     times = pd.DatetimeIndex(subject.simulation.equity["time"])
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
-    reality = _reality(subject, simulator) if settings.evaluation.costs else None
+    reality = _reality(subject) if settings.evaluation.costs else None
     luck, sharpes = _luck(subject, tried, bootstrap)
     metrics = Metrics(
         forecast=forecast,
@@ -166,24 +164,25 @@ def _account(subject: Subject, simulation: SimulationResult) -> AccountMetrics:
     return strategy_metrics(*tables, subject.year)
 
 
-def _seeds(subject: Subject, simulator: Simulator) -> SeedSpread | None:
+def _seeds(subject: Subject) -> SeedSpread | None:
     """Mean and standard deviation over the seeds of what each would have forecast and earned alone."""
     alone = []
     for timeline in seed_timelines(subject.timeline):
         forecasts = timeline.forecasts(subject.panel, subject.labels.horizon_bars)
-        account = _account(subject, simulator(subject.bars, forecasts, subject.settings))
+        account = _account(subject, simulate_again(subject.bars, forecasts, subject.settings))
         alone.append(SeedMetrics(_forecast(subject, forecasts).overall, account.strategy))
     return spread_over_seeds(alone) if len(alone) > 1 else None
 
 
-def _reality(subject: Subject, simulator: Simulator) -> RealityMetrics:
+def _reality(subject: Subject) -> RealityMetrics:
     bars, forecasts, settings = subject.bars, subject.forecasts, subject.settings
-    some: dict[str, Any] = FEW_COSTS if _slow(subject) and simulator is simulate else {}
+    slow = forecasts.mean.size > MANY_CELLS and not is_compiled(bars, settings)
+    some: dict[str, Any] = FEW_COSTS if slow else {}
     return RealityMetrics(
-        grid=cost_grid(bars, forecasts, settings, run=simulator, **some),
-        delay=delay_row(bars, forecasts, settings, run=simulator),
+        grid=cost_grid(bars, forecasts, settings, **some),
+        delay=delay_row(bars, forecasts, settings),
         borrow=borrow_rows(bars, subject.simulation, settings),
-        break_even=break_even(bars, forecasts, settings, run=simulator),
+        break_even=break_even(bars, forecasts, settings),
         capacity=capacity(bars, subject.simulation),
     )
 
@@ -232,44 +231,3 @@ def _alarms(subject: Subject, forecast: ForecastMetrics, account: AccountMetrics
     rows = len(subject.forecasts)
     values = subject.panel.values[len(subject.panel.values) - rows :]
     return (*whole, *feature_alarms(subject.panel.names, values, subject.actual))
-
-
-def _slow(subject: Subject) -> bool:
-    return subject.forecasts.mean.size > COMPILED_FROM
-
-
-def _simulator(subject: Subject) -> Simulator:
-    """Cerebro for small panels and for strategies of the user's own; for large ones the compiled simulation, which
-    is equal to it, where numba is."""
-    if subject.settings.strategy.is_own or not _slow(subject) or find_spec("numba") is None:
-        return simulate
-    from engine.simulation.compiled.run import unsupported
-
-    return simulate if unsupported(subject.bars, subject.settings) else _compiled
-
-
-def _compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
-    """The same account from `engine.simulation.compiled.run`, with the tables that the metrics above read."""
-    from engine.simulation.benchmark import benchmark_of
-    from engine.simulation.compiled.run import vector_orders
-    from engine.simulation.recorder import DECISION_COLUMNS, POSITION_COLUMNS, TRADE_COLUMNS, count_orders
-
-    span = bars.since(forecasts.timestamps[0])
-    equity, orders = vector_orders(bars, forecasts, settings)
-    table = pd.DataFrame(
-        {
-            "time": span.timestamps,
-            "equity": equity,
-            "cash": np.nan,
-            "gross_exposure": np.nan,
-            "benchmark": benchmark_of(span, forecasts, settings.execution),
-        }
-    )
-    return SimulationResult(
-        equity=table,
-        orders=orders,
-        trades=pd.DataFrame(columns=TRADE_COLUMNS),
-        decisions=pd.DataFrame(columns=DECISION_COLUMNS),
-        open_positions=pd.DataFrame(columns=POSITION_COLUMNS),
-        counts=count_orders(orders, 0.0),
-    )

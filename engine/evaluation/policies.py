@@ -8,23 +8,20 @@ pay the run's fee and slippage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.simulation.benchmark import benchmark_of, members_of
-from engine.simulation.cerebro import simulate
+from engine.simulation.engines import simulate_beside
 from engine.simulation.money import Holding
 from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings, Settings
-from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
+from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
 
 REBALANCE_BARS = 21
 MOMENTUM_BARS = 252
 SHUFFLE_BLOCK_BARS = 21
-
-Simulator = Callable[[Bars, Forecasts, Settings], SimulationResult]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +34,7 @@ class PolicyAccount:
 
 
 def policy_baselines(
-    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int, run: Simulator = simulate
+    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int
 ) -> dict[str, FloatArray]:
     """Return the account value of each baseline at the closes of the forecasts' rows, [T], by name.
 
@@ -47,7 +44,6 @@ def policy_baselines(
             its first forecast on.
         settings: policy, limits and costs of the run.
         seed: of the shuffle.
-        run: how `shuffled` is simulated.
     """
     gross, execution = settings.strategy.max_gross, settings.execution
     held = benchmark_of(bars.since(forecasts.timestamps[0]), forecasts, execution)
@@ -60,15 +56,13 @@ def policy_baselines(
         "buy_and_hold": held,
         "equal_weight": target_account(span, equal_weight_targets(members, gross), execution).equity,
         "momentum": target_account(span, momentum, execution).equity,
-        "shuffled": shuffled_account(bars, forecasts, settings, seed, run),
+        "shuffled": shuffled_account(bars, forecasts, settings, seed),
     }
 
 
-def shuffled_account(
-    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int, run: Simulator = simulate
-) -> FloatArray:
+def shuffled_account(bars: Bars, forecasts: Forecasts, settings: Settings, seed: int) -> FloatArray:
     """Return the account value, [T], of the run's own policy on `shuffled_forecasts`."""
-    result = run(bars, shuffled_forecasts(forecasts, seed), settings)
+    result = simulate_beside(bars, shuffled_forecasts(forecasts, seed), settings)
     return result.equity["equity"].to_numpy(dtype=np.float64)
 
 

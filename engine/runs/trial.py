@@ -38,6 +38,7 @@ OTHER_SETTINGS: Mapping[str, str] = {
     "risk": "the daemon's gate, which a backtest does not pass",
     "live": "the daemon",
     "model.device": "another processor is not another idea",
+    "execution.engine": "both engines give the same account, and each run proves it",
 }
 
 

@@ -9,45 +9,21 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from engine.simulation.benchmark import benchmark_of
 from engine.simulation.strategies import decisions_of
+from engine.simulation.tables import (
+    DECISION_COLUMNS,
+    ORDER_COLUMNS,
+    POSITION_COLUMNS,
+    TRADE_COLUMNS,
+    Fill,
+    RoundTrips,
+    count_orders,
+    equity_table,
+)
 from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, Forecasts, SimulationResult
 from strategies.indicator import backtrader_times
-
-ORDER_COLUMNS = [
-    "decided_at",
-    "symbol",
-    "side",
-    "quantity",
-    "type",
-    "status",
-    "reason",
-    "filled_at",
-    "filled_quantity",
-    "fill_price",
-    "fee",
-]
-
-
-TRADE_COLUMNS = [
-    "symbol",
-    "side",
-    "quantity",
-    "opened_at",
-    "closed_at",
-    "entry_price",
-    "exit_price",
-    "bars_held",
-    "fees",
-    "pnl",
-    "return",
-]
-
-
-DECISION_COLUMNS = ["asof", "symbol", "target_weight", "forecast_mean", "forecast_std", "reason"]
-
 
 STATUS_WORDS = {
     bt.Order.Completed: "filled",
@@ -56,25 +32,6 @@ STATUS_WORDS = {
     bt.Order.Rejected: "rejected",
     bt.Order.Expired: "expired",
 }
-
-
-POSITION_COLUMNS = ["symbol", "quantity", "entry_price", "last_price", "value", "unrealised"]
-
-
-@dataclass
-class _RoundTrip:
-    """A position from flat to flat, as it builds up."""
-
-    side: int
-    opened_at: pd.Timestamp
-    opened_bar: int
-    quantity: float = 0.0
-    bought: float = 0.0
-    closed: float = 0.0
-    sold: float = 0.0
-    fees: float = 0.0
-    paid: float = 0.0  # what was bought, in the account's currency
-    gain: float = 0.0  # what was made of what is closed, in the account's currency, before fees
 
 
 @dataclass(frozen=True)
@@ -93,11 +50,11 @@ NOTHING = _Filled()
 class _Log:
     equity: list[tuple[float, float, float, float]] = field(default_factory=list)
     orders: dict[int, dict[str, Any]] = field(default_factory=dict)
-    trades: list[dict[str, Any]] = field(default_factory=list)
+    trips: RoundTrips = field(default_factory=RoundTrips)
     slippage: float = 0.0
     pips: list[float] = field(
         default_factory=list
-    )  # of each fill of a currency pair: worse than the mid price by
+    )  # by which each fill of a currency pair missed the mid price
 
 
 class Recorder(bt.Analyzer):
@@ -105,19 +62,17 @@ class Recorder(bt.Analyzer):
 
     def start(self) -> None:
         """Begin with empty books."""
-        self.log = _Log()
+        self.log = _Log(trips=RoundTrips(currencies=hasattr(self.strategy.broker, "is_pair")))
         self._seen: dict[int, _Filled] = {}
-        self._trips: dict[str, _RoundTrip] = {}
 
     def next(self) -> None:
         """Record the account at the close of the bar, after its fills."""
         broker = self.strategy.broker
         equity = broker.getvalue()
-        gross = sum(
-            abs(position.size) * data.close[0] * rate_now(broker, data)
-            for data, position in broker.positions.items()
-            if position.size
-        )
+        gross = 0.0
+        for data, position in broker.positions.items():  # not `sum`, which newer Pythons round otherwise
+            if position.size:
+                gross += abs(position.size) * data.close[0] * rate_now(broker, data)
         self.log.equity.append(
             (self.strategy.datetime[0], equity, broker.getcash(), gross / equity if equity else 0.0)
         )
@@ -145,8 +100,8 @@ class Recorder(bt.Analyzer):
         if size:
             value, fee = order.executed.price * order.executed.size, order.executed.comm
             price = (value - seen.value) / size
-            self._book(order.data, size, order.executed.psize, price, fee - seen.fee)
             rate, off = rate_at_fill(self.strategy.broker, order.data), abs(price - _unslipped(order, price))
+            self._book(order, size, price, fee - seen.fee, rate)
             self.log.slippage += abs(size) * off * rate
             pip = getattr(self.strategy.broker, "pip", None)
             if pip is not None and pip(order.data) > 0:
@@ -159,56 +114,12 @@ class Recorder(bt.Analyzer):
                 fee=fee,
             )
 
-    def _book(self, data: Any, size: float, now: float, price: float, fee: float) -> None:
-        """Book a fill of `size` after which `now` was held; a bar may have several of one symbol."""
-        name, before, rate = data._name, now - size, rate_at_fill(self.strategy.broker, data)
-        closed = min(abs(size), abs(before)) if before * size < 0 else 0.0
-        part = closed / abs(
-            size
-        )  # of the fee: a fill that reverses a position ends one round trip, begins another
-        if closed:
-            self._reduce(data, closed, price, fee * part, rate)
-        if now and now * size > 0:
-            trip = self._trips.setdefault(
-                name, _RoundTrip(1 if now > 0 else -1, data.datetime[0], len(self.strategy))
-            )
-            added = min(abs(size), abs(now))
-            trip.quantity += added
-            trip.bought += added * price
-            trip.paid += added * price * rate
-            trip.fees += fee * (1.0 - part)
-
-    def _reduce(self, data: Any, quantity: float, price: float, fee: float, rate: float) -> None:
-        name, trip = data._name, self._trips[data._name]
-        pair = getattr(self.strategy.broker, "is_pair", None)
-        if pair is not None and pair(data):  # settled in its profit: that is converted, not the whole
-            trip.gain += trip.side * quantity * (price - trip.bought / trip.quantity) * rate
-        else:
-            trip.gain += trip.side * quantity * (price * rate - trip.paid / trip.quantity)
-        trip.closed += quantity
-        trip.sold += quantity * price
-        trip.fees += fee
-        if trip.quantity - trip.closed > 1e-9:
-            return
-        entry, leave = trip.bought / trip.quantity, trip.sold / trip.closed
-        several = pair is not None
-        pnl = (trip.gain if several else trip.side * (trip.sold - trip.bought)) - trip.fees
-        self.log.trades.append(
-            {
-                "symbol": name,
-                "side": "long" if trip.side > 0 else "short",
-                "quantity": trip.quantity,
-                "opened_at": trip.opened_at,
-                "closed_at": self.strategy.datetime[0],
-                "entry_price": entry,
-                "exit_price": leave,
-                "bars_held": len(self.strategy) - trip.opened_bar,
-                "fees": trip.fees,
-                "pnl": pnl,
-                "return": pnl / (trip.paid if several else trip.bought),
-            }
-        )
-        del self._trips[name]
+    def _book(self, order: Any, size: float, price: float, fee: float, rate: float) -> None:
+        data, bar = order.data, len(self.strategy)
+        is_pair = getattr(self.strategy.broker, "is_pair", None)
+        pair = is_pair is not None and is_pair(data)
+        held = order.executed.psize
+        self.log.trips.book(Fill(data._name, size, held, price, fee, data.datetime[0], bar, rate, pair))
 
 
 def _unslipped(order: Any, filled: float) -> float:
@@ -266,19 +177,18 @@ def event_tables(
     log: _Log = strategy.analyzers.recorder.log
     closes = dict(zip(backtrader_times(bars.timestamps).tolist(), bars.timestamps, strict=True))
     opens = dict(zip(closes, bar_open_times(bars), strict=True))
-    equity = pd.DataFrame(log.equity, columns=["time", "equity", "cash", "gross_exposure"])
-    equity["time"] = equity["time"].map(closes)
-    equity["benchmark"] = benchmark_of(bars, forecasts, execution)[-len(equity) :]
+    times, equity, cash, gross = np.array(log.equity, dtype=np.float64).reshape(-1, 4).T
+    at_close = pd.DatetimeIndex([closes[time] for time in times.tolist()])
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
     orders = orders.astype({"quantity": float, "filled_quantity": float})
     orders["decided_at"] = orders["decided_at"].map(closes)
     orders["filled_at"] = pd.to_datetime(orders["filled_at"].map(opens), utc=True)
-    trades = pd.DataFrame(log.trades, columns=TRADE_COLUMNS)
+    trades = pd.DataFrame(log.trips.closed, columns=TRADE_COLUMNS)
     trades["opened_at"], trades["closed_at"] = trades["opened_at"].map(opens), trades["closed_at"].map(opens)
     decisions = pd.DataFrame(decisions_of(strategy), columns=DECISION_COLUMNS)
     decisions["asof"] = decisions["asof"].map(closes)
     return SimulationResult(
-        equity=equity,
+        equity=equity_table(at_close, equity, cash, gross, bars, forecasts, execution),
         orders=orders,
         trades=trades,
         decisions=decisions,
@@ -308,13 +218,3 @@ def _open_positions(broker: Any, strategy: Any) -> pd.DataFrame:
             row = (data._name, position.size, position.price, price, position.size * price * rate, gain)
             rows.append(row)
     return pd.DataFrame(rows, columns=POSITION_COLUMNS)
-
-
-def count_orders(orders: pd.DataFrame, slippage: float) -> dict[str, float]:
-    """Return how many orders ended how, and what was paid in fees and slippage (money)."""
-    counts: dict[str, float] = {"orders": len(orders)}
-    for status in ("filled", "partial", "cancelled", "margin", "rejected", "expired", "pending"):
-        counts[status] = int((orders["status"] == status).sum())
-    counts["fees_paid"] = float(orders["fee"].sum())
-    counts["slippage_paid"] = slippage
-    return counts

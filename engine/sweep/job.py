@@ -113,7 +113,7 @@ def write_sweep(result: Sweep) -> Path:
 
 def _refuse_slow(bars: Bars, grid: Sequence[Settings]) -> None:
     """Raise UsageError where too many settings would have to go through Cerebro one by one."""
-    from engine.simulation.compiled.run import unsupported
+    from engine.simulation.compiled.scope import unsupported
     from forewalk.errors import UsageError
 
     why = next((reason for each in grid if (reason := unsupported(bars, each))), "")

@@ -272,6 +272,9 @@ class StrategySettings(Chosen):
 class ExecutionSettings(Section):
     """The simulated account: market orders fill at the next open, plus slippage, plus fee."""
 
+    engine: Literal["compiled", "cerebro"] = "compiled"
+    """What simulates beside the reported account, which is Cerebro's: `compiled` code, which each run proves equal to
+    Cerebro, or Cerebro again, much slower. Never changes a result; a strategy of your own always runs in Cerebro."""
     cash: float = Field(100_000.0, gt=0.0)
     """Starting cash."""
     fee_bps: float = Field(1.0, ge=0.0, lt=10_000.0)

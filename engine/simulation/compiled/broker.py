@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.simulation import money
 from engine.simulation.compiled.policy import decide
+from engine.simulation.compiled.summary import summarise
 from engine.simulation.compiled.types import (
     BARRED,
-    BOOK,
     CANCELLED,
     DIVIDENDS,
     FEES,
@@ -118,7 +118,7 @@ def execute(
     return status, part, price, fee, left
 
 
-@compiled_inline
+@compiled
 def finish(
     t: int,
     k: int,
@@ -126,19 +126,19 @@ def finish(
     part: float,
     price: float,
     fee: float,
+    held: float,
     book: Any,
     totals: FloatArray,
-    log: FloatArray,
+    log: Any,
 ) -> None:
-    """Book the end of an order."""
+    """Book the end of an order, after which `held` was held."""
     totals[status] += 1
     totals[FEES] += fee
     totals[TRADED] += abs(part * price)
     if log.shape[0]:
-        row = book[k].order_row
-        log[row, 4], log[row, 5], log[row, 6], log[row, 8] = status, t, abs(part), fee
-        if part != 0.0:
-            log[row, 7] = part * price / part  # as an order averages its fills
+        row = log[book[k].order_row]
+        row.status, row.filled_at, row.held = status, t, held
+        row.filled, row.price, row.fee = part, price, fee
 
 
 @compiled
@@ -151,7 +151,7 @@ def settle(
     half_spread: FloatArray,
     book: Any,
     totals: FloatArray,
-    log: FloatArray,
+    log: Any,
 ) -> tuple[float, int]:
     """Check the last bar's orders against the cash, then fill them at the open: `BackBroker.next`.
 
@@ -164,11 +164,11 @@ def settle(
         book[k].refused = 0 if spare >= 0.0 else 1
     last = panel.shape[0] - 1
     for k in range(orders):
-        if book[k].refused:
-            finish(t, k, MARGIN, 0.0, 0.0, 0.0, book, totals, log)
-            continue
         s, order = book[k].order_symbol, book[k].order_size
         size, bar = book[s].size, panel[t, s]
+        if book[k].refused:
+            finish(t, k, MARGIN, 0.0, 0.0, 0.0, size, book, totals, log)
+            continue
         half = half_spread[t, s] if half_spread.shape[0] else 0.0
         status, part, price, fee, cash = execute(
             order, size, book[s].price, cash, bar.open, half, bar.capacity, rules
@@ -178,7 +178,7 @@ def settle(
         book[s].size = size + part
         if status == CANCELLED and t == last:
             status = PENDING  # the strategy cancels it at this close, but nobody is told any more
-        finish(t, k, status, part, price, fee, book, totals, log)
+        finish(t, k, status, part, price, fee, size + part, book, totals, log)
     return cash, list_held(book)
 
 
@@ -214,51 +214,60 @@ def send(
     panel: Any,
     rules: Any,
     book: Any,
-    log: FloatArray,
-) -> int:
-    """Turn targets into orders, reductions first: `SignalStrategy.send`. Return how many."""
-    orders = 0
+    log: Any,
+) -> tuple[int, int]:
+    """Turn targets into orders, reductions first: `SignalStrategy.send`. Return how many, and how many targets."""
+    orders, targets = 0, 0
     for i in range(held + entering):
         s = book[i].held if i < held else book[i - held].entering
         if np.isnan(book[s].target):
             continue
         now = book[s].size
         size = shares(book[s].target, value, panel[t, s].close, rules.fractional) - now
+        if log.shape[0]:
+            row = log[sent + targets]
+            row.decided, row.symbol, row.target, row.reason = t, s, book[s].target, book[s].reason
+            row.quantity, row.status, row.held = size, PENDING, now
+            row.filled_at, row.filled, row.price, row.fee = -1, 0.0, 0.0, 0.0
         if size != 0.0:
             book[orders].order_symbol, book[orders].order_size = s, size
-            book[orders].order_row = sent + orders
-            if log.shape[0]:
-                row = sent + orders
-                log[row, 0], log[row, 1], log[row, 2], log[row, 3] = t, s, size, book[s].reason
-                log[row, 4], log[row, 5], log[row, 6], log[row, 7], log[row, 8] = PENDING, -1, 0, np.nan, 0
+            book[orders].order_row = sent + targets
             orders += 1
-    return orders
+        targets += 1
+    return orders, targets
 
 
-@compiled
+@compiled_inline
 def run_account(
     panel: Any,
     rules: Any,
     terms: tuple[FloatArray, FloatArray, FloatArray],
+    book: Any,
+    sums: FloatArray,
     equity: FloatArray,
+    path: FloatArray,
     totals: FloatArray,
-    log: FloatArray,
+    log: Any,
 ) -> int:
-    """Simulate one account over all bars; return how many orders were sent.
+    """Simulate one account over all bars; return how many targets were decided on.
 
     Args:
         panel: a Panel.
         rules: one record of RULES.
         terms: years since the bar before [T], dividends and half spreads [T, S] each; [0, 0] where there are none.
+        book: [S] records of BOOK; whatever they hold is forgotten.
+        sums: [2 * S + STACK] to add up in; the second S are zeros, before and after.
         equity: [T], filled with the account's value at each close.
+        path: [2, T], filled with cash and gross exposure at each close; [2, 0] for neither.
         totals: [len(TOTALS)], filled with counts and sums.
-        log: [at least T * S, len(LOG)], filled with every order; [0, ...] for none.
+        log: [at least T * S] records of LOG, filled with every target and what became of its order; [0] for none.
     """
     bars, symbols = panel.shape
-    book = np.zeros(symbols, BOOK)
-    sums = np.zeros(2 * symbols)  # first what is added up in a list, then in all columns
+    for s in range(symbols):
+        book[s].size, book[s].weight, book[s].wanted = 0.0, 0.0, 0.0
+    for k in range(len(totals)):
+        totals[k] = 0.0
     cash, held, orders, sent = rules.cash, 0, 0, 0
-    totals[:] = 0.0
     accrues = terms[1].shape[0] > 0 or rules.cash_yield != 0.0 or rules.borrow != 0.0
     for t in range(bars):
         if accrues and t:
@@ -272,36 +281,24 @@ def run_account(
             worth = with_value(worth, book[s].size, book[s].price, panel[t, s].close)
         value = cash + worth
         equity[t] = value
+        if path.shape[1]:
+            path[0, t], path[1, t] = cash, gross_exposure(t, value, held, panel, book)
         closing, entering = decide(t, value, held, panel, rules, book, sums)
         if closing or entering:
-            orders = send(t, value, held, entering, sent, panel, rules, book, log)
-            sent += orders
+            orders, targets = send(t, value, held, entering, sent, panel, rules, book, log)
+            sent += targets
     totals[PENDING] += orders
     return sent
 
 
 @compiled
-def summarise(equity: FloatArray, summary: FloatArray) -> None:
-    """Fill SUMMARY from account values, [T], by the conventions of `engine.evaluation.metrics.accounts.account`."""
-    bars = len(equity)
-    total, peak, depth, mean = 0.0, equity[0], 0.0, equity[0]
-    for t in range(1, bars):
-        value, before = equity[t], equity[t - 1]
-        mean += value
-        total += value / before - 1.0 if before > 0 else 0.0
-        peak = max(peak, value)
-        depth = min(depth, value / peak - 1.0)
-    average = total / bars
-    squares = average * average  # the first return is 0
-    for t in range(1, bars):
-        value, before = equity[t], equity[t - 1]
-        apart = (value / before - 1.0 if before > 0 else 0.0) - average
-        squares += apart * apart
-    spread = np.sqrt(squares / (bars - 1)) if bars > 1 else 0.0
-    summary[0] = equity[-1] / equity[0] - 1.0
-    summary[1] = average / spread if spread > 0 else np.nan
-    summary[2] = depth
-    summary[3] = mean / bars
+def gross_exposure(t: int, value: float, held: int, panel: Any, book: Any) -> float:
+    """Value of all positions, whatever their side, over that of the account: `Recorder.next`."""
+    gross = 0.0
+    for i in range(held):
+        s = book[i].held
+        gross += abs(book[s].size) * panel[t, s].close
+    return gross / value if value != 0.0 else 0.0
 
 
 @compiled_and_kept
@@ -309,18 +306,21 @@ def run_settings(
     panel: Any,
     grid: Any,
     terms: tuple[FloatArray, FloatArray, FloatArray],
+    book: Any,
+    sums: FloatArray,
     equity: FloatArray,
     totals: FloatArray,
     summary: FloatArray,
-    log: FloatArray,
+    path: FloatArray,
+    log: Any,
 ) -> int:
-    """Simulate one account for each of the N rules in `grid`; return how many orders the last one sent.
+    """Simulate one account for each of the N rules in `grid`; return how many targets the last one had.
 
-    equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for `terms` and `log` see
+    equity [N, T], totals [N, len(TOTALS)] and summary [N, len(SUMMARY)] are filled; for the others see
     `run_account`.
     """
     sent = 0
     for n in range(len(grid)):
-        sent = run_account(panel, grid[n], terms, equity[n], totals[n], log)
+        sent = run_account(panel, grid[n], terms, book, sums, equity[n], path, totals[n], log)
         summarise(equity[n], summary[n])
     return sent

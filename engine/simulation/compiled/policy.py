@@ -30,7 +30,7 @@ from engine.simulation.compiled.types import (
 from forewalk.types import FloatArray
 
 
-@compiled_inline
+@compiled
 def wanted_by_threshold(score: float, side: float, rules: Any) -> float:
     """Side of one held symbol: `_wanted_by_threshold`."""
     long = (score >= rules.entry and score > 0) or (side > 0 and score >= rules.exit)
@@ -58,7 +58,7 @@ def shrink(held: int, factor: float, book: Any) -> int:
     return fresh
 
 
-@compiled_inline
+@compiled
 def close_and_trim(
     t: int, held: int, ranked: bool, panel: Any, rules: Any, book: Any, sums: FloatArray
 ) -> int:
@@ -99,7 +99,7 @@ def close_and_trim(
     return closing
 
 
-@compiled_inline
+@compiled
 def find_entries(t: int, panel: Any, rules: Any, book: Any) -> int:
     """List the symbols that are not held and beyond the entry threshold, and the side of each."""
     entering, entry = 0, rules.entry
@@ -242,6 +242,29 @@ def size_entries(
 
 
 @compiled
+def take_strongest(count: int, room: float, book: Any) -> float:
+    """Drop what does not fit into `room`, strongest first, equals in column order; return the room that is left.
+
+    The list is in `order_symbol` and the strength in `order_size`, where no order is at this moment.
+    """
+    for i in range(1, count):
+        s, strength = book[i].order_symbol, book[i].order_size
+        j = i
+        while j > 0 and book[j - 1].order_size < strength:
+            book[j].order_symbol, book[j].order_size = book[j - 1].order_symbol, book[j - 1].order_size
+            j -= 1
+        book[j].order_symbol, book[j].order_size = s, strength
+    for i in range(count):
+        s = book[i].order_symbol
+        change = abs(book[s].target - book[s].weight)
+        if change <= room + 1e-12:
+            room -= change
+        else:
+            book[s].target, book[s].reason = np.nan, TURNOVER
+    return room
+
+
+@compiled
 def cap_turnover(
     t: int, held: int, entering: int, panel: Any, rules: Any, book: Any, sums: FloatArray
 ) -> int:
@@ -249,33 +272,21 @@ def cap_turnover(
     forced = 0
     for i in range(held):
         s = book[i].held
-        if book[s].reason not in (NONE, EXIT):
+        if book[s].reason != NONE and book[s].reason != EXIT:
             sums[forced] = abs(book[s].target - book[s].weight)
             forced += 1
     room = rules.turnover_cap - pairwise(sums, 0, forced)
-    strength, symbol = np.empty(held), np.empty(held, np.int64)
     exits = 0
     for i in range(held):
         s = book[i].held
         if book[s].reason == EXIT:
-            strength[exits], symbol[exits] = -abs(panel[t, s].score), s
+            book[exits].order_symbol, book[exits].order_size = s, abs(panel[t, s].score)
             exits += 1
-    for k in np.argsort(strength[:exits], kind="mergesort"):
-        s = symbol[k]
-        change = abs(book[s].target - book[s].weight)
-        if change <= room + 1e-12:
-            room -= change
-        else:
-            book[s].target, book[s].reason = np.nan, TURNOVER
+    room = take_strongest(exits, room, book)
     for i in range(entering):
-        sums[i] = -abs(panel[t, book[i].entering].score)
-    for k in np.argsort(sums[:entering], kind="mergesort"):
-        s = book[k].entering
-        change = abs(book[s].target)
-        if change <= room + 1e-12:
-            room -= change
-        else:
-            book[s].target, book[s].reason = np.nan, TURNOVER
+        s = book[i].entering
+        book[i].order_symbol, book[i].order_size = s, abs(panel[t, s].score)
+    take_strongest(entering, room, book)
     chosen = 0
     for i in range(entering):
         s = book[i].entering

@@ -148,14 +148,13 @@ def strategy_metrics(
     """
     times = pd.DatetimeIndex(equity["time"])
     values = equity["equity"].to_numpy(dtype=np.float64)
-    years = len(equity) / bars_per_year
     returns = np.zeros(0) if trades.empty else trades["return"].to_numpy(dtype=np.float64)
     profit = np.zeros(0) if trades.empty else trades["pnl"].to_numpy(dtype=np.float64)
     wins, losses = returns[profit > 0], returns[profit < 0]
     strategy = StrategyMetrics(
         **vars(return_metrics(values, times, bars_per_year)),
         mean_gross_exposure=float(equity["gross_exposure"].mean()),
-        turnover_per_year=traded_value(orders) / float(values.mean()) / years,
+        turnover_per_year=turnover_per_year(orders, values, bars_per_year),
         trades=len(trades),
         hit_rate=len(wins) / len(profit) if len(profit) else None,
         average_win=float(wins.mean()) if len(wins) else None,
@@ -195,6 +194,11 @@ def return_metrics(values: FloatArray, times: pd.DatetimeIndex, bars_per_year: f
         drawdown_trough=trough,
         drawdown_recovery=recovery,
     )
+
+
+def turnover_per_year(orders: pd.DataFrame, values: FloatArray, bars_per_year: float) -> float:
+    """Return the value of all fills over the mean account value, [T], in a year."""
+    return traded_value(orders) / float(values.mean()) / (len(values) / bars_per_year)
 
 
 def traded_value(orders: pd.DataFrame) -> float:

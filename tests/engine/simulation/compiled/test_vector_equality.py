@@ -7,27 +7,29 @@ import pytest
 from hypothesis import given
 
 from engine.simulation.cerebro import simulate
-from engine.simulation.compiled.run import simulate_settings, vector_orders
+from engine.simulation.compiled.account import simulate_compiled
+from engine.simulation.compiled.run import simulate_settings
+from engine.simulation.engines import check_equal
 from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars
 from helpers.vector_worlds import all_settings, make_forecasts, make_world, worlds
 
-SHOWN = ["decided_at", "symbol", "side", "quantity", "status", "reason", "filled_at", "filled_quantity"]
-
 
 def assert_equal_runs(bars, forecasts, settings):
-    """Hold every order and every bar's equity equal, bit for bit; return the orders."""
+    """Hold every table of both engines equal, bit for bit; return the orders."""
     expected = simulate(bars, forecasts, settings)
-    equity, orders = vector_orders(bars, forecasts, settings)
-    reference = expected.orders.drop(columns="type")
-    for column in (*SHOWN, "fill_price", "fee"):
-        left, right = reference[column], orders[column]
-        if column in ("quantity", "filled_quantity", "fill_price", "fee"):
-            left = left.astype(np.float64)
-        pd.testing.assert_series_equal(left, right, check_dtype=False, check_exact=True)
-    assert np.array_equal(expected.equity["equity"].to_numpy(), equity)
-    return orders
+    compiled = simulate_compiled(bars, forecasts, settings)
+    for name in ("equity", "orders", "trades", "decisions", "open_positions"):
+        left, right = getattr(expected, name), getattr(compiled, name)
+        assert list(left.columns) == list(right.columns)
+        for column in left:
+            numbers = right[column].dtype == np.float64
+            one = left[column].astype(np.float64) if numbers else left[column]
+            pd.testing.assert_series_equal(one, right[column], check_dtype=False, check_exact=True)
+    assert expected.counts == compiled.counts
+    check_equal(expected, compiled)
+    return compiled.orders
 
 
 @hypothesis.settings(max_examples=100)
@@ -82,7 +84,7 @@ WITNESSES = {
 def test_the_random_worlds_reach_every_way_an_order_can_end(what, tree):
     found = set()
     for seed in range(8):
-        _, orders = vector_orders(*make_world(seed, bars=80, symbols=9), settings_from(tree))
+        orders = simulate_compiled(*make_world(seed, bars=80, symbols=9), settings_from(tree)).orders
         found |= set(zip(orders["status"], orders["reason"], strict=True))
     assert what in found
 
@@ -120,7 +122,7 @@ def test_a_grid_is_its_settings_one_by_one(world):
     trees += [{"execution": {"fractional": True}}, {"execution": {"max_volume_share": 0.01}}]
     grid = [settings_from(tree) for tree in trees]
     together = simulate_settings(*world, grid, Processes(2))
-    alone = [vector_orders(*world, settings) for settings in grid]
-    assert np.array_equal(together.equity, [equity for equity, _ in alone])
+    alone = [simulate_compiled(*world, settings) for settings in grid]
+    assert np.array_equal(together.equity, [one.equity["equity"] for one in alone])
     for status in ("pending", "filled", "partial", "cancelled", "margin"):
-        assert together.table[status].tolist() == [int((o["status"] == status).sum()) for _, o in alone]
+        assert together.table[status].tolist() == [one.counts[status] for one in alone]

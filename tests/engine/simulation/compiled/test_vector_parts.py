@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.evaluation.metrics.accounts.account import return_metrics, strategy_metrics
-from engine.simulation import account
 from engine.simulation.cerebro import simulate
 from engine.simulation.compiled import types as vector_types
-from engine.simulation.compiled.run import BPS, make_panel, make_rules, simulate_settings
+from engine.simulation.compiled.inputs import make_panel, make_rules
+from engine.simulation.compiled.run import simulate_settings
 from engine.simulation.feeds import BARRED, STALE, feed_columns
 from forewalk.compute.pool import Processes
 from forewalk.settings.loading import settings_from
@@ -24,10 +25,16 @@ from helpers.waiting import PATIENCE_S
 from strategies import policy
 
 
+@numba.njit
+def pairwise(values, count):
+    return vector_types.pairwise(values, 0, count)
+
+
 @given(count=st.integers(0, 1500), seed=st.integers(0, 2**32 - 1))
 def test_a_sum_is_numpys_to_the_last_bit(count, seed):
     values = np.abs(np.random.default_rng(seed).normal(size=count)) * 10.0 ** (seed % 7)
-    assert vector_types.pairwise(values, 0, count) == values.sum()
+    with_stack = np.concatenate([values, np.empty(vector_types.STACK)])
+    assert pairwise(with_stack, count) == values.sum()
 
 
 @given(world=worlds, settings=all_settings)
@@ -43,7 +50,7 @@ def test_an_account_sees_what_the_feeds_show(world, settings):
 def test_the_constants_are_those_of_the_policy_and_the_broker():
     for name in (*map(str.upper, policy.REASONS[1:]), "LIMIT_TOLERANCE"):
         assert getattr(vector_types, name) == getattr(policy, name)
-    assert (vector_types.STALE, vector_types.BARRED, BPS) == (STALE, BARRED, account.BPS)
+    assert (vector_types.STALE, vector_types.BARRED) == (STALE, BARRED)
 
 
 def test_the_metrics_are_those_of_the_report():
@@ -111,16 +118,3 @@ def test_machine_code_kept_on_disk_does_what_fresh_code_does():
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert float(said.stdout) == fresh
-
-
-def test_without_numba_the_error_says_what_brings_it():
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "from engine.simulation.compiled.run import BPS, make_rules\n"
-        "from forewalk.errors import ForewalkError\n"
-        "try:\n    make_rules([], 1)\nexcept ForewalkError as problem:\n    print(problem)\n"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S
-    )
-    assert "pip install 'forewalk[fast]'" in said.stdout
