@@ -114,7 +114,7 @@ def _first_difference(
     if len(one) == len(other):
         return None
     longer = max((one, other), key=len)
-    return longer[time].iloc[rows], f"{len(one)} {name} in Cerebro, {len(other)} compiled"
+    return longer[time].iloc[rows], f"{name} has {len(one)} rows in Cerebro, {len(other)} compiled"
 
 
 def _differs(one: pd.Series[Any], other: pd.Series[Any]) -> BoolArray:
