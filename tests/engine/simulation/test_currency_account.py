@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.cerebro import build_cerebro, simulate
-from engine.simulation.compiled.run import simulate_settings, unsupported
+from engine.simulation.compiled.run import simulate_settings
+from engine.simulation.compiled.scope import unsupported
 from forewalk.instruments import account_bars, with_currencies
 from forewalk.settings.loading import settings_from
 from helpers.currency_panels import make_pairs

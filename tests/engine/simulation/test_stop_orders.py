@@ -12,7 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from engine.simulation.cerebro import build_cerebro, simulate
-from engine.simulation.compiled.run import simulate_settings, unsupported
+from engine.simulation.compiled.run import simulate_settings
+from engine.simulation.compiled.scope import unsupported
 from engine.simulation.strategies import strategy_params
 from forewalk.errors import ConfigError
 from helpers.making import make_bars, make_settings
