@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.data import data_app
 from engine.cli.live import live_app
 from engine.cli.options import (
     Address,
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(live_app)
+app.add_typer(data_app)
 
 
 def _version(value: bool) -> None:
@@ -78,9 +80,9 @@ def backtest(
         str | None, typer.Option(help="Symbols, separated by commas.", metavar="A,B,...")
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Where bars come from.", metavar="sample|csv|parquet|yahoo")
+        str | None, typer.Option(help="Where bars come from.", metavar="sample|files|yahoo|alpaca")
     ] = None,
-    path: Annotated[Path | None, typer.Option(help="File or folder of a csv or parquet source.")] = None,
+    path: Annotated[Path | None, typer.Option(help="File or folder of the files source.")] = None,
     start: Annotated[str | None, typer.Option(help="First session.", metavar="YYYY-MM-DD")] = None,
     end: Annotated[str | None, typer.Option(help="Last session, included.", metavar="YYYY-MM-DD")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use the download cache only.")] = False,
@@ -106,7 +108,7 @@ def backtest(
         "data.path": None if path is None else str(path.resolve()),
         "data.start": start,
         "data.end": end,
-        "data.offline": "true" if offline else None,
+        "data.offline": True if offline else None,
         "seed": seed,
         "jobs": jobs,
         "executor": executor,

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from engine.cli.options import symbols_of
+
 if TYPE_CHECKING:
     from engine.backtest.job import Backtest
     from engine.reproduce.job import Reproduction
@@ -89,7 +91,7 @@ def _headline_table(result: Backtest) -> Table:
 def _span(result: Backtest) -> str:
     times = result.subject.forecasts.timestamps
     symbols = result.metrics.universe.forecast_symbols
-    return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {symbols} symbols"
+    return f"{times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}, {symbols_of(symbols)}"
 
 
 def print_reproduction(reproduction: Reproduction) -> None:

@@ -52,6 +52,12 @@ def settings_of_flags(config: Path | None, overrides: list[str] | None, flags: d
     """Return the settings of a command: its file, `--set`, then its own flags; see `load_settings`."""
     from forewalk.settings.loading import load_settings
 
-    given = [f"{key}={json.dumps(value)}" for key, value in flags.items() if value is not None]
-    given = [text.replace('="true"', "=true") for text in given]
+    given = [
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in flags.items() if value is not None
+    ]
     return load_settings(config, [*(overrides or []), *given])
+
+
+def symbols_of(count: int) -> str:
+    """Return "1 symbol" or "n symbols"."""
+    return f"{count:,} symbol" if count == 1 else f"{count:,} symbols"

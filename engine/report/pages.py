@@ -162,7 +162,7 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
     alarm = bool(metrics.alarms) or bool(metrics.own_strategy and metrics.own_strategy.problem)
     return {
         "title": f"{kind}: {subject.settings.name}",
-        "subtitle": f"{symbols:,} symbols, {len(times):,} bars out of sample, {span}",
+        "subtitle": f"{tables.symbols_of(symbols)}, {tables.bars_of(len(times))} out of sample, {span}",
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
         "good": metrics.forecast.claims.any and not alarm,
@@ -218,7 +218,10 @@ def _run_table(subject: Subject) -> tables.PageTable:
     horizon, embargo = tables.bars_of(label.horizon_bars), tables.bars_of(folds.embargo_bars)
     traded = " from the next open" if label.execution == "next_open" else ""
     rows = (
-        ("Data", f"{settings.data.source}, {len(bars.symbols):,} symbols, {len(bars):,} bars, {span}"),
+        (
+            "Data",
+            f"{settings.data.source}, {tables.symbols_of(len(bars.symbols))}, {tables.bars_of(len(bars))}, {span}",
+        ),
         ("Data fingerprint", bars.fingerprint[:16]),
         ("Label", f"{label.kind.replace('_', ' ')} return over {horizon}{traded}"),
         ("Folds", f"{len(subject.folds)}, {folds.scheme}, embargo {embargo}"),

@@ -66,6 +66,11 @@ def bars_of(count: int) -> str:
     return f"{count:,} bar" if count == 1 else f"{count:,} bars"
 
 
+def symbols_of(count: int) -> str:
+    """Return "1 symbol" or "n symbols"."""
+    return f"{count:,} symbol" if count == 1 else f"{count:,} symbols"
+
+
 def capped(columns: Cells, rows: Sequence[Cells], what: str, text: tuple[int, ...] = ()) -> PageTable:
     """Return a table of at most 30 rows that says how many more there are and where to find them."""
     left = len(rows) - MAX_ROWS

@@ -124,13 +124,35 @@ def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return _with_own_bars(dict(_nones(tomllib.loads(path.read_text(encoding="utf-8")))), path.parent)
+        tree = dict(_nones(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return _with_own_bars(_with_own_paths(tree, path.parent), path.parent)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+_PATHS = ("path", "events", "universe", "columns_path")  # of the section `data`
+
+
+def _with_own_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the tree with the paths of its data as absolute ones: what is relative is relative to the file."""
+    data = tree.get("data")
+    if not isinstance(data, dict):
+        return tree
+    own = {
+        key: data[key]
+        for key in _PATHS
+        if isinstance(data.get(key), str) and not _is_own_bars(key, data[key])
+    }
+    found = {key: str((folder / Path(value).expanduser()).resolve()) for key, value in own.items()}
+    return {**tree, "data": {**data, **found}}
+
+
+def _is_own_bars(key: str, value: str) -> bool:
+    return key == "path" and value == STORED_BARS  # a run folder's own; see `_with_own_bars`
 
 
 def _with_own_bars(tree: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def by_header(header: list[str], body: pd.DataFrame, given: dict[str, int], wher
                 places = [at for at in places if _is_stamp(body[at])]
             if name == SYMBOL:
                 places = [at for at in places if _names_symbols(body[at], word)]
+            if name == "volume":
+                places = [at for at in places if not _all_zero(body[at])]
             if not places:
                 continue
             if len(places) > 1 and name in (*PRICES, "adj_close", STAMP):
@@ -119,6 +121,13 @@ def by_header(header: list[str], body: pd.DataFrame, given: dict[str, int], wher
     if CLOCK in found and not _separate_clock(names, found, body):
         found.pop(CLOCK)
     return found
+
+
+def _all_zero(column: pd.Series) -> bool:
+    """A column of noughts is no volume where another one has some (MetaTrader's real volume of currencies)."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return bool((column == 0).all())
+    return bool(column.astype("str").str.fullmatch(r"\s*0*(?:[.,]0*)?\s*").all())
 
 
 def _nameless_stamp(names: list[str], body: pd.DataFrame, found: dict[str, int], taken: set[int]) -> None:

@@ -83,7 +83,7 @@ def open_sheets(path: Path) -> list[Sheet]:
     try:
         if not path.is_file():
             raise DataError(
-                f"{path}: {'not a file' if path.exists() else 'no such file or folder (data.path)'}"
+                f"{path}: {'not a file' if path.exists() else 'no such file or folder; give another data.path'}"
             )
         size = path.stat().st_size
         if size == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -48,8 +49,21 @@ MISSING = frozenset(
         "n.d.",
     )
 )
-_FACTORS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "bn": 1e9, "mn": 1e6, "mm": 1e6, "tsd": 1e3}
-_FACTORS |= {"mio": 1e6, "mrd": 1e9, "mil": 1e3, "mln": 1e6, "mld": 1e9, "mlrd": 1e9, "万": 1e4, "亿": 1e8}
+_TENS = {
+    "": 0,
+    "k": 3,
+    "m": 6,
+    "b": 9,
+    "t": 12,
+    "bn": 9,
+    "mn": 6,
+    "mm": 6,
+    "tsd": 3,
+    "mio": 6,
+    "mrd": 9,
+    "mil": 3,
+}
+_TENS |= {"mln": 6, "mld": 9, "mlrd": 9, "万": 4, "亿": 8}
 _SIGNS = "$€£¥₹₽₩₺฿₫₪₴₦₱₿¢￥"
 _CODES = r"(?:USD|EUR|GBP|GBX|GBp|JPY|CHF|CAD|AUD|NZD|CNY|HKD|INR|SEK|NOK|DKK|BRL|ZAR|KRW|TRY|US\$|HK\$|R\$|C\$|A\$)"
 _THOUSANDS = {
@@ -158,12 +172,12 @@ def read_number(text: str, decimal: str = ".") -> tuple[float, bool]:
     found = _WRAPPED.match(stripped)
     if found is None or (found["open"] is None) != (found["close"] is None):
         return np.nan, True
-    factor = _FACTORS.get(found["factor"].casefold().rstrip("."))
+    tens = _TENS.get(found["factor"].casefold().rstrip("."))
     body = _plain(found["body"].strip(), decimal)
-    if factor is None or body is None or (found["sign"] and found["sign2"]):
+    if tens is None or body is None or (found["sign"] and found["sign2"]):
         return np.nan, True
     negative = found["open"] or (found["sign"] or found["sign2"]) in ("-", "−")
-    value = float(f"{body}{found['exp'] or ''}") * factor
+    value = float(Decimal(f"{body}{found['exp'] or ''}").scaleb(tens))
     return (-value if negative else value), False
 
 

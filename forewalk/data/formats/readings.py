@@ -15,7 +15,7 @@ from forewalk.data.formats.containers import Sheet
 from forewalk.data.formats.lengths import interval_named
 from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
-from forewalk.data.formats.vendors import Vendor, vendor_of
+from forewalk.data.formats.vendors import ALPACA, STOOQ, Vendor, vendor_of
 from forewalk.data.formats.words import CLOCK, LENGTH, PRICES, SIDES, STAMP, SYMBOL, normalise
 from forewalk.data.table import is_symbol
 from forewalk.errors import DataError
@@ -132,6 +132,10 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
     notes += passed
     stamps, sheet, passed = read_column_of_stamps(sheet, fields, settings)
     notes += passed
+    if vendor is not None and vendor.name == "polygon" and not stamps.epoch:
+        vendor = ALPACA
+    if vendor is None and re.fullmatch(r"[a-z0-9.\-]+_(us|uk|de|jp|pl|hu)_[dwm]", sheet.name):
+        vendor = STOOQ
     if SYMBOL not in fields and (place := _separating(sheet, stamps, set(fields.values()))) is not None:
         fields = {**fields, SYMBOL: place}
         notes += (f"column {_named(sheet, place)!r} tells the symbols apart",)

@@ -64,13 +64,14 @@ VENDORS = (
     Vendor("tradingview", lambda n, raw: raw.startswith("time,open,high,low,close"), stamp="start"),
     Vendor("yahoo", _has("date", "open", "high", "low", "close", "adj close", "volume"), adjusted=True),
     Vendor("eodhd", _has("date", "open", "high", "low", "close", "adjusted close", "volume")),
-    Vendor("stooq", lambda n, raw: raw == "Date,Open,High,Low,Close,Volume"),
 )  # fmt: skip
 MULTI_INDEX = Vendor("yfinance", lambda n, raw: False)
 BINANCE = Vendor("binance", lambda n, raw: False, zone="UTC", stamp="start")
 CCXT = Vendor("ccxt", lambda n, raw: False, zone="UTC", stamp="start")
 HISTDATA = Vendor("histdata", lambda n, raw: False, zone="Etc/GMT+5", stamp="start")
 METATRADER4 = Vendor("metatrader 4", lambda n, raw: False, stamp="start")
+ALPACA = Vendor("alpaca", lambda n, raw: False, zone="UTC", stamp="start")
+STOOQ = Vendor("stooq", lambda n, raw: False)
 FRED = Vendor("fred", lambda n, raw: False)
 
 

@@ -108,7 +108,10 @@ def normalise(name: str) -> str:
         .replace("ı", "i")
         .replace("æ", "ae")
     )
-    return re.sub(r"[^\w]+|_", " ", text).strip()
+    text = re.sub(r"[^\w]+|_", " ", text).strip()
+    return re.sub(
+        r"^(close|adj close) (?:close|adjusted close) price .*", r"\1", text
+    )  # Yahoo explains its columns
 
 
 def month_number(word: str) -> int | None:

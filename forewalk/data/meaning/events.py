@@ -38,7 +38,7 @@ def read_events(path: Path) -> Events:
             for name, frame in _lean(entry).items()
         }
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder (data.events)")
+        raise DataError(f"{path}: no such file or folder; give another data.events")
     sheet = open_sheets(path)[0]
     if not sheet.head:
         return {name.upper(): frame for name, frame in _lean(path).items()}

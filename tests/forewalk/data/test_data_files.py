@@ -206,7 +206,7 @@ def test_a_file_over_the_size_limit_is_not_read(tmp_path, monkeypatch):
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path):
-    assert "no such file or folder (data.path)" in refused(tmp_path / "nowhere.csv")
+    assert "no such file or folder; give another data.path" in refused(tmp_path / "nowhere.csv")
 
 
 def test_a_folder_without_files_says_which_ending_is_missing(tmp_path):
