@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from broker.halts import HaltCause
 from forewalk.errors import EXIT_CONNECTION, ForewalkError
 
 
@@ -52,6 +53,11 @@ class Refused(BrokerError):  # noqa: N818
         return self.status == 422 and "client_order_id must be unique" in self.message
 
     @property
+    def is_suspension(self) -> bool:
+        """Whether the account's own switch `suspend_trade` refused the order."""
+        return self.status == 403 and "rejected by user request" in self.message
+
+    @property
     def is_missing(self) -> bool:
         """Whether the thing asked for is not there (yet)."""
         return self.status == 404
@@ -63,3 +69,7 @@ class OutcomeUnknown(BrokerError):  # noqa: N818
 
 class MustHalt(BrokerError):  # noqa: N818
     """Trading must stop: the keys are refused, or the account is not the one this book belongs to."""
+
+    def __init__(self, message: str, cause: HaltCause = HaltCause.KEYS) -> None:
+        super().__init__(message)
+        self.cause = cause

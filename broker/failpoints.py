@@ -32,6 +32,12 @@ POINTS = (
     "before_lookup",
     "after_lookup",
     "before_model_rename",
+    "before_suspend",
+    "after_suspend",
+    "before_resume_commit",
+    "after_resume_commit",
+    "after_approve_commit",
+    "during_rebuild",
 )
 _reached: Counter[str] = Counter()
 _told: list[Callable[[str], None]] = []

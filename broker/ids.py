@@ -18,6 +18,7 @@ _SYMBOL = re.compile(r"[A-Z0-9]{1,10}(\.[A-Z]{1,3})?")
 _LEG = re.compile(r"[a-z]{1,6}")
 _ID = re.compile(r"([A-Za-z0-9]{1,12})-(\d{8})-([A-Z0-9_]{1,14})-([a-z]{1,6})-(\d{1,5})")
 MAX_SEQUENCE = 99_999
+FLAT = "flat"  # leg of the kill switch's orders
 ORDERS_PER_BAR = 10  # orders of one symbol and leg that one decision may make
 
 
@@ -67,6 +68,12 @@ def parse_client_order_id(text: str) -> OrderName | None:
     if not _SYMBOL.fullmatch(name.symbol):
         return None
     return name if client_order_id(book, day, name.symbol, leg, int(sequence)) == text else None
+
+
+def leg_of(client_order_id: str) -> str | None:
+    """Return the leg that an id names; None where this program did not write it."""
+    name = parse_client_order_id(client_order_id)
+    return None if name is None else name.leg
 
 
 def checked_symbol(symbol: str) -> str:

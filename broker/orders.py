@@ -42,7 +42,7 @@ class OrderStep(StrEnum):
     REFUSE = "refuse"  # a definite no, from the broker, the risk gate or a human
     LOSE = "lose"  # no usable answer to the POST
     EXPIRE = "expire"  # its time is over and the broker does not have it
-    GIVE_UP = "give_up"  # looked up and resent in vain
+    GIVE_UP = "give_up"  # looked up and resent in vain, or found to be another order
 
 
 STEPS: dict[tuple[OrderState, OrderStep], OrderState] = {
@@ -61,6 +61,7 @@ STEPS: dict[tuple[OrderState, OrderStep], OrderState] = {
     (OrderState.SUBMITTING, OrderStep.FOUND): OrderState.ACKED,
     (OrderState.SUBMITTING, OrderStep.REFUSE): OrderState.REFUSED,
     (OrderState.SUBMITTING, OrderStep.LOSE): OrderState.UNKNOWN,
+    (OrderState.SUBMITTING, OrderStep.GIVE_UP): OrderState.NEEDS_HUMAN,
     (OrderState.UNKNOWN, OrderStep.FOUND): OrderState.ACKED,
     (OrderState.UNKNOWN, OrderStep.SUBMIT): OrderState.SUBMITTING,
     (OrderState.UNKNOWN, OrderStep.EXPIRE): OrderState.EXPIRED,

@@ -83,13 +83,15 @@ class Account:
     trade_suspended: bool
     shorting_enabled: bool
 
-    def problem(self) -> str | None:
-        """Return why no order may be sent, or None."""
+    def problem(self, suspension_is_ours: bool = False) -> str | None:
+        """Return why no order may be sent, or None; a suspension of our own is no problem but a wish."""
         if self.status != "ACTIVE":
             return f"the account's status is {self.status}"
-        for name in ("account_blocked", "trading_blocked", "trade_suspended"):
+        for name in ("account_blocked", "trading_blocked"):
             if getattr(self, name):
                 return f"the account is flagged {name}"
+        if self.trade_suspended and not suspension_is_ours:
+            return "the account is suspended at the broker (suspend_trade), and not by this book"
         return None
 
 
@@ -150,12 +152,13 @@ class BrokerOrder:
 
 @dataclass(frozen=True)
 class Position:
-    """A holding; `quantity` is negative for a short one."""
+    """A holding; `quantity` is negative for a short one. `available` of it, of the same sign, no order holds."""
 
     symbol: str
     quantity: Decimal
     average_price: Decimal
     last_price: Decimal | None
+    available: Decimal
 
 
 @dataclass(frozen=True)
@@ -221,13 +224,20 @@ class SplitBooking:
 
 @dataclass(frozen=True)
 class CashFlow:
-    """Cash that came from no order: a dividend, the price of a fraction. `amount` is signed dollars."""
+    """Cash that came from no order: a deposit, a fee, a dividend, the price of a fraction.
+
+    Attributes:
+        kind: "deposit", "withdrawal", "dividend", "fee", "interest", "in_lieu", or Alpaca's type in small letters.
+        amount: signed dollars.
+        moved_at: when the account's cash moved; None where only the date is known.
+    """
 
     id: str
     kind: str
     symbol: str
     amount: Decimal
     on: date
+    moved_at: datetime | None = None
 
 
 def split_booking(before: Decimal, after: Decimal, ratio: Decimal) -> SplitBooking | None:

@@ -8,12 +8,12 @@ needs and cannot read raises `BadAnswer`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from broker.values import Account, Asset, BrokerOrder, CalendarDay, Fill, MarketClock, Position
+from broker.values import Account, Asset, BrokerOrder, CalendarDay, CashFlow, Fill, MarketClock, Position
 
 
 class BadAnswer(ValueError):  # noqa: N818 - that is what it is
@@ -51,6 +51,14 @@ def asset(body: Any) -> Asset:
         shortable=flag(body, "shortable", False),
         easy_to_borrow=easy,
     )
+
+
+def assets(body: Any, wanted: Collection[str]) -> dict[str, Asset]:
+    """Read those of `GET /v2/assets` that are wanted; of the others, thousands, nothing is looked at."""
+    if not isinstance(body, list):
+        raise BadAnswer(f"assets: expected a list, not {type(body).__name__}")
+    found = [asset(item) for item in body if isinstance(item, dict) and item.get("symbol") in wanted]
+    return {item.symbol: item for item in found}
 
 
 def market_clock(body: Any) -> MarketClock:
@@ -106,11 +114,13 @@ def position(body: Any) -> Position:
     if body.get("side") == "short":
         quantity = -abs(quantity)
     last = body.get("current_price")
+    available = min(abs(number(body, "qty_available", quantity)), abs(quantity))
     return Position(
         text(body, "symbol"),
         quantity,
         number(body, "avg_entry_price", Decimal(0)),
         None if last is None else decimal(last, "current_price"),
+        available if quantity > 0 else -available,
     )
 
 
@@ -128,6 +138,30 @@ def fill(body: Any) -> Fill:
     )
 
 
+FLOWS = {"CSD": "deposit", "CSW": "withdrawal", "DIV": "dividend", "FEE": "fee", "INT": "interest"}
+
+
+def cash_flow(body: Any) -> CashFlow | None:
+    """Read one activity that is no trade; None where no cash moved (a split), or it was taken back."""
+    body = _mapping(body, "activity")
+    kind = text(body, "activity_type")
+    amount = number(body, "net_amount", Decimal(0))
+    if not amount or body.get("status") == "canceled":
+        return None
+    try:
+        day = date.fromisoformat(text(body, "date")[:10])
+    except ValueError as error:
+        raise BadAnswer(f"activity: {error}") from None
+    moved_at = timestamp(body, "created_at") if body.get("created_at") else None
+    name = FLOWS.get(kind) or ("dividend" if kind.startswith("DIV") else kind.lower())
+    return CashFlow(text(body, "id"), name, str(body.get("symbol") or ""), amount, day, moved_at)
+
+
+def activity(body: Any) -> tuple[str, CashFlow | None]:
+    """Read the id of one activity that is no trade, and the cash that it moved, if any."""
+    return text(_mapping(body, "activity"), "id"), cash_flow(body)
+
+
 def text(body: Mapping[str, Any], key: str) -> str:
     """Return a non-empty text field."""
     value = body.get(key)
@@ -136,10 +170,10 @@ def text(body: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def flag(body: Mapping[str, Any], key: str, missing: bool) -> bool:
-    """Return a true/false field; `missing` where it is absent; anything but a boolean counts as dangerous."""
-    value = body.get(key, missing)
-    return value if isinstance(value, bool) else True
+def flag(body: Mapping[str, Any], key: str, unless_said: bool) -> bool:
+    """Return a true/false field; `unless_said`, the safe answer, where it is absent or anything but a boolean."""
+    value = body.get(key)
+    return value if isinstance(value, bool) else unless_said
 
 
 def number(body: Mapping[str, Any], key: str, missing: Decimal | None = None) -> Decimal:

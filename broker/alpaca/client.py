@@ -9,9 +9,12 @@ answer that is not a clear yes or no is `OutcomeUnknown`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.historical.corporate_actions import CorporateActionsClient
@@ -19,6 +22,7 @@ from alpaca.trading.client import TradingClient
 
 from broker.alpaca import answers, corporate
 from broker.alpaca.answers import BadAnswer
+from broker.alpaca.budget import Budget
 from broker.alpaca.http import Http
 from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url
@@ -40,7 +44,9 @@ from forewalk.errors import DataError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+ALPACA_PER_MINUTE = 200  # requests a minute and account
 PAGES = 500  # more than any history this program asks for
+ONE_BY_ONE = 10  # assets that are asked for by name
 PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000, "actions": 1000}
 TIMEFRAMES = {"1d": "1Day", "1h": "1Hour", "30min": "30Min", "15min": "15Min", "5min": "5Min", "1min": "1Min"}
 DEFINITE = (400, 403, 422)  # a POST answered so has made no order, a duplicate id apart
@@ -54,6 +60,7 @@ class AlpacaPaper:
         url, data_url: checked hosts, see `broker.hosts`.
         timeout_s: longest wait for one answer in total, however slowly it drips.
         feed: market data plan, "iex" or "sip".
+        per_minute: requests to each of the two hosts at the most; 0 for no limit.
 
     Raises:
         ConfigError: a URL is not the paper host or this machine; nothing has been opened then.
@@ -66,20 +73,22 @@ class AlpacaPaper:
         data_url: str = f"https://{DATA_HOST}",
         timeout_s: float = 10.0,
         feed: str = "iex",
+        per_minute: int = 0,
     ) -> None:
         self.url = checked_url(url, PAPER_HOST, "live.url")
         self.data_url = checked_url(data_url, DATA_HOST, "live.data_url")
         self._feed = feed
         trading, data = self.url, self.data_url
-        pair = (keys.id, keys.secret)
+        more: dict[str, Any] = {"raw_data": True, "api_key": keys.id, "secret_key": keys.secret}
+        self._budget, of_data = Budget(per_minute, time.monotonic), Budget(per_minute, time.monotonic)
         self._trading = Http(
-            lambda: TradingClient(*pair, raw_data=True, url_override=trading), trading, timeout_s
+            lambda: TradingClient(url_override=trading, **more), trading, timeout_s, self._budget
         )
         self._data = Http(
-            lambda: StockHistoricalDataClient(*pair, raw_data=True, url_override=data), data, timeout_s
+            lambda: StockHistoricalDataClient(url_override=data, **more), data, timeout_s, of_data
         )
         self._announced = Http(
-            lambda: CorporateActionsClient(*pair, raw_data=True, url_override=data), data, timeout_s
+            lambda: CorporateActionsClient(url_override=data, **more), data, timeout_s, of_data
         )
 
     def __repr__(self) -> str:
@@ -89,6 +98,23 @@ class AlpacaPaper:
         """Forget every kept connection."""
         for host in (self._trading, self._data, self._announced):
             host.renew()
+
+    @contextmanager
+    def urgent(self) -> Iterator[None]:
+        """Let the requests made meanwhile use what is kept of the budget for cancels and closing positions."""
+        before, self._trading.urgent = self._trading.urgent, True
+        try:
+            yield
+        finally:
+            self._trading.urgent = before
+
+    def room(self) -> int:
+        """Return how many requests to the trading host the budget leaves now."""
+        return self._budget.room(self._trading.urgent)
+
+    def wait_s(self) -> float:
+        """Return in how many seconds there is room for the next request."""
+        return self._budget.wait_s(self._trading.urgent)
 
     # the account and the market
 
@@ -113,6 +139,15 @@ class AlpacaPaper:
             if no.is_missing or no.status == 422:
                 return None
             raise
+
+    def assets(self, symbols: Collection[str]) -> dict[str, Asset | None]:
+        """Return what may be done with each symbol; many are read from the one list of all active assets."""
+        listed: dict[str, Asset] = {}
+        if len(symbols) > ONE_BY_ONE:
+            wanted = frozenset(symbols)
+            query = {"status": "active", "asset_class": "us_equity"}
+            listed = self._trading.get("/assets", lambda body: answers.assets(body, wanted), query)
+        return {symbol: listed.get(symbol) or self.asset(symbol) for symbol in symbols}
 
     def positions(self) -> dict[str, Position]:
         """Return all positions by symbol."""
@@ -156,20 +191,24 @@ class AlpacaPaper:
             raise
 
     def order(self, order_id: str) -> BrokerOrder:
-        """Return one order by the broker's id."""
-        return self._trading.get(f"/orders/{order_id}", answers.order)
+        """Return one order by the broker's id, with the legs of a bracket."""
+        return self._trading.get(f"/orders/{order_id}", answers.order, {"nested": "true"})
 
     def open_orders(self) -> list[BrokerOrder]:
         """Return every open order of the account, ours or not."""
         return list(self._orders({"status": "open"}))
 
-    def orders_since(self, moment: datetime) -> list[BrokerOrder]:
-        """Return every order submitted after `moment`, whatever became of it."""
-        return list(self._orders({"status": "all", "after": _rfc3339(moment)}))
+    def orders_since(self, moment: datetime, nested: bool = False) -> list[BrokerOrder]:
+        """Return every order submitted after `moment`, whatever became of it.
+
+        With `nested` the legs of a bracket are within it, else they are orders of the list.
+        """
+        query = {"status": "all", "after": _rfc3339(moment), "nested": str(nested).lower()}
+        return list(self._orders(query))
 
     def _orders(self, query: Mapping[str, str]) -> Iterator[BrokerOrder]:
         seen: set[str] = set()
-        params = {**query, "limit": str(PAGE_SIZE["orders"]), "direction": "asc", "nested": "false"}
+        params = {"nested": "false", **query, "limit": str(PAGE_SIZE["orders"]), "direction": "asc"}
         for _ in range(PAGES):
             page = self._trading.get("/orders", _each(answers.order), params)
             fresh = [order for order in page if order.id not in seen]
@@ -193,6 +232,18 @@ class AlpacaPaper:
             raise
         return True
 
+    def cancel_all(self) -> None:
+        """Ask for the cancellation of every open order of the account, by one request."""
+        self._trading.call("DELETE", "/orders")
+
+    def close_position(self, symbol: str) -> BrokerOrder:
+        """Let the broker close a whole position; the order has an id of the broker's making."""
+        try:
+            return answers.order(self._trading.call("DELETE", f"/positions/{quote(symbol, safe='')}"))
+        except BadAnswer as strange:
+            problem = str(strange)
+        raise OutcomeUnknown(f"closing {symbol}: {problem}")
+
     def suspend(self, suspended: bool = True) -> bool:
         """Let the broker refuse (or take) all new orders; return what it says is in force."""
         body = self._trading.call("PATCH", "/account/configurations", {"suspend_trade": suspended})
@@ -215,18 +266,22 @@ class AlpacaPaper:
             params["page_token"] = page[-1].id
         raise Unreachable("the list of executions does not end; asking again later")
 
-    def dividends(self, after: datetime) -> list[CashFlow]:
-        """Return the dividends paid into the account after `after`, oldest first; a paper account is paid none."""
+    def cash_flows(self, after: datetime) -> list[CashFlow]:
+        """Return the cash that moved without an order since `after`, oldest first: deposits, fees, dividends.
+
+        A paper account is paid no dividends.
+        """
         params = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc", "after": _rfc3339(after)}
-        found: dict[str, CashFlow] = {}
+        params["category"] = "non_trade_activity"
+        found: dict[str, CashFlow | None] = {}
         for _ in range(PAGES):
-            page = self._trading.get("/account/activities/DIV", _each(corporate.cash_flow), params)
-            fresh = [flow for flow in page if flow.id not in found]
-            found.update((flow.id, flow) for flow in fresh)
-            if len(page) < PAGE_SIZE["fills"] or not fresh:
-                return list(found.values())
-            params["page_token"] = page[-1].id
-        raise Unreachable("the list of dividends does not end; asking again later")
+            page = self._trading.get("/account/activities", _each(answers.activity), params)
+            new = [name for name, _ in page if name not in found]
+            found |= dict(page)
+            if len(page) < PAGE_SIZE["fills"] or not new:
+                return [flow for flow in found.values() if flow is not None]
+            params["page_token"] = page[-1][0]
+        raise Unreachable("the list of cash flows does not end; asking again later")
 
     # market data
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from broker.alpaca.answers import BadAnswer
-from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, plain
+from broker.values import DIVIDEND, OTHER, SPLIT, CorporateAction, plain
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +76,3 @@ def _positive(value: Any) -> Decimal:
     if isinstance(value, bool) or not (number.is_finite() and number > 0):
         raise ValueError(f"{value!r} is no rate")
     return number
-
-
-def cash_flow(body: Any) -> CashFlow:
-    """Read one DIV activity."""
-    try:
-        amount = Decimal(str(body["net_amount"]))
-        on = date.fromisoformat(str(body["date"])[:10])
-        if not amount.is_finite():
-            raise ValueError("the amount is not finite")
-        return CashFlow(str(body["id"]), "dividend", str(body.get("symbol") or ""), amount, on)
-    except (KeyError, ValueError, ArithmeticError, TypeError, AttributeError) as problem:
-        raise BadAnswer(f"a dividend cannot be read: {type(problem).__name__}") from None

@@ -20,7 +20,9 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 
 from broker.alpaca.answers import BadAnswer
+from broker.alpaca.budget import Budget
 from broker.errors import BrokerError, MustHalt, RateLimited, Refused, Unreachable
+from broker.halts import HaltCause
 from broker.keys import redacted
 
 T = TypeVar("T")
@@ -32,12 +34,20 @@ class Http:
     Args:
         make: returns a fresh client of alpaca-py for `base`.
         timeout_s: longest wait of one socket read; an answer may take half as long again in total.
+        budget: of requests; None for no limit.
+
+    Attributes:
+        urgent: whether requests may use what the budget keeps for cancels and closing.
     """
 
-    def __init__(self, make: Callable[[], RESTClient], base: str, timeout_s: float) -> None:
+    def __init__(
+        self, make: Callable[[], RESTClient], base: str, timeout_s: float, budget: Budget | None = None
+    ) -> None:
         self._make = make
         self._base = base
         self._timeout_s = timeout_s
+        self._budget = budget
+        self.urgent = False
         self.renew()
 
     def renew(self) -> None:
@@ -57,17 +67,24 @@ class Http:
         that knows the request's headers stays attached to them."""
         problem: BrokerError
         client = self._client
+        wait_s = self._budget.take(self.urgent or method == "DELETE") if self._budget is not None else 0.0
+        if wait_s:
+            raise RateLimited(
+                f"{method} {path.split('?')[0]}: the request budget of this minute is used up", wait_s
+            )
         try:
             return within(
                 1.5 * self._timeout_s, lambda: client._request(method, path, dict(data) if data else None)
             )
         except APIError as error:
             problem = _translated(error, method, path)
+            if isinstance(problem, RateLimited) and self._budget is not None:
+                self._budget.refused(problem.after_s)
         except TimeoutError:
             self.renew()
             problem = Unreachable(f"{method} {path}: no answer within {1.5 * self._timeout_s:g} s")
         except InvalidSchema:  # no adapter is mounted for anything but the base URL
-            problem = MustHalt(f"{method} {path}: refused to send a request to another host")
+            problem = MustHalt(f"{method} {path}: refused to send a request to another host", HaltCause.KEYS)
         except RequestException as error:
             problem = Unreachable(f"{method} {path}: {type(error).__name__}")
         except (ValueError, TypeError, AttributeError):

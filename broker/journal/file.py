@@ -43,15 +43,32 @@ class JournalFile:
         """Tie the journal to an account; DataError where it belongs to another one (a reset makes a new one)."""
         self._own("account", account_id, readonly=False)
 
+    @property
+    def account(self) -> str | None:
+        """The account that the journal is tied to, None before the first look."""
+        return self.value("account")
+
+    def value(self, name: str) -> str | None:
+        """Return a text that was kept, None where there is none."""
+        row = self.one("SELECT value FROM meta WHERE name = ?", name)
+        return None if row is None else str(row["value"])
+
+    def set_value(self, name: str, text: str) -> None:
+        """Keep a text that a restart must remember."""
+        with self.transaction() as write:
+            write.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, text))
+
     def flag(self, name: str) -> bool:
         """Return whether a flag is set."""
-        row = self.one("SELECT value FROM meta WHERE name = ?", f"flag {name}")
-        return row is not None and row["value"] == "1"
+        return self.value(f"flag {name}") == "1"
 
     def set_flag(self, name: str, value: bool) -> None:
         """Set or clear a flag that a restart must remember."""
-        with self.transaction() as write:
-            write.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"flag {name}", str(int(value))))
+        self.set_value(f"flag {name}", str(int(value)))
+
+    def changes(self) -> int:
+        """Return a number that is another one after another process has written."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _own(self, name: str, value: str, readonly: bool) -> None:
         try:

@@ -83,6 +83,28 @@ class Ledger:
         )
         return {row["client_order_id"]: row["symbol"] for row in rows}
 
+    def booked(self) -> dict[str, Decimal]:
+        """Return the quantity booked of each of our orders, by our id."""
+        rows = self._file.all(
+            "SELECT client_order_id AS name, TOTAL(quantity) AS booked FROM fills "
+            "WHERE client_order_id IS NOT NULL GROUP BY client_order_id"
+        )
+        return {row["name"]: round(Decimal(row["booked"]), 9) for row in rows}
+
+    def unbooked(self) -> dict[str, Decimal]:
+        """Return, by symbol, the signed quantity that the broker has filled of our orders and was not booked yet."""
+        rows = self._file.all(
+            "SELECT o.symbol, o.side, o.filled, TOTAL(f.quantity) AS booked FROM orders o "
+            "LEFT JOIN fills f USING (client_order_id) WHERE o.filled != '0' GROUP BY o.client_order_id "
+            "HAVING o.filled - TOTAL(f.quantity) > 1e-9"
+        )
+        missing: dict[str, Decimal] = {}
+        for row in rows:
+            quantity = Decimal(row["filled"]) - round(Decimal(row["booked"]), 9)
+            signed = quantity if row["side"] == "buy" else -quantity
+            missing[row["symbol"]] = missing.get(row["symbol"], Decimal(0)) + signed
+        return missing
+
     def adjust(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
         """Book a change of position that came from no order of ours, because a person says so."""
         with self._file.transaction() as write:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
+from broker.failpoints import reach
 from broker.journal.diary import add_line
 from broker.journal.file import JournalFile
 from broker.journal.records import DecisionRow, NewOrder, StoredOrder, insert, read, stamp
@@ -75,6 +77,7 @@ class Orders:
         with self._file.transaction() as write:
             take_step(write, client_order_id, OrderStep.APPROVE, now, "approved")
             write.execute("UPDATE orders SET nonce = ? WHERE client_order_id = ?", (nonce, client_order_id))
+        reach("after_approve_commit")
 
     def report(self, client_order_id: str, report: BrokerOrder, now: datetime) -> StoredOrder:
         """Join what the broker says about the order; the state only ever goes forward."""
@@ -113,6 +116,12 @@ class Orders:
                     "UPDATE fills SET client_order_id = ? WHERE broker_id = ? AND client_order_id IS NULL",
                     (client_order_id, report.id),
                 )
+            for leg in report.legs:
+                _insert_found(
+                    write, stored.decision_id, leg, f"leg of {client_order_id}", client_order_id, now
+                )
+        for leg in report.legs:
+            self.report(leg.client_order_id, leg, now)
         found = self.get(client_order_id)
         assert found is not None
         return found
@@ -139,10 +148,68 @@ class Orders:
             add_line(write, now, "replaced", new.symbol, new.client_order_id, f"by the broker: {new.id}")
         self.report(new.client_order_id, new, now)
 
+    def take_over(self, decision_id: str, order: BrokerOrder, reason: str, now: datetime) -> StoredOrder:
+        """Write down an order that only the broker knows, as one of ours; one that is here already stays."""
+        with self._file.transaction() as write:
+            _insert_found(write, decision_id, order, reason, "", now)
+        return self.report(order.client_order_id, order, now)
+
+    def resize(self, client_order_id: str, quantity: Decimal, now: datetime) -> None:
+        """Take over the quantity that the broker has of an order, because a person says so."""
+        with self._file.transaction() as write:
+            write.execute(
+                "UPDATE orders SET quantity = ?, updated_at = ? WHERE client_order_id = ?",
+                (plain(quantity), stamp(now), client_order_id),
+            )
+
+    def legs(self, bracket: StoredOrder) -> list[StoredOrder]:
+        """Return the legs of a bracket, none before the broker has shown them."""
+        rows = self._file.all("SELECT * FROM orders WHERE parent = ?", bracket.client_order_id)
+        return [read(StoredOrder, row) for row in rows]
+
+    def next_number(self, prefix: str) -> int:
+        """Return the number after the highest with which an id that begins with `prefix` ends."""
+        rows = self._file.all(
+            "SELECT client_order_id AS name FROM orders WHERE client_order_id >= ? AND client_order_id < ?",
+            prefix,
+            prefix + "\x7f",
+        )
+        return 1 + max((int(row["name"][len(prefix) :]) for row in rows), default=-1)
+
     def posts_since(self, moment: datetime) -> int:
         """Return how many orders were POSTed at or after `moment`."""
         row = self._file.one("SELECT COUNT(*) AS n FROM orders WHERE posted_at >= ?", stamp(moment))
         return int(row["n"]) if row is not None else 0
+
+
+def _insert_found(
+    write: sqlite3.Connection, decision_id: str, order: BrokerOrder, reason: str, parent: str, now: datetime
+) -> None:
+    """Write an order within a transaction that was first seen at the broker."""
+    row = {
+        "client_order_id": order.client_order_id,
+        "decision_id": decision_id,
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": plain(order.quantity),
+        "kind": order.kind,
+        "time_in_force": "day",
+        "decided_price": plain(order.average_price or Decimal(0)),
+        "reduces": int(bool(parent)),
+        "reason": reason,
+        "send_from": stamp(now),
+        "valid_until": stamp(now),
+        "state": str(OrderState.ACKED),
+        "posts": 1,
+        "posted_at": stamp(order.submitted_at or now),
+        "broker_id": order.id,
+        "position": 0,
+        "updated_at": stamp(now),
+        "parent": parent,
+    }
+    names = ", ".join(row)
+    marks = ", ".join("?" * len(row))
+    write.execute(f"INSERT OR IGNORE INTO orders ({names}) VALUES ({marks})", tuple(row.values()))
 
 
 def add_order(

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from broker.halts import EVERYTHING, HaltCause
 from broker.orders import OrderState
 from broker.values import Fill, OrderRequest, RawPrice, plain
 
@@ -100,6 +101,7 @@ class StoredOrder:
     cancel_wanted: bool
     position: int
     updated_at: datetime
+    parent: str = ""  # our id of the bracket that it is a leg of
 
     def request(self) -> OrderRequest:
         """Return what is sent to the broker."""
@@ -128,16 +130,46 @@ class StoredOrder:
 
 @dataclass(frozen=True)
 class Halt:
-    """A stop of one symbol or, with scope `*`, of everything; it lasts until a person clears it."""
+    """A stop of one symbol or, with scope `*`, of everything; it lasts until a person lifts it.
+
+    Attributes:
+        cancel, flatten, suspend: what the broker is to be told; `confirmed_at` is when it had done it all.
+        allow_exits: whether orders that only make a position smaller may still go out.
+        keep_exits: whether such orders, and the stops of brackets, are left at the broker when others are cancelled.
+        foreign_too: whether flattening takes orders and positions that are not this book's.
+    """
 
     id: int
     scope: str
+    cause: HaltCause
     reason: str
     at: datetime
     cancel: bool
     flatten: bool
     suspend: bool
+    allow_exits: bool
+    keep_exits: bool
+    foreign_too: bool
     confirmed_at: datetime | None
+
+    def covers(self, symbol: str) -> bool:
+        """Whether the halt stops a symbol."""
+        return self.scope in (EVERYTHING, symbol)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the broker is to be told something."""
+        return self.cancel or self.flatten or self.suspend
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What a kill switch has not closed, and why: kind "blocker" is tried again, "left" is not this book's."""
+
+    symbol: str
+    kind: str
+    text: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -183,6 +215,7 @@ _READERS: dict[str, Any] = {
     "datetime": read_stamp,
     "date": date.fromisoformat,
     "OrderState": OrderState,
+    "HaltCause": HaltCause,
     "bool": bool,
 }
 

@@ -70,6 +70,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             flow_id TEXT PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, amount TEXT NOT NULL,
             on_date TEXT NOT NULL, at TEXT NOT NULL)""",
     ),
+    (
+        "ALTER TABLE halts ADD COLUMN cause TEXT NOT NULL DEFAULT 'unknown'",
+        "ALTER TABLE halts ADD COLUMN allow_exits INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE halts ADD COLUMN keep_exits INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE halts ADD COLUMN foreign_too INTEGER NOT NULL DEFAULT 0",
+        "UPDATE halts SET cause = 'drawdown' WHERE reason LIKE 'drawdown:%'",
+        "UPDATE halts SET cause = 'daily_loss' WHERE reason LIKE 'daily_loss:%'",
+        "UPDATE halts SET cause = 'account' WHERE reason LIKE 'account:%'",
+        "UPDATE meta SET name = 'suspension', value = 'in force' WHERE name = 'flag suspended' AND value = '1'",
+        "CREATE TABLE remains (symbol TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL)",
+        "ALTER TABLE orders ADD COLUMN parent TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE cash_flows ADD COLUMN moved_at TEXT",
+    ),
 )
 
 
@@ -126,12 +139,18 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
     except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise _unusable(path, str(error)) from None
 
 
 def _unusable(path: Path, problem: str) -> DataError:
     if "readonly" in problem or "unable to open" in problem:
         return DataError(f"{path}: cannot be written: {problem}; give this user write access to the folder")
+    if "full" in problem or "disk I/O" in problem:
+        return DataError(
+            f"{path}: {problem}: make room on the disk and start again; the journal itself is not damaged by that"
+        )
     if "locked" in problem:
         return DataError(f"{path}: {problem}: another program holds it; stop that one first")
     return DataError(

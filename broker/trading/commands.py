@@ -1,24 +1,25 @@
-"""What a person can tell a daemon, running or not: approve, reject, halt, resume; and what it shows of itself.
+"""What a person can tell a daemon, running or not: approve, reject, halt; and what it shows of itself.
 
 Every command writes into the journal and nothing else; the daemon acts on it at its next look, which may be in
-another process or after a restart.
+another process or after a restart. Resuming is in `broker.trading.resuming`, since it asks the broker first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
-from decimal import Decimal
 
+from broker.halts import EVERYTHING, HaltCause
 from broker.ids import checked_symbol
 from broker.journal.corporate import ANNOUNCED
-from broker.journal.halts import EVERYTHING
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, FINAL, IN_DOUBT, WAITING, IllegalStep, OrderState, OrderStep
-from broker.port import Broker
 from broker.values import plain
 from forewalk.errors import UsageError
+
+KINDS = {"at work": "CLOSING    ", "closing": "CLOSING    ", "blocker": "BLOCKED    ", "left": "LEFT       "}
 
 
 def nonce(order: StoredOrder) -> str:
@@ -57,44 +58,38 @@ def reject(journal: Journal, order_id: str, now: datetime) -> StoredOrder:
 
 
 def halt(
-    journal: Journal, symbol: str | None, reason: str, flatten: bool, suspend: bool, now: datetime
+    journal: Journal,
+    symbol: str | None,
+    reason: str,
+    now: datetime,
+    flatten: bool = False,
+    suspend: bool = True,
+    foreign_too: bool = False,
 ) -> None:
-    """Stop a symbol or everything, at once and until a person resumes: cancel, flatten if asked, suspend."""
-    scope = EVERYTHING if symbol is None else checked_symbol(symbol)
-    journal.halts.begin(scope, reason, now, cancel=True, flatten=flatten, suspend=suspend and symbol is None)
+    """Stop a symbol or everything, at once and until a person resumes: cancel, flatten if asked, suspend.
 
-
-def resume(journal: Journal, symbol: str | None, broker: Broker | None, now: datetime) -> list[str]:
-    """Lift the halts of a symbol or of everything; with a broker, take its position over first.
-
-    Raises:
-        UsageError: nothing of that scope is halted.
+    Args:
+        suspend: let the broker refuse new orders too, if everything is stopped.
+        foreign_too: flatten what is not this book's as well, its orders and its positions.
     """
-    said = []
-    if broker is not None:
-        said += adopt(journal, broker, symbol, now)
-    count = journal.halts.lift(EVERYTHING if symbol is None else checked_symbol(symbol), now)
-    if not count:
-        scopes = sorted({halt.scope for halt in journal.halts.in_force()})
-        raise UsageError(
-            f"nothing of {symbol or 'everything'} is halted; halted: {', '.join(scopes) or 'nothing'}"
-        )
-    return [*said, f"{count} halt{'s' if count > 1 else ''} lifted"]
+    scope = EVERYTHING if symbol is None else checked_scope(symbol)
+    journal.halts.begin(
+        scope,
+        HaltCause.OPERATOR,
+        reason,
+        now,
+        cancel=True,
+        flatten=flatten,
+        suspend=suspend and symbol is None,
+        foreign_too=foreign_too,
+    )
 
 
-def adopt(journal: Journal, broker: Broker, symbol: str | None, now: datetime) -> list[str]:
-    """Book the difference between the broker's position and the ledger, because a person says so."""
-    positions, ledger = broker.positions(), journal.ledger.quantities()
-    said = []
-    for name in sorted(({symbol} if symbol else set(positions) | set(ledger)) - {None}):
-        position = positions.get(name)
-        held = position.quantity if position is not None else Decimal(0)
-        missing = held - ledger.get(name, Decimal(0))
-        if missing:
-            price = position.average_price if position is not None else Decimal(0)
-            journal.ledger.adjust(name, missing, price, now, "adopted by a person")
-            said.append(f"{name}: {plain(missing)} shares taken over, {plain(held)} held")
-    return said
+def checked_scope(symbol: str) -> str:
+    """Return a symbol that a person named; a pair of coins or an option may be closed too, though not traded."""
+    if re.fullmatch(r"[A-Z0-9]{1,25}(/[A-Z0-9]{1,10})?", symbol):
+        return symbol
+    return checked_symbol(symbol)
 
 
 def status_lines(journal: Journal, running: bool) -> list[str]:
@@ -125,9 +120,12 @@ def status_lines(journal: Journal, running: bool) -> list[str]:
         done = "" if not asks else ", done at the broker" if halt_.confirmed_at else ", local only so far"
         scope = "everything" if halt_.scope == EVERYTHING else halt_.scope
         lines.append(f"HALTED      {scope}: {halt_.reason} (since {halt_.at:%Y-%m-%d %H:%M} UTC{done})")
+        if halt_.allow_exits:
+            lines.append("            exits and stops still go out")
+    lines += [f"{KINDS[r.kind]} {r.symbol or 'everything'}: {r.text}" for r in journal.halts.remains()]
     waiting = journal.orders.all({OrderState.NEEDS_HUMAN})
     lines += [
-        f"ASK         {order.client_order_id}: {order.reason}; look at the account, then `reject` it"
+        f"ASK         {order.client_order_id}: {order.reason}; look at the account, then `resume {order.symbol}`"
         for order in waiting
     ]
     return lines

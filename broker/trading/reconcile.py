@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from broker.errors import MustHalt
+from broker.errors import MustHalt, Unreachable
 from broker.failpoints import reach
+from broker.halts import EVERYTHING, HaltCause
 from broker.ids import parse_client_order_id
-from broker.journal.halts import EVERYTHING
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, IN_DOUBT, OrderState, OrderStep, is_known
 from broker.port import Broker, Notify
+from broker.trading.cancelling import Canceller
+from broker.trading.doubts import LOOK_BACK, Doubts
 from broker.values import Account, BrokerOrder, MarketClock, Position, plain
 from forewalk.errors import DataError
 
@@ -29,7 +31,7 @@ TOLERANCE = Decimal("0.000001")  # shares
 FILLS_OVERLAP = timedelta(days=1)  # executions are asked for again from before the last one known
 LAG_S = 60.0  # how long the list of executions may lag behind an order's filled quantity
 STRIKES = 2  # looks in a row at which ledger and position must disagree before the symbol is halted
-LOOK_BACK = timedelta(seconds=60)
+ONE_BY_ONE = 3  # orders that are asked for by their ids; more are read from one list
 Explain = Callable[[str, Decimal, Decimal, datetime], bool]  # (symbol, ledger, held, now) -> booked since
 
 
@@ -37,7 +39,10 @@ Explain = Callable[[str, Decimal, Decimal, datetime], bool]  # (symbol, ledger, 
 class Look:
     """The broker at one moment, after the journal has caught up with it.
 
-    `foreign` are open orders that are not ours. `doubtful` are symbols whose ledger does not match (yet).
+    Attributes:
+        foreign: open orders that are not ours. doubtful: symbols whose ledger does not match (yet).
+        skew_s: by how much this machine's clock is off the broker's at the least, as far as one call can tell: 0
+            where the time that the call took explains it. None where nobody asked.
     """
 
     account: Account
@@ -46,6 +51,7 @@ class Look:
     open_orders: tuple[BrokerOrder, ...]
     foreign: tuple[BrokerOrder, ...]
     doubtful: frozenset[str]
+    skew_s: float | None = None
 
     @property
     def now(self) -> datetime:
@@ -61,8 +67,10 @@ class Reconciler:
         monotonic: seconds that never go back; pauses are measured with it.
         pauses_s: between two look-ups of an order in doubt.
         notify: told of halts, adoptions and the like.
+        wall: this machine's clock, None where time is virtual.
 
     Attributes:
+        doubts: the orders whose outcome is unknown. canceller: asks for what is to be cancelled.
         explain: asked before a symbol is halted because ledger and position differ; books what explains it.
     """
 
@@ -74,14 +82,16 @@ class Reconciler:
         monotonic: Callable[[], float],
         pauses_s: Sequence[float],
         notify: Notify,
+        wall: Callable[[], datetime] | None = None,
     ) -> None:
         self.journal = journal
         self.broker = broker
         self.symbols = tuple(symbols)
         self._monotonic = monotonic
-        self._pauses_s = tuple(pauses_s)
         self._notify = notify
-        self._lookups: dict[str, tuple[int, float]] = {}  # id -> (look-ups done, next one not before)
+        self._wall = wall
+        self.doubts = Doubts(journal, broker, monotonic, pauses_s, self.adopt, self.halt)
+        self.canceller = Canceller(broker, monotonic)
         self._strikes: dict[str, int] = {}
         self._lagging: dict[str, float] = {}
         self._started = False
@@ -96,25 +106,29 @@ class Reconciler:
         """
         account = self.broker.account()
         self._own(account)
-        clock = self.broker.clock()
+        clock, skew_s = self._read_clock()
         now = clock.now
-        if not self._started:
-            self._recover(now)
-        open_orders = self.broker.open_orders()
-        foreign = self._join_orders(open_orders, now)
+        self.recover(now)
+        open_orders, foreign = self.join_orders(now)
         reach("during_reconcile")
-        self._join_fills(now)
-        self._cancel_wanted(now)
-        self._resolve_doubts(now)
+        self.join_fills(now)
+        if self._cancel_wanted():
+            open_orders, foreign = self.join_orders(now)
+            self.join_fills(now)
+        self.doubts.resolve(now)
         positions = self.broker.positions()
         doubtful = self._compare(positions, now)
-        self._started = True
-        return Look(account, clock, positions, tuple(open_orders), tuple(foreign), doubtful)
+        return Look(account, clock, positions, tuple(open_orders), tuple(foreign), doubtful, skew_s)
 
-    def next_lookup_s(self) -> float | None:
-        """Return in how many seconds an order in doubt is to be looked up; None where none is."""
-        due = [moment for _, moment in self._lookups.values()]
-        return max(0.0, min(due) - self._monotonic()) if due else None
+    def _read_clock(self) -> tuple[MarketClock, float | None]:
+        """Read the broker's time, and this machine's right before and after: nothing else may come in between."""
+        if self._wall is None:
+            return self.broker.clock(), None
+        before = self._wall()
+        clock = self.broker.clock()
+        after = self._wall()
+        least, most = (before - clock.now).total_seconds(), (after - clock.now).total_seconds()
+        return clock, 0.0 if least <= 0 <= most else min(least, most, key=abs)
 
     def _own(self, account: Account) -> None:
         try:
@@ -123,24 +137,48 @@ class Reconciler:
             problem = str(other)
         else:
             return
-        raise MustHalt(problem)
+        raise MustHalt(problem, HaltCause.OTHER_ACCOUNT)
 
     # start-up
 
-    def _recover(self, now: datetime) -> None:
-        """What was under way when the last process ended is in doubt now."""
+    def recover(self, now: datetime) -> None:
+        """Once in a process: what was under way when the last one ended is in doubt now."""
+        if self._started:
+            return
         for order in self.journal.orders.all({OrderState.SUBMITTING}):
             self.journal.orders.step(
                 order.client_order_id, OrderStep.LOSE, now, "ended before the answer was written down"
             )
-        for order in self.journal.orders.all({OrderState.INTENT, OrderState.DECIDED}):
-            found = self.broker.order_by_client_id(order.client_order_id)
-            if found is not None:
-                self.adopt(order, found, now)
+        self.find_waiting(now)
+        self._started = True
+
+    def find_waiting(self, now: datetime) -> None:
+        """Adopt orders that the broker has though this journal never sent them: it is new, or an older copy."""
+        waiting = self.journal.orders.all({OrderState.INTENT, OrderState.DECIDED})
+        if waiting:
+            since = min(self._decided_at(order) for order in waiting) - LOOK_BACK
+            listed = {found.client_order_id: found for found in self.broker.orders_since(since)}
+            for order in waiting:
+                if order.client_order_id in listed:
+                    self.adopt(order, listed[order.client_order_id], now)
+
+    def _decided_at(self, order: StoredOrder) -> datetime:
+        decision = self.journal.decisions.get(order.decision_id)
+        return order.send_from if decision is None else min(decision.made_at, order.send_from)
 
     # orders
 
-    def _join_orders(self, open_orders: Sequence[BrokerOrder], now: datetime) -> list[BrokerOrder]:
+    def join_orders(self, now: datetime) -> tuple[list[BrokerOrder], list[BrokerOrder]]:
+        """Read the open orders and those of ours that are over; return all open ones, and the foreign among them."""
+        open_orders = self.broker.open_orders()
+        foreign, ended = self.join_open(open_orders, now)
+        self.join_ended(ended, now)
+        return open_orders, foreign
+
+    def join_open(
+        self, open_orders: Sequence[BrokerOrder], now: datetime
+    ) -> tuple[list[BrokerOrder], list[StoredOrder]]:
+        """Join the reports of open orders; return the foreign ones, and those of ours that are open no more."""
         foreign = []
         seen = set()
         for found in open_orders:
@@ -151,27 +189,37 @@ class Reconciler:
                 continue
             seen.add(stored.client_order_id)
             self.adopt(stored, found, now)
-        for stored in self.journal.orders.all(AT_BROKER):
-            if stored.client_order_id not in seen and stored.broker_id:
-                self.adopt(stored, self.broker.order(stored.broker_id), now)
-        return foreign
+        at_broker = self.journal.orders.all(AT_BROKER)
+        return foreign, [o for o in at_broker if o.client_order_id not in seen and o.broker_id]
+
+    def join_ended(self, ended: Sequence[StoredOrder], now: datetime) -> None:
+        """Read what became of orders that are open no more: a few one by one, many in one list."""
+        listed: dict[str, BrokerOrder] = {}
+        if len(ended) > ONE_BY_ONE:
+            since = min(order.posted_at or order.send_from for order in ended) - LOOK_BACK
+            listed = {found.id: found for found in self.broker.orders_since(since)}
+        failed: Unreachable | None = None
+        for stored in ended:
+            assert stored.broker_id is not None
+            try:
+                self.adopt(stored, listed.get(stored.broker_id) or self.broker.order(stored.broker_id), now)
+            except Unreachable as problem:  # the others are read all the same
+                failed = problem
+        if failed is not None:
+            raise failed
 
     def adopt(self, stored: StoredOrder, found: BrokerOrder, now: datetime) -> None:
         """Join a report, after making sure that it is about the order we meant."""
         if not self.is_same(stored, found):
-            text = (
-                f"order {stored.client_order_id} is {found.side} {plain(found.quantity)} {found.symbol} there, "
-                f"but {stored.side} {plain(stored.quantity)} {stored.symbol} here"
-            )
-            self.halt(stored.symbol, text, now)
+            self._another_order(stored, found, now)
             return
+        if stored.take_profit is not None and not found.legs and not self.journal.orders.legs(stored):
+            found = self.broker.order(found.id)  # a list shows no legs
         if not is_known(found.status):
-            self.halt(
-                stored.symbol, f"order {stored.client_order_id} has the unknown status {found.status!r}", now
-            )
+            text = f"order {stored.client_order_id} has the unknown status {found.status!r}"
+            self.halt(stored.symbol, HaltCause.STATUS, text, now)
         before = stored.state
         after = self.journal.orders.report(stored.client_order_id, found, now)
-        self._lookups.pop(stored.client_order_id, None)
         if before not in AT_BROKER and after.state != before:
             self._notify("found", stored.symbol, f"{stored.client_order_id} is {after.state}")
         if after.state == OrderState.REJECTED and before != OrderState.REJECTED:
@@ -180,11 +228,24 @@ class Reconciler:
         if found.replaced_by:
             self._follow(after, found.replaced_by, now)
 
+    def _another_order(self, stored: StoredOrder, found: BrokerOrder, now: datetime) -> None:
+        """The broker's order of this id is not the one we meant: a person must look, at this symbol only."""
+        name = stored.client_order_id
+        text = (
+            f"order {name} is {found.side} {plain(found.quantity)} {found.symbol} there, "
+            f"but {stored.side} {plain(stored.quantity)} {stored.symbol} here"
+        )
+        if stored.state in (OrderState.SUBMITTING, OrderState.UNKNOWN):
+            self.journal.orders.step(name, OrderStep.GIVE_UP, now, text)
+        elif stored.state in (OrderState.INTENT, OrderState.DECIDED):
+            self.journal.orders.step(name, OrderStep.REFUSE, now, text)
+        self.halt(stored.symbol, HaltCause.ORDER, text, now)
+
     @staticmethod
     def is_same(stored: StoredOrder, found: BrokerOrder) -> bool:
-        """Whether the broker's order is the one we meant: symbol, side and quantity."""
+        """Whether the broker's order is the one we meant: symbol, side and quantity (a bracket's leg may shrink)."""
         return (stored.symbol, stored.side) == (found.symbol, found.side) and (
-            abs(stored.quantity - found.quantity) <= TOLERANCE
+            bool(stored.parent) or abs(stored.quantity - found.quantity) <= TOLERANCE
         )
 
     def _follow(self, old: StoredOrder, successor_id: str, now: datetime) -> None:
@@ -195,15 +256,13 @@ class Reconciler:
     def _question_name(self, found: BrokerOrder, now: datetime) -> None:
         name = parse_client_order_id(found.client_order_id)
         if name is not None and found.symbol in self.symbols:
-            self.halt(
-                found.symbol,
-                f"open order {found.client_order_id} has a name of ours but is not in the journal",
-                now,
-            )
+            text = f"open order {found.client_order_id} has a name of ours but is not in the journal"
+            self.halt(found.symbol, HaltCause.ORDER, text, now)
 
     # executions
 
-    def _join_fills(self, now: datetime) -> None:
+    def join_fills(self, now: datetime) -> None:
+        """Read the executions since shortly before the last one known, and book what is new."""
         last = self.journal.ledger.last_fill_at()
         for fill in self.journal.ledger.add_fills(
             self.broker.fills(None if last is None else last - FILLS_OVERLAP), now
@@ -214,72 +273,9 @@ class Reconciler:
 
     # cancellations
 
-    def _cancel_wanted(self, now: datetime) -> None:
-        for order in self.journal.orders.all(AT_BROKER):
-            if order.cancel_wanted and order.broker_id:
-                reach("before_cancel")
-                self.broker.cancel(order.broker_id)
-                reach("after_cancel")
-                self.adopt(order, self.broker.order(order.broker_id), now)
-        self._join_fills_of_cancelled(now)
-
-    def _join_fills_of_cancelled(self, now: datetime) -> None:
-        if any(
-            order.cancel_wanted for order in self.journal.orders.all({OrderState.CANCELED, OrderState.FILLED})
-        ):
-            self._join_fills(now)
-
-    # doubts
-
-    def _resolve_doubts(self, now: datetime) -> None:
-        for order in self.journal.orders.all({OrderState.UNKNOWN}):
-            done, due = self._lookups.setdefault(
-                order.client_order_id, (0, self._monotonic() + self._pauses_s[0])
-            )
-            if self._monotonic() < due:
-                continue
-            reach("before_lookup")
-            found = self.broker.order_by_client_id(order.client_order_id)
-            reach("after_lookup")
-            if found is not None:
-                self.adopt(order, found, now)
-            elif done + 1 < len(self._pauses_s):
-                self._lookups[order.client_order_id] = (
-                    done + 1,
-                    self._monotonic() + self._pauses_s[done + 1],
-                )
-            else:
-                self._conclude(order, now)
-
-    def _conclude(self, order: StoredOrder, now: datetime) -> None:
-        """Every look-up said 404: search the list too, then send once more, let it go, or ask."""
-        since = (order.posted_at or now) - LOOK_BACK
-        listed = {found.client_order_id: found for found in self.broker.orders_since(since)}
-        name = order.client_order_id
-        if name in listed:
-            self.adopt(order, listed[name], now)
-            return
-        if now > order.valid_until:
-            self.journal.orders.step(
-                name, OrderStep.EXPIRE, now, "the broker never had it, and its time is over"
-            )
-            self._lookups.pop(name, None)
-        elif order.posts > 1:
-            self.journal.orders.step(name, OrderStep.GIVE_UP, now, "sent twice, found never")
-            self._lookups.pop(name, None)
-            self.halt(
-                order.symbol, f"{name} was sent twice and is nowhere to be found: reject it, then resume", now
-            )
-        # else: the sender sends the same id once more, see `may_resend`
-
-    def may_resend(self, order: StoredOrder) -> bool:
-        """Whether all look-ups are done and have found nothing, so that the same id may be sent once more."""
-        done, due = self._lookups.get(order.client_order_id, (0, float("inf")))
-        return done + 1 >= len(self._pauses_s) and self._monotonic() >= due and order.posts <= 1
-
-    def resent(self, client_order_id: str) -> None:
-        """Begin the look-ups anew after an order was sent once more."""
-        self._lookups.pop(client_order_id, None)
+    def _cancel_wanted(self) -> int:
+        wanted = [o.broker_id for o in self.journal.orders.all(AT_BROKER) if o.cancel_wanted and o.broker_id]
+        return self.canceller.ask(wanted)
 
     # positions
 
@@ -307,6 +303,7 @@ class Reconciler:
             else:
                 self.halt(
                     symbol,
+                    HaltCause.POSITION,
                     f"the broker holds {plain(held)} {symbol}, the journal says {plain(booked)}; "
                     f"if the broker is right: live resume {symbol} --adopt",
                     now,
@@ -319,11 +316,12 @@ class Reconciler:
         self._lagging = {name: self._lagging.get(name, self._monotonic()) for name in late}
         for name, since in self._lagging.items():
             if self._monotonic() - since > LAG_S:
-                self.halt(late[name], f"executions of {name} are missing from the broker's list", now)
+                text = f"executions of {name} are missing from the broker's list"
+                self.halt(late[name], HaltCause.EXECUTIONS, text, now)
         return set(late.values())
 
-    def halt(self, scope: str, reason: str, now: datetime) -> None:
-        """Stop a symbol (or everything) and say so, once."""
-        if self.journal.halts.begin(scope, reason, now):
+    def halt(self, scope: str, cause: HaltCause, reason: str, now: datetime, **asks: bool) -> None:
+        """Stop a symbol (or everything) and say so, once; `asks` are those of `Halts.begin`."""
+        if self.journal.halts.begin(scope, cause, reason, now, **asks):
             log.error("halt %s: %s", scope, reason)
             self._notify("halt", "" if scope == EVERYTHING else scope, reason)

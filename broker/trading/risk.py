@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from broker.halts import HaltCause
 from broker.orders import OrderState
 from broker.values import Account, Asset
 from forewalk.settings.trading import RiskSettings
@@ -34,7 +35,6 @@ class Ask:
     decided_price: Decimal
     send_from: datetime
     valid_until: datetime
-    flattens: bool = False  # part of a kill switch: halts do not hold it back
 
     @property
     def signed(self) -> Decimal:
@@ -55,6 +55,7 @@ class Facts:
         pending: signed quantity of open orders per symbol, ours and foreign.
         prices: last raw trade per symbol, for the value of positions.
         halt: why the journal forbids trading this symbol, or None.
+        halt_allows_exits: whether it lets pass what only makes a position smaller.
         posted_today: orders sent this session.
         day_start_equity, peak_equity: from the journal and the broker; None where unknown.
         bar_problem: why the symbol's last bar cannot be trusted, or None.
@@ -72,6 +73,7 @@ class Facts:
     pending: Mapping[str, Decimal]
     prices: Mapping[str, Decimal]
     halt: str | None = None
+    halt_allows_exits: bool = False
     posted_today: int = 0
     day_start_equity: Decimal | None = None
     peak_equity: Decimal | None = None
@@ -83,11 +85,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Breach:
-    """A reason to refuse. `halts` names the scope that must stop altogether, "" for none."""
+    """A reason to refuse. `halts` is why everything must stop altogether, None where only this order must."""
 
     rule: str
     text: str
-    halts: str = ""
+    halts: HaltCause | None = None
 
 
 Rule = Callable[[Ask, Facts, RiskSettings], "Breach | None"]
@@ -113,7 +115,9 @@ def _state(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
 
 
 def _halted(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
-    return Breach("halt", facts.halt) if facts.halt and not ask.flattens else None
+    if not facts.halt or (facts.halt_allows_exits and reduces(ask, facts)):
+        return None
+    return Breach("halt", facts.halt)
 
 
 def _symbol(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
@@ -134,7 +138,7 @@ def _account(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
     if facts.account is None:
         return Breach("account", "the broker did not show the account")
     problem = facts.account.problem()
-    return None if problem is None else Breach("account", problem, halts="*")
+    return None if problem is None else Breach("account", problem, HaltCause.ACCOUNT)
 
 
 def _asset(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
@@ -175,13 +179,13 @@ def _price(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
     if ask.price is None:
         return Breach("price", f"the last price of {ask.symbol} is missing or unusable")
     away = abs(ask.price / ask.decided_price - 1)
-    if away > Decimal(str(limits.price_collar)) and not ask.flattens:
+    if away > Decimal(str(limits.price_collar)):
         return Breach("collar", f"last trade {ask.price} is {away:.1%} from {ask.decided_price}, decided on")
     return None
 
 
 def _value(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
-    if ask.price is None or ask.flattens:
+    if ask.price is None:
         return None
     value = ask.price * ask.quantity
     if value > Decimal(str(limits.max_order_value)):
@@ -213,13 +217,13 @@ def _weights(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
 
 
 def _count(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
-    if facts.posted_today >= limits.max_orders_per_day and not ask.flattens:
+    if facts.posted_today >= limits.max_orders_per_day:
         return Breach("count", f"{facts.posted_today} orders sent today, risk.max_orders_per_day reached")
     return None
 
 
 def _losses(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
-    if facts.account is None or ask.flattens:
+    if facts.account is None or reduces(ask, facts):
         return None
     return loss_breach(facts.account.equity, facts.day_start_equity, facts.peak_equity, limits)
 
@@ -228,12 +232,13 @@ def loss_breach(
     equity: Decimal, day_start: Decimal | None, peak: Decimal | None, limits: RiskSettings
 ) -> Breach | None:
     """Return the breach of the daily loss or drawdown limit, which halts everything, or None."""
-    for rule, mark, limit in (
-        ("daily_loss", day_start, limits.max_daily_loss),
-        ("drawdown", peak, limits.max_drawdown),
+    for cause, mark, limit in (
+        (HaltCause.DAILY_LOSS, day_start, limits.max_daily_loss),
+        (HaltCause.DRAWDOWN, peak, limits.max_drawdown),
     ):
         if mark is not None and mark > 0 and 1 - equity / mark > Decimal(str(limit)):
-            return Breach(rule, f"equity {equity:.2f} is {1 - equity / mark:.1%} below {mark:.2f}", halts="*")
+            text = f"equity {equity:.2f} is {1 - equity / mark:.1%} below {mark:.2f}"
+            return Breach(str(cause), text, cause)
     return None
 
 

@@ -191,25 +191,61 @@ def flatten(
     config: Config = None,
     set_: Set = None,
     suspend: bool = True,
+    foreign_too: Annotated[
+        bool,
+        typer.Option("--all", help="Orders and positions that are not this book's too, after a question."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Stop and close the book's positions at the market."""
-    _stop(_settings(config, set_), symbol, "flatten by hand", flatten=True, suspend=suspend)
+    """Stop and close positions at the market; it is tried again until the broker shows zero."""
+    settings = _settings(config, set_)
+    if foreign_too and not yes:
+        _confirm_all(settings, symbol)
+    _stop(settings, symbol, "flatten by hand", flatten=True, suspend=suspend, foreign_too=foreign_too)
 
 
-def _stop(settings: Settings, symbol: str | None, reason: str, flatten: bool, suspend: bool) -> None:
+def _confirm_all(settings: Settings, symbol: str | None) -> None:
+    """Show what else would be cancelled and closed, and ask; UsageError where nobody says yes."""
+    import sys
+
+    from broker.errors import BrokerError
+    from broker.trading.closing import foreign_things
+    from engine.live.job import broker_from_environment
+    from forewalk.errors import UsageError
+
+    journal = _journal(settings, readonly=True)
+    try:
+        lines = foreign_things(journal, broker_from_environment(settings), symbol)
+    except BrokerError as problem:
+        lines = [f"the broker does not show what is there: {problem}"]
+    journal.close()
+    typer.echo("\n".join(["besides this book's own, this cancels and closes:", *(lines or ["nothing"])]))
+    if not sys.stdin.isatty():
+        raise UsageError("flatten --all must be confirmed: answer at a terminal, or add --yes")
+    if not typer.confirm("go on?"):
+        raise UsageError("nothing was done")
+
+
+def _stop(
+    settings: Settings,
+    symbol: str | None,
+    reason: str,
+    flatten: bool,
+    suspend: bool,
+    foreign_too: bool = False,
+) -> None:
     from broker.trading import commands
+    from engine.live.job import carry_out_halts
     from engine.live.lock import is_locked
 
     journal = _journal(settings)
-    commands.halt(journal, symbol, reason, flatten, suspend, commands.now_utc())
+    commands.halt(journal, symbol, reason, commands.now_utc(), flatten, suspend, foreign_too)
     journal.close()
     typer.echo(f"halted: {symbol or 'everything'}")
     if is_locked(settings.live.state.expanduser()):
-        typer.echo("the daemon tells the broker at its next look; see `live status`")
+        typer.echo("the daemon tells the broker within seconds; see `live status`")
         return
-    from engine.live.job import enforce_halts
-
-    typer.echo(enforce_halts(settings))
+    typer.echo("\n".join(carry_out_halts(settings)))
 
 
 @live_app.command()
@@ -218,16 +254,23 @@ def resume(
     config: Config = None,
     set_: Set = None,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take the broker's position over into the journal first.")
+        bool,
+        typer.Option("--adopt", help="Take the broker's positions and orders over into the journal first."),
+    ] = False,
+    new_peak: Annotated[
+        bool, typer.Option("--new-peak", help="Measure losses from now on: after a loss or drawdown.")
+    ] = False,
+    unsuspend: Annotated[
+        bool, typer.Option("--unsuspend", help="Lift a suspension of the account that is not this book's.")
     ] = False,
 ) -> None:
-    """Lift a halt."""
-    from broker.trading import commands
-    from engine.live.job import broker_from_environment
+    """Lift a halt, after a look at the account; a halt that would begin again is not lifted, and it is said why."""
+    from broker.trading.resuming import Wishes
+    from engine.live.job import resume_book
 
     settings = _settings(config, set_)
-    broker = broker_from_environment(settings) if adopt else None
-    for line in commands.resume(_journal(settings), symbol, broker, commands.now_utc()):
+    wishes = Wishes(adopt, new_peak, unsuspend)
+    for line in resume_book(settings, _journal(settings), symbol, wishes):
         typer.echo(line)
 
 

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Protocol
 
-from broker.errors import BrokerError, MustHalt, Unreachable
+from broker.errors import BrokerError, MustHalt, RateLimited, Unreachable
+from broker.halts import EVERYTHING, HaltCause
 from broker.ids import checked_symbol
 from broker.journal.file import JournalUnwritable
-from broker.journal.halts import EVERYTHING
 from broker.journal.journal import Journal
 from broker.orders import OrderState
 from broker.port import Broker, Notify
+from broker.trading.killswitch import KillSwitch
 from broker.trading.reconcile import Look, Reconciler
 from broker.trading.sender import Outside, Sender
 from broker.values import CalendarDay
@@ -58,6 +59,9 @@ class Daemon:
         retrainer: trains challengers. summary: writes the day's page. Both may be None.
         notify: told of everything a person may want to hear of.
         monotonic: seconds that never go back. wall: this machine's clock, None where time is virtual.
+
+    Attributes:
+        deadline: when to stop sending orders, by `monotonic`.
     """
 
     def __init__(
@@ -83,7 +87,10 @@ class Daemon:
         self._models = models
         self._retrainer = retrainer
         self._summary = summary
-        self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify)
+        self._monotonic = monotonic
+        self.deadline = float("inf")
+        self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify, wall)
+        self.switch = KillSwitch(journal, broker, self.reconciler, notify, monotonic, live.dry_run)
         zone, adjusted = exchange_zone(settings.data.exchange), live.adjustment != "raw"
         self._corporate = CorporateActions(
             journal, broker, self.reconciler, zone, adjusted, notify, monotonic
@@ -92,8 +99,11 @@ class Daemon:
             *(journal, broker, self.reconciler, settings.risk, notify),
             may_queue=live.send == "after_close",
             dry_run=live.dry_run,
+            over=lambda: monotonic() >= self.deadline,
         )
-        self._guards = Guards(settings, journal, broker, self.reconciler, self._say_once, wall)
+        self._guards = Guards(
+            settings, journal, broker, self.reconciler, self.schedule, self._say_once, notify
+        )
         bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
         self.decider = Decider(
             *(settings, journal, self.schedule, bars, self._corporate, self._guards, models, retrainer),
@@ -102,6 +112,10 @@ class Daemon:
         self._said: set[str] = set()
         self._backoff_s = 0.0
         self._marked = ""
+        self._changes = journal.file.changes()
+        for child in (models, retrainer):
+            if child is not None:
+                child.while_waiting(self.attend)
 
     # the loop's one step
 
@@ -110,10 +124,12 @@ class Daemon:
         self.status.steps += 1
         try:
             wait = self._step()
+        except RateLimited as problem:
+            return self._failed("limited", str(problem), problem.after_s)
         except Unreachable as problem:
             return self._failed("unreachable", str(problem), problem.after_s)
         except MustHalt as problem:
-            self._halt_everything(str(problem))
+            self._halt_everything(problem.cause, str(problem))
             return self._failed("halted", str(problem), self.settings.live.poll_s)
         except JournalUnwritable as problem:
             return self._failed("journal", str(problem), self.settings.live.poll_s)
@@ -125,12 +141,12 @@ class Daemon:
         return wait
 
     def _step(self) -> float:
+        self._pull_switch()
         look = self.reconciler.sync()
         self._note_look(look)
         self._guards.look(look)
         session = self.schedule.session_day(look.now)
         self._corporate.step(look, session)
-        self.sender.enforce_halts(look, session.day)
         self.decider.decide_if_due(look)
         self._corporate.stop_orders(session.day, look.now)
         problem = self._guards.time_problem(look)
@@ -144,6 +160,44 @@ class Daemon:
         self._mark(look)
         return self._wait_s(look)
 
+    def _pull_switch(self) -> None:
+        """Do what halts ask for, before and without anything else."""
+        now = self._guards.last_now or datetime.now(UTC)
+        if self.switch.busy:
+            try:
+                with self.broker.urgent():
+                    now = self.broker.clock().now
+            except MustHalt:
+                raise
+            except BrokerError as problem:
+                log.info("the kill switch goes by the time that is known here: %s", problem)
+        self.switch.step(now, self.schedule.session_day(now).day)
+
+    def attend(self) -> bool:
+        """See to the kill switch while something else takes its time; return whether another process has written.
+
+        Called in between, so it must not fail: what does is met again by the next step.
+        """
+        changes = self.journal.file.changes()
+        changed, self._changes = changes != self._changes, changes
+        if self.switch.busy and (changed or self.switch.next_s() == 0.0):
+            try:
+                self._pull_switch()
+            except (BrokerError, JournalUnwritable) as problem:
+                log.warning("the kill switch: %s", problem)
+        return changed
+
+    def progress(self) -> tuple[object, ...]:
+        """Return what changes while a run of `--once` gets on."""
+        return self.status.posts, self.status.last_decision, self.switch.busy
+
+    def attend_switch(self) -> None:
+        """See to the kill switch alone; what does not work shows in what remains."""
+        try:
+            self._pull_switch()
+        except MustHalt as problem:
+            self._halt_everything(problem.cause, str(problem))
+
     def work_aside(self, now: datetime) -> bool:
         """Go on with what child processes do beside the trading; return whether one of them is at work."""
         aside = [work for work in (self._retrainer, self._summary) if work is not None]
@@ -153,8 +207,10 @@ class Daemon:
 
     def _wait_s(self, look: Look) -> float:
         waits = [self.settings.live.poll_s, max(self.schedule.next_event_s(look.now), 0.05)]
-        lookup = self.reconciler.next_lookup_s()
-        return min([*waits, lookup] if lookup is not None else waits)
+        soon = (self.reconciler.doubts.next_s(), self.switch.next_s())
+        if self.sender.held_back:
+            waits.append(self.broker.wait_s() + 0.05)
+        return min([*waits, *(wait for wait in soon if wait is not None)])
 
     def _failed(self, kind: str, problem: str, after_s: float) -> float:
         self.status.failures += 1
@@ -163,12 +219,13 @@ class Daemon:
         self._backoff_s = min(
             max(after_s, 2 * self._backoff_s, min(1.0, self.settings.live.poll_s)), MAX_BACKOFF_S
         )
-        lookup = self.reconciler.next_lookup_s()
-        return self._backoff_s if lookup is None else max(min(self._backoff_s, lookup), after_s)
+        soon = (self.reconciler.doubts.next_s(), self.switch.next_s())
+        waits = [self._backoff_s, *(wait for wait in soon if wait is not None)]
+        return max(min(waits), min(after_s, self._backoff_s if self.switch.next_s() is None else 0.0))
 
-    def _halt_everything(self, reason: str) -> None:
+    def _halt_everything(self, cause: HaltCause, reason: str) -> None:
         try:
-            self.reconciler.halt(EVERYTHING, reason, self._guards.last_now or datetime.now(UTC))
+            self.reconciler.halt(EVERYTHING, cause, reason, self._guards.last_now or datetime.now(UTC))
         except JournalUnwritable as problem:
             log.error("the halt cannot be written down: %s", problem)
 

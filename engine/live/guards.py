@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from broker.journal.halts import EVERYTHING
+from broker.halts import EVERYTHING, HaltCause
 from broker.journal.journal import Journal
 from broker.journal.records import NewOrder
+from broker.port import Notify
+from broker.trading.cash import CashFeed, read_cash_flows
 from broker.trading.reconcile import Look, Reconciler
-from broker.trading.risk import loss_breach
+from broker.trading.risk import Breach, loss_breach
+from broker.trading.suspension import is_ours
 from broker.values import CalendarDay, RawPrice
 from engine.live.deciding.records import price_problem
-from engine.live.schedule import calendar_problem, clock_problem, skew_problem
+from engine.live.schedule import Schedule, calendar_problem, clock_problem, skew_problem
 from forewalk.settings.sections import Settings
 
 
-class Calendar(Protocol):
-    """Where the broker's sessions and last trades come from; see `AlpacaPaper`."""
+class Outlook(CashFeed, Protocol):
+    """Where the broker's sessions, last trades and cash flows come from; see `AlpacaPaper`."""
 
     def calendar(self, first: date, last: date) -> list[CalendarDay]:
         """Return the sessions from `first` to `last`."""
@@ -36,25 +39,26 @@ class Guards:
     """The daemon's guards.
 
     Args:
-        say: told of each thing once: (kind, text).
-        wall: this machine's clock, None where time is virtual.
+        say: told of each thing once: (kind, text). notify: told of every cash flow.
     """
 
     def __init__(
         self,
         settings: Settings,
         journal: Journal,
-        broker: Calendar,
+        broker: Outlook,
         reconciler: Reconciler,
+        schedule: Schedule,
         say: Callable[[str, str], None],
-        wall: Callable[[], datetime] | None,
+        notify: Notify,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._broker = broker
         self._reconciler = reconciler
+        self._schedule = schedule
         self._say = say
-        self._wall = wall
+        self._notify = notify
         self._calendar_checked: tuple[date, str | None] | None = None
         self.last_now: datetime | None = None
 
@@ -107,33 +111,38 @@ class Guards:
     def _check_clocks(self, look: Look) -> None:
         limit = timedelta(seconds=self._settings.live.halt_skew_s)
         if self.last_now is not None and look.now < self.last_now - limit:
-            self._reconciler.halt(
-                EVERYTHING, f"the broker's clock went back to {look.now:%Y-%m-%d %H:%M:%S}", look.now
-            )
+            text = f"the broker's clock went back to {look.now:%Y-%m-%d %H:%M:%S}"
+            self._reconciler.halt(EVERYTHING, HaltCause.CLOCK, text, look.now)
         self.last_now = look.now
-        if self._wall is None:
-            return
-        skew = skew_problem(self._wall(), look.now, self._settings.live)
+        skew = None if look.skew_s is None else skew_problem(look.skew_s, self._settings.live)
         if skew is not None:
             text, stop = skew
             if stop:
-                self._reconciler.halt(
-                    EVERYTHING, text.partition(";")[0].split(" is ")[0] + " is off the broker's", look.now
-                )
+                self._reconciler.halt(EVERYTHING, HaltCause.CLOCK, text, look.now)
             self._say("skew", text)
 
     def _check_losses(self, look: Look) -> None:
-        breach = loss_breach(
-            look.account.equity,
-            look.account.last_equity,
-            self._journal.money.peak_equity(),
-            self._settings.risk,
-        )
-        if breach is not None and not any(
-            halt.reason.startswith(breach.rule) for halt in self._journal.halts.in_force()
-        ):
-            self._reconciler.halt(breach.halts, f"{breach.rule}: {breach.text}", look.now)
-        problem = look.account.problem()
-        suspended_by_us = look.account.trade_suspended and self._journal.file.flag("suspended")
-        if problem is not None and not suspended_by_us:
-            self._reconciler.halt(EVERYTHING, f"account: {problem}", look.now)
+        halted = {halt.cause for halt in self._journal.halts.in_force()}
+        breach = self._breach(look)
+        if breach is not None and breach.halts not in halted:
+            read_cash_flows(self._journal, self._broker, look.now, self._notify)  # was it a withdrawal?
+            breach = self._breach(look)
+            if breach is not None and breach.halts is not None:
+                self._halt_on(breach.halts, f"{breach.rule}: {breach.text}", look.now)
+        problem = look.account.problem(is_ours(self._journal))
+        if problem is not None:
+            self._reconciler.halt(EVERYTHING, HaltCause.ACCOUNT, f"account: {problem}", look.now)
+
+    def _breach(self, look: Look) -> Breach | None:
+        account, money = look.account, self._journal.money
+        session = self._schedule.session_day(look.now).day
+        start = money.day_start(account.last_equity, session, self._schedule.previous_close(look.now))
+        peak = money.peak_equity(look.now, account.equity, account.cash)
+        return loss_breach(account.equity, start, peak, self._settings.risk)
+
+    def _halt_on(self, cause: HaltCause, text: str, now: datetime) -> None:
+        """Halt as `risk.on_breach` says; what would enter or add is taken back, exits and stops stay there."""
+        mode = self._settings.risk.on_breach
+        asks = {"flatten": True} if mode == "flatten" else {"keep_exits": True}
+        exits = mode == "exits_only"
+        self._reconciler.halt(EVERYTHING, cause, text, now, cancel=True, allow_exits=exits, **asks)

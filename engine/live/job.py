@@ -6,27 +6,29 @@ next start reads the journal and the broker and goes on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broker.journal.journal import Journal
-from broker.port import Broker
-from forewalk.settings.sections import Settings
-
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broker.alpaca.client import AlpacaPaper
     from broker.journal.journal import Journal
     from broker.keys import Keys
+    from broker.trading.resuming import Wishes
     from engine.live.daemon import Daemon
     from engine.live.watch.notify import Watch
     from forewalk.settings.sections import Settings
+
+SLICE_S = 1.0  # between two looks whether a person has said something
+SWITCH_S = 10.0  # how long a command waits for the broker to do what a halt asks for
+FEW = 60  # requests left in this minute's budget, below which no hint of the stream brings a look
 
 
 def live(settings: Settings, once: bool = False, rebuild: bool = False, console: bool = True) -> None:
@@ -46,17 +48,15 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
         refuse_foresight(with_symbols(settings))
     with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
-            from engine.live.job import rebuilt
-
-            count = rebuilt(daemon.journal, daemon.broker, daemon.symbols)
-            watch.notify("rebuilt", "", f"{count} positions taken over from the broker")
+            for line in rebuilt(daemon):
+                watch.notify("rebuilt", "", line)
         if once:
-            run_once(daemon)
+            run_once(daemon, settings.live.once_deadline_s)
         else:
             run_for_ever(daemon, settings, watch)
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(
     settings: Settings, console: bool, keys: Keys | None = None, patient: bool = False
 ) -> Iterator[tuple[Daemon, Watch]]:
@@ -88,7 +88,7 @@ def opened(
     start_log(state / "log.jsonl", live.log_mb, console)
     watch = Watch(live.book, live.webhook)
     journal = open_journal(state, live.book)
-    account = account_lock(first_account_id(broker, patient))
+    account = account_lock(journal.file.account or first_account_id(broker, patient))
     daemon = build_daemon(settings, journal, broker, watch, virtual_time=is_local(broker.url))
     try:
         yield daemon, watch
@@ -101,10 +101,14 @@ def opened(
 
 def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
     """Return a client of the account; a host that is not the paper one is refused before any socket."""
-    from broker.alpaca.client import AlpacaPaper
+    from broker.alpaca.client import ALPACA_PER_MINUTE, AlpacaPaper
+    from broker.hosts import is_local
 
     live = settings.live
-    return AlpacaPaper(keys, live.url, live.data_url, live.timeout_s, live.feed)
+    per_minute = live.requests_per_minute
+    if per_minute is None:
+        per_minute = 0 if is_local(live.url) else ALPACA_PER_MINUTE
+    return AlpacaPaper(keys, live.url, live.data_url, live.timeout_s, live.feed, per_minute)
 
 
 def broker_from_environment(settings: Settings) -> AlpacaPaper:
@@ -114,22 +118,52 @@ def broker_from_environment(settings: Settings) -> AlpacaPaper:
     return paper_broker(settings, read_keys(os.environ))
 
 
-def enforce_halts(settings: Settings) -> str:
-    """Tell the broker about the halts while no daemon runs; return what came of it, in words."""
+def carry_out_halts(settings: Settings) -> list[str]:
+    """Tell the broker about the halts while no daemon runs; return what came of it, in words.
+
+    What takes time is tried again for a few seconds; the rest is left to the daemon or the next `--once`.
+    """
     from broker.errors import BrokerError
-    from engine.live.job import with_symbols
     from forewalk.errors import ConfigError
 
     try:
         with opened(with_symbols(settings), console=False) as (daemon, _watch):
-            for _ in range(3):
-                look = daemon.reconciler.sync()
-                daemon.sender.enforce_halts(look, daemon.schedule.session_day(look.now).day)
-                daemon.sender.send_due(look, daemon.outside(look))
-            waiting = [halt for halt in daemon.journal.halts.in_force() if halt.confirmed_at is None]
+            end = time.monotonic() + SWITCH_S
+            daemon.attend_switch()
+            while daemon.switch.busy and time.monotonic() < end:
+                time.sleep(min(daemon.switch.next_s() or 0.0, 1.0))
+                daemon.attend_switch()
+            with contextlib.suppress(BrokerError):
+                daemon.reconciler.sync()  # book what was filled
+            remains = daemon.journal.halts.remains()
+            busy = daemon.switch.busy
     except (BrokerError, ConfigError) as problem:
-        return f"local only, no daemon runs and the broker was not told: {problem}"
-    return "not all is done yet; start the daemon" if waiting else "the broker has done it"
+        return [f"local only, no daemon runs and the broker was not told: {problem}"]
+    said = [f"{row.kind}: {row.symbol or 'everything'}: {row.text}" for row in remains]
+    if busy and any(not row.symbol for row in remains):
+        return [*said, "local only so far: it is tried again by the daemon or the next `--once`"]
+    if busy:
+        return [*said, "not all is done yet: start the daemon, or run `--once`; it goes on until all is done"]
+    return [*said, "the broker has done it"]
+
+
+def resume_book(settings: Settings, journal: Journal, symbol: str | None, wishes: Wishes) -> list[str]:
+    """Lift halts after a look at the account; see `broker.trading.resuming.resume`."""
+    from datetime import UTC, datetime
+
+    from broker.hosts import is_local
+    from broker.trading.resuming import Day, resume
+    from engine.live.schedule import Schedule
+
+    broker = broker_from_environment(settings)
+    schedule = Schedule(settings.data.calendar, settings.data.interval, settings.live)
+
+    def day_of(now: datetime) -> Day:
+        session = schedule.session_day(now).day
+        return Day(session, schedule.previous_close(now), settings.live.halt_skew_s)
+
+    wall = None if is_local(broker.url) else lambda: datetime.now(UTC)
+    return resume(journal, broker, settings.risk, day_of, symbol, wishes, wall)
 
 
 def open_journal(state: Path, book: str, readonly: bool = False) -> Journal:
@@ -181,25 +215,57 @@ def build_daemon(
     return Daemon(settings, journal, broker, watch.notify, models, retrainer, summary, wall=wall)
 
 
-def run_once(daemon: Daemon) -> None:
+def rebuilt(daemon: Daemon) -> list[str]:
+    """Make a new journal from what the broker knows; return what was taken over, in words."""
+    from broker.ids import ORDERS_PER_BAR, OrderName
+    from broker.trading.rebuild import rebuild
+
+    def bar_of(name: OrderName) -> datetime | None:
+        if name.leg != "m":
+            return None
+        return daemon.schedule.bar_of(name.session, name.sequence // ORDERS_PER_BAR)
+
+    return rebuild(daemon.journal, daemon.broker, daemon.symbols, bar_of) or ["nothing to take over"]
+
+
+def run_once(daemon: Daemon, deadline_s: float) -> None:
     """Recover, decide for the last closed bar if that has not been done, send what may be sent now.
 
-    Orders in doubt are looked up to the end, and the child processes that train a challenger or write the day's
-    page are let finish when all else is done; nothing else is waited for.
+    Orders in doubt are looked up and positions closed, until `deadline_s` seconds have passed. The child processes
+    that train a challenger or write the day's page are let finish when all else is done.
+
+    Raises:
+        Unreachable: the broker did not answer, or not all was done in time; the next run goes on.
     """
     from broker.errors import Unreachable
     from broker.orders import OrderState
     from engine.live.deciding.decider import raise_own_code
 
+    daemon.deadline = time.monotonic() + deadline_s
     quiet = 0
     while quiet < 2:  # the second look picks up what the first one sent
-        before = (daemon.status.posts, daemon.status.last_decision)
+        before = daemon.progress()
         wait = daemon.step()
-        if daemon.status.problem and daemon.status.state != "halted":
+        limited = daemon.status.state == "limited" or daemon.sender.held_back
+        if daemon.status.problem and daemon.status.state not in ("halted", "limited"):
             raise Unreachable(daemon.status.problem)
-        if daemon.journal.orders.all({OrderState.UNKNOWN}):
+        unknown = daemon.journal.orders.all({OrderState.UNKNOWN})
+        undone = bool(unknown) or limited or daemon.switch.acts_soon
+        if undone and time.monotonic() >= daemon.deadline:
+            names = ", ".join(order.client_order_id for order in unknown[:3])
+            what = (
+                f"; not known what became of {names}"
+                if names
+                else f"; {daemon.status.problem}"
+                if limited
+                else ""
+            )
+            raise Unreachable(
+                f"not done within live.once_deadline_s = {deadline_s:g} s{what}; the next run goes on"
+            )
+        if undone:
             time.sleep(min(wait, 1.0))
-        elif before == (daemon.status.posts, daemon.status.last_decision):
+        elif before == daemon.progress():
             quiet += 1
     while daemon.status.broker_time is not None and daemon.work_aside(daemon.status.broker_time):
         time.sleep(0.05)
@@ -228,11 +294,12 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
     daemon.step()  # recovery, and whatever is due already
     daemon.prepare()
     while not stopping.is_set():
-        wait = daemon.step()
-        if stopping.is_set():
-            break
+        wait_until = time.monotonic() + daemon.step()
         hints.drain()
-        hints.wait(wait)
+        while not stopping.is_set() and (left := wait_until - time.monotonic()) > 0:
+            heard = hints.wait(min(left, SLICE_S))
+            if daemon.attend() or (heard and daemon.broker.room() > FEW):
+                break  # a person has said something, or something has happened at the broker
     watch.notify("stopped", "", "on request")
 
 
@@ -241,22 +308,6 @@ def forbid_core_dumps() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def rebuilt(journal: Journal, broker: Broker, symbols: tuple[str, ...]) -> int:
-    """Take over the broker's positions into a new journal; return how many."""
-    account = broker.account()
-    journal.file.bind_account(account.id)
-    now = broker.clock().now
-    held = {s: p for s, p in broker.positions().items() if s in symbols}
-    ledger = journal.ledger.quantities()
-    count = 0
-    for symbol, position in held.items():
-        missing = position.quantity - ledger.get(symbol, Decimal(0))
-        if missing:
-            journal.ledger.adjust(symbol, missing, position.average_price, now, "taken over from the broker")
-            count += 1
-    return count
 
 
 def with_symbols(settings: Settings) -> Settings:

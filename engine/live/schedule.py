@@ -6,7 +6,7 @@ All times are UTC and come from the broker's clock; this module only knows the e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -102,6 +102,13 @@ class Schedule:
         """Return the close of the last session that is over."""
         return [s.close for s in sessions_around(self.calendar, now) if s.close <= now][-1]
 
+    def bar_of(self, day: date, number: int) -> datetime | None:
+        """Return when the bar of that number within a session closed; None where there is no such bar."""
+        middle = datetime.combine(day, time(12), tzinfo=UTC)
+        own = next((s for s in sessions_around(self.calendar, middle) if s.day == day), None)
+        closes = [] if own is None else self._closes(own)
+        return closes[number] if number < len(closes) else None
+
     def recent_closes(self, asof: datetime, count: int) -> list[datetime]:
         """Return the closes of the last `count` bars up to `asof`."""
         closes = [
@@ -173,10 +180,9 @@ def _hours(session: tuple[datetime, datetime] | None) -> str:
     return "none" if session is None else f"{session[0]:%H:%M}-{session[1]:%H:%M} UTC"
 
 
-def skew_problem(local: datetime, broker: datetime, settings: LiveSettings) -> tuple[str, bool] | None:
+def skew_problem(skew_s: float, settings: LiveSettings) -> tuple[str, bool] | None:
     """Return (text, whether to halt) where this machine's clock is off the broker's; None where it is right."""
-    skew = (local - broker).total_seconds()
-    if abs(skew) <= settings.warn_skew_s:
+    if abs(skew_s) <= settings.warn_skew_s:
         return None
-    text = f"this machine's clock is {skew:+.1f} s off the broker's; set it (ntp)"
-    return text, abs(skew) > settings.halt_skew_s
+    text = f"this machine's clock is {skew_s:+.1f} s off the broker's; set it (ntp)"
+    return text, abs(skew_s) > settings.halt_skew_s

@@ -9,11 +9,14 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from forewalk.errors import ForewalkError, PluginError
+
+SLICE_S = 0.5  # of waiting, between two calls of what else is to be done
 
 
 class InferenceFailed(ForewalkError):  # noqa: N818 - what happened
@@ -32,8 +35,13 @@ class ModelProcess:
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
         self._work = work
+        self._while_waiting: Callable[[], object] = lambda: None
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
+
+    def while_waiting(self, call: Callable[[], object]) -> None:
+        """Let `call` be called about twice a second while an answer is waited for; it must not raise."""
+        self._while_waiting = call
 
     def ask(self, task: Any, timeout_s: float | None = None) -> Any:
         """Return the child's answer.
@@ -64,7 +72,7 @@ class ModelProcess:
         if pipe is None:
             raise InferenceFailed("the model process is not running")
         try:
-            if not pipe.poll(timeout_s):
+            if not self._answered(pipe, timeout_s):
                 self.stop()
                 raise InferenceFailed(f"the model process gave no answer within {timeout_s:g} s")
             good, value = pipe.recv()
@@ -76,6 +84,14 @@ class ModelProcess:
         if not good:
             raise InferenceFailed(str(value))
         return value
+
+    def _answered(self, pipe: Connection, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while not pipe.poll(min(SLICE_S, max(0.0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                return False
+            self._while_waiting()
+        return True
 
     def stop(self) -> None:
         """End the child at once."""

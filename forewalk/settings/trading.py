@@ -24,9 +24,11 @@ class RiskSettings(Section):
     price_collar: float = Field(0.10, gt=0.0, lt=1.0)
     """Refuse an order when the last trade is further than this from the close it was decided on."""
     max_daily_loss: float = Field(0.05, gt=0.0, lt=1.0)
-    """Halt when equity has fallen by this fraction since the previous session's close."""
+    """Breach when equity has fallen by this fraction since the previous session's close, cash flows apart."""
     max_drawdown: float = Field(0.25, gt=0.0, lt=1.0)
-    """Halt when equity has fallen by this fraction from its highest mark in the journal."""
+    """Breach when equity has fallen by this fraction from its highest mark in the journal, cash flows apart."""
+    on_breach: Literal["halt", "exits_only", "flatten"] = "exits_only"
+    """At a breach of either: no order goes out; only what makes positions smaller does; or the book is closed."""
     max_jump: float = Field(0.35, gt=0.0)
     """Refuse a symbol whose last bar moved by more than this fraction: a split, or a wrong price."""
     max_forecast: float = Field(0.25, gt=0.0)
@@ -62,6 +64,10 @@ class LiveSettings(Section):
     """Seconds between two looks at the broker; hints from its stream come in between."""
     timeout_s: float = Field(10.0, gt=0.0)
     """Seconds to wait for an answer, in total; to connect half of it."""
+    once_deadline_s: float = Field(120.0, gt=0.0)
+    """Seconds after which `--once` leaves what the broker has not answered to the next one."""
+    requests_per_minute: int | None = Field(None, ge=0)
+    """Requests to the trading API, a sixth of them kept for cancels; none: Alpaca's 200, no limit on a simulator."""
     lookup_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
     """Pauses between look-ups of an order whose outcome is unknown."""
     approve: bool = False

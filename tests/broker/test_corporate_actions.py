@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.alpaca.answers import BadAnswer
-from broker.alpaca.corporate import cash_flow, corporate_actions
+from broker.alpaca.answers import BadAnswer, cash_flow
+from broker.alpaca.corporate import corporate_actions
 from broker.journal.corporate import ANNOUNCED, BOOKED, NONE_HELD, WITHDRAWN
 from broker.journal.journal import Journal
 from broker.journal.schema import MIGRATIONS
@@ -128,8 +128,11 @@ def test_the_recorded_answer_is_read_whole():
     assert len({action.id.split()[0] for action in found}) == len(items)
 
 
-@pytest.mark.parametrize("body", [{}, {"id": "1", "date": "2026-03-06", "net_amount": "NaN"}, None])
-def test_a_dividend_that_cannot_be_read_is_no_answer(body):
+PAID = {"id": "1", "activity_type": "DIV", "date": "2026-03-06", "net_amount": "2.5"}
+
+
+@pytest.mark.parametrize("body", [{}, PAID | {"net_amount": "NaN"}, PAID | {"date": "soon"}, None])
+def test_a_cash_flow_that_cannot_be_read_is_no_answer(body):
     with pytest.raises(BadAnswer):
         cash_flow(body)
 

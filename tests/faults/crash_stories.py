@@ -162,7 +162,8 @@ def pulled(scene, command, point, chance):
     """Kill the command itself; or let it only write the halt down, and kill the daemon that finds it there."""
     if point == "after_halt_commit":
         return scene.start(command, failpoint=f"{point}:kill9").wait()
-    failpoint = f"{point}:kill9:{chance.randint(1, 2)}"
+    often = command == "flatten" and "suspend" not in point
+    failpoint = f"{point}:kill9:{chance.randint(1, 2) if often else 1}"
     if chance.random() < 0.5:
         return scene.start(command, failpoint=failpoint).wait()
     assert scene.start(command, failpoint="after_halt_commit:kill9").wait() == KILLED
@@ -193,6 +194,119 @@ def of_a_breach(scene, point, chance):
 
 def of_a_halt(scene, point, chance):
     return chance.choice([of_the_kill_switch, of_a_breach])(scene, point, chance)
+
+
+def of_a_suspension(scene, point, chance):
+    """Somebody halts or flattens, or lifts that again; the process dies as it tells the broker."""
+    begin(scene, chance, traded=False)
+    scene.decide_and_send()
+    scene.control.advance(seconds=400)
+    assert scene.once() == 0
+    command = chance.choice(["halt", "flatten"])
+    lifting = chance.random() < 0.5
+    codes = []
+    if lifting:
+        assert scene.command(command)[0] == 0
+        settle(scene)
+        codes.append(scene.start("resume", failpoint=f"{point}:kill9").wait())
+    else:
+        codes.append(pulled(scene, command, point, chance))
+    for _ in range(3):
+        assert scene.once() == 0
+        scene.control.advance(seconds=200)
+    assert [scope for scope, _ in scene.halts()] == ([] if lifting else ["*"])
+    suspended = scene.control.account()["configuration"]["suspend_trade"]
+    assert suspended is not lifting
+    if command == "flatten":
+        assert scene.positions() == {}
+    if not lifting:
+        assert scene.command("resume")[0] == 0
+    scene.control.settings(partial_probability=0.0)
+    before = len(scene.posts())
+    assert scene.decide_and_send() == [0, 0]
+    assert len(scene.posts()) == before + 2
+    return codes
+
+
+def of_a_resumption(scene, point, chance):
+    """A person lifts a halt, with or without a new measure of losses, and the command dies."""
+    begin(scene, chance, traded=False)
+    scene.control.settings(partial_probability=0.0)
+    scene.decide_and_send()
+    kind = chance.choice(["by hand", "drawdown", "position"])
+    arguments = ["resume"]
+    if kind == "by hand":
+        assert scene.command("halt")[0] == 0
+    elif kind == "drawdown":
+        scene.control.equity(to=f"{chance.uniform(50_000, 90_000):.2f}")
+        arguments.append("--new-peak")
+    else:
+        scene.control.manual_trade(symbol="AAPL", qty=str(chance.choice([-7, -3, 4, 8])))
+        arguments += ["AAPL", "--adopt"]
+    settle(scene)
+    assert len(scene.halts()) == 1
+    codes = [scene.start(*arguments, failpoint=f"{point}:kill9").wait()]
+    if scene.halts():
+        assert scene.command(*arguments)[0] == 0
+    settle(scene)
+    assert scene.halts() == []
+    scene.check()
+    before = len(scene.orders("filled"))
+    assert scene.decide_and_send() == [0, 0]
+    assert len(scene.orders("filled")) == before + 2
+    return codes
+
+
+def of_an_approval(scene, point, chance):
+    """Orders wait for a person, whose command dies right after it has written the yes down."""
+    begin(scene, chance, traded=False)
+    scene.control.settings(partial_probability=0.0)
+    scene.after_close()
+    assert scene.once(approve=True) == 0
+    names = sorted(order.client_order_id for order in scene.orders("await_approval"))
+    visit = chance.randint(1, 2)
+    codes = [scene.start("approve", *names, failpoint=f"{point}:kill9:{visit}").wait()]
+    assert len(scene.orders("intent")) == visit
+    scene.after_open()
+    assert scene.once(approve=True) == 0
+    assert (len(scene.orders("filled")), len(scene.orders("await_approval"))) == (visit, 2 - visit)
+    if scene.orders("await_approval"):
+        assert scene.command("approve", names[1])[0] == 0
+        assert scene.once(approve=True) == 0
+    assert set(scene.states()) == {"filled"}
+    return codes
+
+
+def of_a_rebuild(scene, point, chance):
+    """The journal is lost after orders, some of them filled, and its rebuilding dies; nothing is ordered twice."""
+    begin(scene, chance)
+    if resting := chance.random() < 0.5:
+        scene.control.auto_fill(enabled=False)
+    scene.decide_and_send()
+    if resting:
+        for name in sorted(scene.broker_orders()):
+            if chance.random() < 0.5:
+                open_ones = {o["client_order_id"] for o in scene.truth()["orders"] if o["status"] == "new"}
+                if name in open_ones:
+                    scene.control.fill(order=name, qty=str(chance.randint(1, 9)))
+    posted = len(scene.posts())
+    for path in scene.state.glob("journal.db*"):
+        path.unlink()
+    visit = chance.randint(1, 2)
+    codes = [scene.start("--once", "--rebuild", failpoint=f"{point}:kill9:{visit}").wait()]
+    again = scene.start("--once", "--rebuild")
+    assert again.wait() == 0, again.said()
+    assert len(scene.posts()) == posted
+    scene.control.auto_fill(enabled=True)
+    scene.control.advance(seconds=400)
+    settle(scene)
+    assert len(scene.posts()) == posted
+    assert scene.halts() == []
+    scene.check()
+    scene.control.settings(partial_probability=0.0)
+    assert scene.decide_and_send() == [0, 0]
+    assert len(scene.posts()) == posted + 2
+    return codes
 
 
 # look-ups
@@ -337,6 +451,12 @@ STORIES = {
     "after_cancel": of_a_cancellation,
     "after_halt_commit": of_a_halt,
     "after_broker_cancel_all": of_the_kill_switch,
+    "before_suspend": of_a_suspension,
+    "after_suspend": of_a_suspension,
+    "before_resume_commit": of_a_resumption,
+    "after_resume_commit": of_a_resumption,
+    "after_approve_commit": of_an_approval,
+    "during_rebuild": of_a_rebuild,
     "during_migration": of_a_migration,
     "before_lookup": of_a_lookup,
     "after_lookup": of_a_lookup,

@@ -33,6 +33,9 @@ class TableModels:
             trained_until=f.trained_until[rows],
         )
 
+    def while_waiting(self, call):
+        pass
+
     def stop(self):
         pass
 
@@ -41,6 +44,9 @@ class NoTraining:
     """Stands in for the retrainer: the table is the only model there is."""
 
     busy = False
+
+    def while_waiting(self, call):
+        pass
 
     def champions(self, bars):
         return ()

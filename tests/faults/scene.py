@@ -87,7 +87,7 @@ def run_command(arguments, environment, output):
     os.dup2(descriptor, 2)
     sys.argv = ["engine.live", *arguments]
     if "TEST_DISK_FULL" in environment:
-        fill_the_disk()
+        fill_the_disk(environment["TEST_DISK_FULL"])
     if "TEST_DEBUG" in environment:
         log_everything()
     if "TEST_MIGRATIONS" in environment:
@@ -100,9 +100,20 @@ def run_command(arguments, environment, output):
 # The three below replace names of the program in the forked process, which ends with the test: nothing is put back.
 
 
-def fill_the_disk():
-    """Let every transaction of this process find the disk full, as SQLite reports it."""
+def fill_the_disk(when):
+    """Let every transaction of this process find the disk full, as SQLite reports it; or ("open") SQLite itself."""
     from broker.journal import file as journal_file
+
+    if when == "open":
+        connect = journal_file.connect
+
+        def cramped(*arguments):
+            connection = connect(*arguments)
+            connection.execute("PRAGMA max_page_count = 1")
+            return connection
+
+        journal_file.connect = cramped
+        return
 
     @contextmanager
     def full(self):

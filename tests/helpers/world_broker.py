@@ -1,5 +1,6 @@
 """The simulator's broker without any socket, as a `Broker`: every call can be made to fail, before or after."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -46,8 +47,14 @@ class WorldBroker:
     def clock(self):
         return answers.market_clock(self.call("GET", "/v2/clock"))
 
+    def assets(self, symbols):
+        return {symbol: self.asset(symbol) for symbol in symbols}
+
     def asset(self, symbol):
-        return answers.asset(self.call("GET", "/v2/assets/{symbol:.+}", {"symbol": symbol}))
+        try:
+            return answers.asset(self.call("GET", "/v2/assets/{symbol:.+}", {"symbol": symbol}))
+        except Refused:
+            return None
 
     def positions(self):
         return {p["symbol"]: answers.position(p) for p in self.call("GET", "/v2/positions")}
@@ -76,7 +83,8 @@ class WorldBroker:
         return answers.order(found)
 
     def order(self, order_id):
-        return answers.order(self.call("GET", "/v2/orders/{order_id}", {"order_id": order_id}))
+        query = {"nested": "true"}
+        return answers.order(self.call("GET", "/v2/orders/{order_id}", {"order_id": order_id}, query))
 
     def open_orders(self):
         return [
@@ -84,8 +92,8 @@ class WorldBroker:
             for o in self.call("GET", "/v2/orders", query={"limit": "500", "direction": "asc"})
         ]
 
-    def orders_since(self, moment):
-        query = {"limit": "500", "status": "all", "after": moment.isoformat()}
+    def orders_since(self, moment, nested=False):
+        query = {"limit": "500", "status": "all", "after": moment.isoformat(), "nested": str(nested).lower()}
         return [answers.order(o) for o in self.call("GET", "/v2/orders", query=query)]
 
     def cancel(self, order_id):
@@ -94,6 +102,22 @@ class WorldBroker:
         except Refused:
             return False
         return True
+
+    def cancel_all(self):
+        self.call("DELETE", "/v2/orders")
+
+    def close_position(self, symbol):
+        return answers.order(self.call("DELETE", "/v2/positions/{symbol:.+}", {"symbol": symbol}))
+
+    @contextmanager
+    def urgent(self):
+        yield
+
+    def room(self):
+        return 1_000
+
+    def wait_s(self):
+        return 0.0
 
     def suspend(self, suspended=True):
         body = {"suspend_trade": suspended}
@@ -105,6 +129,11 @@ class WorldBroker:
             query["after"] = after.isoformat()
         page = self.call("GET", "/v2/account/activities/{kind}", {"kind": "FILL"}, query)
         return [answers.fill(activity) for activity in page]
+
+    def cash_flows(self, after):
+        query = {"direction": "asc", "category": "non_trade_activity", "after": after.isoformat()}
+        page = self.call("GET", "/v2/account/activities", query=query)
+        return [flow for activity in page if (flow := answers.cash_flow(activity)) is not None]
 
     def last_prices(self, symbols):
         world = self.simulator.world

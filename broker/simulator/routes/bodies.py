@@ -25,6 +25,7 @@ from broker.simulator.world.state import World
 
 Body = dict[str, Any]
 PLACES = 9
+NON_TRADES = {"dividend": "DIV", "deposit": "CSD", "withdrawal": "CSW", "fee": "FEE", "interest": "INT"}
 
 
 def account_body(world: World) -> Body:
@@ -227,25 +228,29 @@ def fill_body(world: World, entry: Entry) -> Body:
 
 
 def activity_body(world: World, entry: Entry) -> Body:
-    """Return one activity: an execution, or a dividend."""
-    return fill_body(world, entry) if entry.kind == "fill" else _dividend_body(entry)
+    """Return one activity: an execution, or cash that moved without one."""
+    return fill_body(world, entry) if entry.kind == "fill" else _non_trade_body(entry)
 
 
-def _dividend_body(entry: Entry) -> Body:
-    """Return one DIV activity."""
-    return {
+def _non_trade_body(entry: Entry) -> Body:
+    """Return one activity that is no trade; a dividend says for what."""
+    body: Body = {
         "id": f"{new_york_day(entry.at):%Y%m%d}000000000::{entry.execution_id}",
-        "activity_type": "DIV",
-        "activity_sub_type": "CDIV",
+        "activity_type": NON_TRADES[entry.kind],
         "date": new_york_day(entry.at).isoformat(),
         "created_at": utc_text(entry.at),
         "net_amount": number_text(entry.cash),
-        "symbol": entry.symbol,
-        "qty": number_text(entry.cumulative),
-        "per_share_amount": number_text(entry.price),
         "currency": "USD",
         "status": "executed",
     }
+    if entry.kind == "dividend":
+        body |= {
+            "activity_sub_type": "CDIV",
+            "symbol": entry.symbol,
+            "qty": number_text(entry.cumulative),
+            "per_share_amount": number_text(entry.price),
+        }
+    return body
 
 
 def trade_update(world: World, event: Event) -> Body:

@@ -17,7 +17,10 @@ from broker.simulator.world.state import World
 
 MAX_ORDERS, DEFAULT_ORDERS = 500, 50
 MAX_PAGE = 100
-ACTIVITIES = {"FILL": "fill", "DIV": "dividend"}  # activity type -> kind of ledger line
+ACTIVITIES = {
+    "FILL": "fill",
+    **{name: kind for kind, name in bodies.NON_TRADES.items()},
+}  # type -> ledger line
 
 
 def get_account(world: World, call: Call) -> Reply:
@@ -180,9 +183,15 @@ def delete_positions(world: World, call: Call) -> Reply:
 
 
 def get_activities(world: World, call: Call) -> Reply:
-    """Return FILL and DIV activities, newest first unless `direction=asc`; `page_token` is a page's last id."""
-    asked = call.params.get("kind") or call.query.get("activity_types") or "FILL,DIV"
-    kinds = {ACTIVITIES[name] for name in asked.split(",") if name in ACTIVITIES}
+    """Return executions and cash flows, newest first unless `direction=asc`; `page_token` is a page's last id."""
+    asked = call.params.get("kind") or call.query.get("activity_types")
+    names = asked.replace("TRANS", "CSD,CSW").split(",") if asked else list(ACTIVITIES)
+    category = call.query.get("category")
+    if category and asked:
+        raise Refusal(422, 42210000, "category cannot be used with activity_types")
+    if category:
+        names = ["FILL"] if category == "trade_activity" else [name for name in ACTIVITIES if name != "FILL"]
+    kinds = {ACTIVITIES[name] for name in names if name in ACTIVITIES}
     first, last = call.instant("after"), call.instant("until")
     day = call.instant("date")
     if day is not None:

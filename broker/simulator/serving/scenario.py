@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from decimal import Decimal
 from typing import Any
 
+from broker.simulator.routes.bodies import NON_TRADES
 from broker.simulator.routes.news import article
 from broker.simulator.values import SECOND, ZERO, parse_instant, utc_text
 from broker.simulator.world import desk
@@ -165,6 +166,15 @@ def equity(world: World, to: str) -> Any:
     return {"cash": str(world.book.cash)}
 
 
+def cash_flow(world: World, kind: str, amount: str) -> Any:
+    """Move cash that no order moved, as an activity tells: deposit, withdrawal, fee or interest; signed dollars."""
+    if kind not in NON_TRADES or kind == "dividend":
+        raise ValueError(f"kind {kind!r}: deposit, withdrawal, fee or interest")
+    at, name = world.book.stamp(world.now), world.book.next_id("flow")
+    world.book.post(kind, at, Decimal(str(amount)), execution_id=name)
+    return {"cash": str(world.book.cash)}
+
+
 def asset(world: World, symbol: str, remove: bool = False, **flags: Any) -> Any:
     """Change an asset's flags, make a new asset, or remove one; other names are shown as extra fields."""
     world.touched.add("assets")
@@ -280,6 +290,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "reject_next": reject_next,
     "account": account,
     "equity": equity,
+    "cash_flow": cash_flow,
     "asset": asset,
     "calendar": calendar,
     "lie_clock": lie_clock,

@@ -133,7 +133,8 @@ class Entry:
     """One line of the account's ledger: what happened to cash and to one position.
 
     Attributes:
-        kind: "fill", "manual" (a position changed by hand), "split", "dividend", "cash".
+        kind: "fill", "manual" (a position changed by hand), "split", "dividend", "deposit",
+            "withdrawal", "fee", "interest", "cash" (of no activity).
         qty: signed change of the position.
         cash: signed change of the cash.
         cumulative, leaves: of the order after this execution.

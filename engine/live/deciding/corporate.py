@@ -15,11 +15,13 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from broker.errors import Refused, Unreachable
+from broker.halts import HaltCause
 from broker.journal.corporate import ANNOUNCED, NONE_HELD, NOTED, UNADJUSTED, WITHDRAWN, StoredAction
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, WAITING, OrderStep
 from broker.port import Notify
+from broker.trading.cash import read_cash_flows
 from broker.trading.reconcile import TOLERANCE, Look, Reconciler
 from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, RawPrice, plain, split_booking
 from engine.live.deciding.past import PastSplit, midnight, past_splits, split_factor
@@ -37,8 +39,8 @@ class ActionFeed(Protocol):
         """Return what is announced for the symbols."""
         ...
 
-    def dividends(self, after: datetime) -> list[CashFlow]:
-        """Return dividends paid into the account."""
+    def cash_flows(self, after: datetime) -> list[CashFlow]:
+        """Return the cash that moved without an order."""
         ...
 
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
@@ -154,7 +156,7 @@ class CorporateActions:
         symbols = sorted({*self._reconciler.symbols, *self._journal.ledger.quantities()})
         try:
             listed = self._feed.corporate_actions(symbols, today - BACK, today + AHEAD)
-            paid = self._feed.dividends(now - BACK)
+            read_cash_flows(self._journal, self._feed, now, self._notify)
         except (Unreachable, Refused) as problem:
             self._retry_at = self._monotonic() + RETRY_S
             self._notify("corporate_actions", "", f"the list cannot be read: {problem}")
@@ -162,10 +164,6 @@ class CorporateActions:
         self._read_at = self._monotonic()
         for action in self._journal.corporate.keep(listed, now):
             self._notify("announced", action.symbol, action.text)
-        for flow in self._journal.money.add_cash_flows(
-            [flow for flow in paid if flow.symbol in symbols], now
-        ):
-            self._notify("dividend", flow.symbol, f"{plain(flow.amount)} dollars paid on {flow.on}")
         return True
 
     def _arrive(self, action: StoredAction, look: Look, session: Session) -> None:
@@ -216,7 +214,7 @@ class CorporateActions:
                 f"{action.text}: the broker still holds {plain(held)}; if right: live resume {action.symbol}"
             )
             self._journal.corporate.settle(action, UNADJUSTED, look.now, text)
-            self._reconciler.halt(action.symbol, text, look.now)
+            self._reconciler.halt(action.symbol, HaltCause.CORPORATE_ACTION, text, look.now)
 
     def _is_older(self, order: StoredOrder, action: StoredAction, session: date) -> bool:
         decision = self._journal.decisions.get(order.decision_id)

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from broker.errors import BrokerError
+from broker.halts import EVERYTHING
 from broker.ids import decision_id
 from broker.journal.file import JournalUnwritable
-from broker.journal.halts import EVERYTHING
 from broker.journal.journal import Journal
 from broker.orders import OrderState
 from broker.port import Notify

@@ -91,7 +91,7 @@ def _past_orders(
     orders = [
         PastOrder(
             stored.client_order_id,
-            decided.get(stored.decision_id),
+            None if stored.parent else decided.get(stored.decision_id),  # a bracket's leg was not decided on
             stored.symbol,
             float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),

@@ -70,6 +70,10 @@ class Retrainer:
         self._own_code.check()
         return self._files(CHAMPION)
 
+    def while_waiting(self, call: Callable[[], object]) -> None:
+        """Let `call` be called while the first model is waited for."""
+        self._worker.while_waiting(call)
+
     @property
     def busy(self) -> bool:
         """Whether a challenger is being trained."""

@@ -66,15 +66,15 @@ def test_a_list_that_cannot_be_had_whole_is_no_list(server, alpaca, answers):
         alpaca.corporate_actions(*SPAN)
 
 
-def test_dividends_are_read_to_the_end_and_each_once(server, alpaca):
+def test_cash_flows_are_read_to_the_end_and_each_once(server, alpaca):
     full = [paid(f"{number:03}::x") for number in range(100)]
     server.say(Answer(full), Answer([full[-1], paid("100::x", "-0.5")]))
-    flows = alpaca.dividends(SINCE)
+    flows = alpaca.cash_flows(SINCE)
     assert (len(flows), flows[0].amount, flows[-1].amount) == (101, Decimal("1.5"), Decimal("-0.5"))
     assert "page_token=099%3A%3Ax" in server.asked()[-1][1]
 
 
-def test_a_dividend_that_cannot_be_read_is_asked_for_again_later(server, alpaca):
+def test_a_cash_flow_that_cannot_be_read_is_asked_for_again_later(server, alpaca):
     server.say(Answer([{"id": "1"}]))
     with pytest.raises(Unreachable, match="unreadable"):
-        alpaca.dividends(SINCE)
+        alpaca.cash_flows(SINCE)

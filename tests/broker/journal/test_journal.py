@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broker.halts import EVERYTHING, HaltCause
 from broker.journal.file import JournalUnwritable
-from broker.journal.halts import EVERYTHING
 from broker.journal.journal import Journal
 from broker.journal.schema import MIGRATIONS
 from broker.orders import OrderState, OrderStep
@@ -118,19 +118,45 @@ def test_an_adopted_position_counts(journal):
 
 
 def test_a_halt_stays_over_a_restart_until_a_person_lifts_it(journal):
-    journal.halts.begin(EVERYTHING, "drawdown", NOW)
-    assert not journal.halts.begin(EVERYTHING, "drawdown", NOW)
+    journal.halts.begin(EVERYTHING, HaltCause.DRAWDOWN, "12 % below", NOW)
     reopened = Journal(journal.path, "paper")
-    assert reopened.halts.reason("AAPL") == "drawdown"
-    assert reopened.halts.lift(EVERYTHING, NOW) == 1
+    assert reopened.halts.reason("AAPL") == "12 % below"
+    assert [halt.cause for halt in reopened.halts.lift(EVERYTHING, NOW)] == [HaltCause.DRAWDOWN]
     assert reopened.halts.reason("AAPL") is None
     reopened.close()
 
 
 def test_a_halt_of_one_symbol_leaves_the_others_alone(journal):
-    journal.halts.begin("AAPL", "mismatch", NOW)
+    journal.halts.begin("AAPL", HaltCause.POSITION, "mismatch", NOW)
     assert journal.halts.reason("AAPL") == "mismatch"
     assert journal.halts.reason("IBM") is None
+
+
+def test_one_cause_is_one_halt_and_takes_on_what_it_is_asked_for_later(journal):
+    assert journal.halts.begin(EVERYTHING, HaltCause.OPERATOR, "by hand", NOW, cancel=True, suspend=True)
+    journal.halts.confirm(journal.halts.in_force()[0].id, NOW)
+    assert not journal.halts.begin(EVERYTHING, HaltCause.OPERATOR, "again", NOW, cancel=True)
+    assert journal.halts.begin(EVERYTHING, HaltCause.OPERATOR, "flatten", NOW, cancel=True, flatten=True)
+    (halt,) = journal.halts.in_force()
+    assert (halt.cancel, halt.flatten, halt.suspend, halt.confirmed_at) == (True, True, True, None)
+
+
+def test_a_halt_that_spared_exits_spares_none_once_it_is_asked_to(journal):
+    spare = {"allow_exits": True, "keep_exits": True}
+    journal.halts.begin(EVERYTHING, HaltCause.DRAWDOWN, "12 % below", NOW, cancel=True, **spare)
+    journal.halts.begin(EVERYTHING, HaltCause.DRAWDOWN, "13 % below", NOW, cancel=True)
+    (halt,) = journal.halts.in_force()
+    assert (halt.allow_exits, halt.keep_exits) == (False, False)
+
+
+def test_what_is_not_closed_is_kept_and_only_what_is_new_of_it_is_told(journal):
+    rows = [("AAPL", "blocker", "held"), ("", "left", "3 shares")]
+    assert journal.halts.keep_remains(rows, NOW) == rows
+    assert journal.halts.keep_remains(rows, NOW) == []
+    assert journal.halts.keep_remains([*rows, ("IBM", "blocker", "held")], NOW) == [
+        ("IBM", "blocker", "held")
+    ]
+    assert journal.halts.keep_remains([], NOW) == journal.halts.remains() == []
 
 
 def test_a_replaced_order_is_followed_by_its_successor(with_order):
@@ -274,4 +300,4 @@ def test_orders_of_a_time_are_those_decided_or_filled_since(with_order):
 def test_the_peak_is_the_largest_number_not_the_last_in_the_alphabet(journal):
     for day, equity in enumerate(["99000", "100000.5", "9"]):
         journal.money.mark_equity(ASOF.date(), NOW + timedelta(days=day), Decimal(equity), Decimal(0))
-    assert journal.money.peak_equity() == Decimal("100000.5")
+    assert journal.money.peak_equity(NOW + timedelta(days=9), Decimal(9), Decimal(0)) == Decimal("100000.5")

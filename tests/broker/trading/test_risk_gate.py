@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.halts import HaltCause
 from broker.orders import OrderState
 from broker.trading.risk import Ask, Facts, check, forecast_problem, loss_breach
 from forewalk.settings.trading import RiskSettings
@@ -126,9 +127,18 @@ def test_a_closed_market_takes_orders_only_where_queueing_is_configured():
     assert rules(facts=replace(FACTS, market_open=False, may_queue=True)) == []
 
 
-def test_a_kill_switch_passes_a_halt_and_the_loss_limits():
-    facts = replace(FACTS, halt="drawdown", peak_equity=Decimal(200_000), held={"AAPL": Decimal(10)})
-    assert rules(replace(SHORT, flattens=True), facts) == []
+LOST = {"halt": "drawdown", "peak_equity": Decimal(200_000), "held": {"AAPL": Decimal(10)}}
+
+
+def test_a_halt_that_allows_exits_lets_a_reduction_pass_and_nothing_else():
+    facts = replace(FACTS, **LOST, halt_allows_exits=True)
+    assert rules(SHORT, facts) == []
+    assert rules(replace(SHORT, quantity=Decimal(11)), facts) == ["halt", "short", "drawdown"]
+    assert rules(ASK, facts) == ["halt", "drawdown"]
+
+
+def test_a_halt_that_allows_no_exits_holds_a_reduction_back():
+    assert rules(SHORT, replace(FACTS, **LOST)) == ["halt"]
 
 
 def test_open_orders_count_towards_the_limits():
@@ -172,10 +182,11 @@ def test_an_absurd_forecast_is_named(mean, std):
 
 
 def test_losing_too_much_halts_everything():
-    assert loss_breach(Decimal(90), Decimal(100), Decimal(100), LIMITS).halts == "*"
+    assert loss_breach(Decimal(90), Decimal(100), Decimal(100), LIMITS).halts is HaltCause.DAILY_LOSS
+    assert loss_breach(Decimal(70), None, Decimal(100), LIMITS).halts is HaltCause.DRAWDOWN
     assert loss_breach(Decimal(99), Decimal(100), Decimal(100), LIMITS) is None
 
 
 def test_a_blocked_account_halts_everything():
     (breach,) = check(ASK, replace(FACTS, account=an_account(account_blocked=True)), LIMITS)
-    assert breach.halts == "*"
+    assert breach.halts is HaltCause.ACCOUNT

@@ -16,6 +16,7 @@ from broker.ids import client_order_id
 from broker.journal.journal import Journal
 from broker.orders import AT_BROKER, OrderState
 from broker.simulator.loading import synthetic_bars
+from broker.trading.killswitch import KillSwitch
 from broker.trading.reconcile import Reconciler
 from broker.trading.sender import Outside, Sender
 from forewalk.settings.trading import RiskSettings
@@ -60,6 +61,7 @@ class Machine(RuleBasedStateMachine):
             self.journal, self.broker, SYMBOLS, lambda: self.time, (1.0, 2.0, 4.0), said
         )
         self.sender = Sender(self.journal, self.broker, self.reconciler, LIMITS, said)
+        self.switch = KillSwitch(self.journal, self.broker, self.reconciler, said, lambda: self.time)
 
     def attempt(self, action):
         try:
@@ -72,9 +74,9 @@ class Machine(RuleBasedStateMachine):
 
     def look_and_send(self):
         self.time += 1.0
+        self.switch.step(self.broker.now(), self.broker.now().date())
         look = self.reconciler.sync()
         session = look.now.date()
-        self.sender.enforce_halts(look, session)
         self.sender.send_due(look, Outside(True, look.now - timedelta(hours=6), session))
 
     # what can happen

@@ -40,7 +40,7 @@ class Feed:
         self.readings += 1
         return self.listed
 
-    def dividends(self, after):
+    def cash_flows(self, after):
         return []
 
     def last_prices(self, symbols):
@@ -64,7 +64,7 @@ def halts():
 
 
 def actions_of(journal, feed, halts, adjusted=True, clock=lambda: 0.0):
-    reconciler = SimpleNamespace(symbols=("AAPL",), halt=lambda scope, reason, now: halts.append(scope))
+    reconciler = SimpleNamespace(symbols=("AAPL",), halt=lambda scope, cause, text, now: halts.append(scope))
     return CorporateActions(journal, feed, reconciler, NEW_YORK, adjusted, lambda *_: None, clock)
 
 
