@@ -68,9 +68,9 @@ class Guards:
         self._check_clocks(look)
         self._check_losses(look)
 
-    def stop(self, reason: str, now: datetime) -> None:
+    def stop(self, cause: HaltCause, reason: str, now: datetime) -> None:
         """Halt the book, and say so."""
-        self._reconciler.halt(EVERYTHING, reason, now)
+        self._reconciler.halt(EVERYTHING, cause, reason, now)
 
     def time_problem(self, look: Look) -> str | None:
         """Return why now is no time to trade: broker and calendar disagree."""

@@ -51,7 +51,7 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
             for line in rebuilt(daemon):
                 watch.notify("rebuilt", "", line)
         if once:
-            run_once(daemon, settings.live.once_deadline_s)
+            run_once(daemon)
         else:
             run_for_ever(daemon, settings, watch)
 
@@ -228,10 +228,10 @@ def rebuilt(daemon: Daemon) -> list[str]:
     return rebuild(daemon.journal, daemon.broker, daemon.symbols, bar_of) or ["nothing to take over"]
 
 
-def run_once(daemon: Daemon, deadline_s: float) -> None:
+def run_once(daemon: Daemon) -> None:
     """Recover, decide for the last closed bar if that has not been done, send what may be sent now.
 
-    Orders in doubt are looked up and positions closed, until `deadline_s` seconds have passed. The child processes
+    Orders in doubt are looked up and positions closed, until `live.once_deadline_s` has passed. The child processes
     that train a challenger or write the day's page are let finish when all else is done.
 
     Raises:
@@ -241,6 +241,7 @@ def run_once(daemon: Daemon, deadline_s: float) -> None:
     from broker.orders import OrderState
     from engine.live.deciding.decider import raise_own_code
 
+    deadline_s = daemon.settings.live.once_deadline_s
     daemon.deadline = time.monotonic() + deadline_s
     quiet = 0
     while quiet < 2:  # the second look picks up what the first one sent
@@ -254,15 +255,10 @@ def run_once(daemon: Daemon, deadline_s: float) -> None:
         if undone and time.monotonic() >= daemon.deadline:
             names = ", ".join(order.client_order_id for order in unknown[:3])
             what = (
-                f"; not known what became of {names}"
-                if names
-                else f"; {daemon.status.problem}"
-                if limited
-                else ""
+                f"not known what became of {names}" if names else daemon.status.problem or "closing positions"
             )
-            raise Unreachable(
-                f"not done within live.once_deadline_s = {deadline_s:g} s{what}; the next run goes on"
-            )
+            text = f"not done within live.once_deadline_s = {deadline_s:g} s; {what}; the next run goes on"
+            raise Unreachable(text)
         if undone:
             time.sleep(min(wait, 1.0))
         elif before == daemon.progress():
@@ -273,7 +269,7 @@ def run_once(daemon: Daemon, deadline_s: float) -> None:
 
 
 def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
-    """OrderStep until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
+    """Step until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
     from broker.alpaca.stream import TradeHints
     from broker.keys import read_keys
     from engine.live.watch.health import serve_health

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from broker.errors import BrokerError
-from broker.halts import EVERYTHING
+from broker.halts import EVERYTHING, HaltCause
 from broker.ids import decision_id
 from broker.journal.file import JournalUnwritable
 from broker.journal.journal import Journal
@@ -38,7 +38,6 @@ from forewalk.plugins.holding import sources_of
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
-OWN_CODE = "your own code"  # how the reason of a halt for its sake begins
 PATIENCE = timedelta(seconds=300)  # to wait for the bars of all symbols before deciding without some
 
 
@@ -119,7 +118,7 @@ class Decider:
         except JournalUnwritable:
             raise
         except (PluginError, LookaheadError) as problem:
-            self._guards.stop(f"{OWN_CODE}: {problem}", look.now)
+            self._guards.stop(HaltCause.STRATEGY, f"your own code: {problem}", look.now)
             self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
         except ForewalkError as problem:
             self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
@@ -216,8 +215,8 @@ class Decider:
 
 def own_code_halt(journal: Journal) -> str | None:
     """Return why the user's own code has halted the book, None where it has not."""
-    reasons = [halt.reason for halt in journal.halts.in_force()]
-    return next((reason for reason in reasons if reason.startswith(OWN_CODE)), None)
+    halts = journal.halts.in_force()
+    return next((halt.reason for halt in halts if halt.cause is HaltCause.STRATEGY), None)
 
 
 def raise_own_code(journal: Journal) -> None:
