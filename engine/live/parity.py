@@ -2,6 +2,10 @@
 
 The backtest is run again over the live span, from the live account's opening cash and without costs, since a paper
 account has none; what the market charged shows as slippage.
+
+Once live and backtest have parted (a bar was missed, an order refused or filled in part), what follows from that is
+found out, not assumed: the strategy is asked again with what the account really held and had done by that bar. Where
+it then decides what live decided, the difference follows; where it does not, it is one of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +21,10 @@ import pandas as pd
 
 from broker.journal.journal import Journal
 from broker.orders import OrderState
-from engine.live.deciding.past import past_splits, split_factor
+from engine.live.deciding.decide import run_strategy
+from engine.live.deciding.past import Then, account_state, past_splits, split_factor
+from engine.live.deciding.records import last_decisions
+from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.errors import DataError
 from forewalk.sessions import exchange_zone
 from forewalk.settings.loading import load_settings
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 CLOSE_TOLERANCE = 1e-9  # relative
 FORECAST_TOLERANCE = 1e-7  # log return; a model asked in another batch differs in the last bits
 WEIGHT_TOLERANCE = 1e-12
+SLIPPED_BPS = 1e-3  # beyond it an execution at another price has changed the account
 
 COSTS = ("fee_bps", "fee_per_share", "fee_min", "slippage_bps", "cash_yield", "borrow_bps_per_year")
 
@@ -125,7 +133,8 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
     )
     if not np.isfinite(forecasts.mean).any():
         raise DataError(f"{run} has no forecast in the book's span; compare with a run that reaches into it")
-    return compare(journal, span, forecasts, resimulated(span, forecasts, settings, float(decisions[0].cash)))
+    backtest = resimulated(span, forecasts, settings, float(decisions[0].cash))
+    return compare(journal, span, forecasts, backtest, settings)
 
 
 def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: float) -> SimulationResult:
@@ -138,9 +147,11 @@ def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: floa
     return simulate(bars, forecasts, settings.model_copy(update={"execution": free}))
 
 
-def compare(journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult) -> Parity:
+def compare(
+    journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult, settings: Settings
+) -> Parity:
     """Lay the journal beside a simulation of the same bars."""
-    walk = _Walk(journal, bars, forecasts, backtest)
+    walk = _Walk(journal, bars, forecasts, backtest, settings)
     live = {pd.Timestamp(decision.asof): decision for decision in journal.decisions.all()}
     last = max(live)
     for row, asof in enumerate(bars.timestamps):
@@ -153,9 +164,15 @@ class _Walk:
     """Goes through the bars and remembers what was different first."""
 
     def __init__(
-        self, journal: Journal, bars: Bars, forecasts: Forecasts, backtest: SimulationResult
+        self,
+        journal: Journal,
+        bars: Bars,
+        forecasts: Forecasts,
+        backtest: SimulationResult,
+        settings: Settings,
     ) -> None:
         self.journal = journal
+        self.settings = settings
         self.bars = bars
         self.forecasts = forecasts
         orders, stops = backtest.orders, backtest.orders["type"] == "stop"
@@ -167,12 +184,12 @@ class _Walk:
         self.differences: list[Difference] = []
         self.slippage: list[float] = []
         self.compared = self.equal = self.filled = 0
-        self.drifted: set[str] = set()  # symbols whose positions have parted
+        self.parted = bool(journal.ledger.adjustments({split.symbol for split in self.splits}))
+        self.again: dict[pd.Timestamp, tuple[dict[str, float], dict[str, tuple[str, float]]]] = {}
 
     def bar(self, row: int, asof: pd.Timestamp, decision: DecisionRow | None) -> None:
         if decision is None:
             self.differ(asof, "", MISSED, "no decision was made in time")
-            self.drifted.update(self.bars.symbols)
             return
         for target in self.journal.decisions.targets(decision.decision_id):
             self.symbol(row, asof, decision, target)
@@ -186,7 +203,7 @@ class _Walk:
         else:
             cause, text = self.cause(row, decision, target)
             self.differ(asof, target.symbol, cause, f"live {target.target_weight}, backtest {weight}{text}")
-        self.order(asof, decision, target.symbol)
+        self.order(row, asof, decision, target.symbol)
         self.stop(asof, decision, target.symbol)
 
     def cause(self, row: int, decision: DecisionRow, target: Target) -> tuple[str, str]:
@@ -202,23 +219,44 @@ class _Walk:
             )
         if target.mean is None or abs(target.mean - mean) > FORECAST_TOLERANCE:
             return REVISED, f"; forecast was {target.mean}, is {mean:g}: earlier bars were revised"
-        return (FOLLOWS, "") if self.drifted else (UNEXPLAINED, "")
+        if not self.parted:
+            return UNEXPLAINED, ""
+        wanted, _ = self.asked_again(row, decision)
+        return (FOLLOWS, "") if _equal(wanted.get(target.symbol), target.target_weight) else (UNEXPLAINED, "")
 
-    def order(self, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
+    def asked_again(
+        self, row: int, decision: DecisionRow
+    ) -> tuple[dict[str, float], dict[str, tuple[str, float]]]:
+        """Return the weights and the orders (side, quantity) that the strategy wants with the live account's past."""
+        asof = self.bars.timestamps[row]
+        if asof not in self.again:
+            strategy = load_strategy(self.settings)
+            bars = self.bars.until(asof)
+            first = bars.timestamps[0]
+            if not needs_whole_history(strategy):
+                first = bars.timestamps[max(0, len(bars) - self.settings.live.replay_bars)]
+            then = Then(decision.made_at, decision.asof)
+            state = account_state(self.journal, decision.cash, first.to_pydatetime(), self.splits, then)
+            forecasts = self.forecasts if needs_forecasts(strategy) else None
+            run = run_strategy(bars, forecasts, self.settings, strategy, state, first)
+            weights = {symbol: float(row[2]) for symbol, row in last_decisions(run, bars).items()}
+            self.again[asof] = weights, {o.symbol: (o.side, o.quantity) for o in run.orders if o.kind != "stop"}
+        return self.again[asof]
+
+    def order(self, row: int, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
         live = self.live_orders.get((decision.decision_id, symbol))
         other = self.orders.get((asof, symbol))
         if live is None and other is None:
             return
         if live is None or other is None:
-            self.drifted.add(symbol)
+            self.one_sided(row, decision, symbol, live)
+        if live is None:
             return
         if live.state in (OrderState.REFUSED, OrderState.REJECTED):
             self.differ(asof, symbol, REFUSED, live.reason)
-            self.drifted.add(symbol)
         elif live.filled == 0:
             self.differ(asof, symbol, NOT_SENT, live.reason or str(live.state))
-            self.drifted.add(symbol)
-        else:
+        elif other is not None:
             self.fill(asof, live, other)
 
     def stop(self, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
@@ -233,23 +271,37 @@ class _Walk:
         elif sold or expected:
             where = "live" if sold else "in the backtest"
             self.differ(asof, symbol, STOPPED, f"the stop order of this bar was filled {where} only")
-            self.drifted.add(symbol)
+
+    def one_sided(self, row: int, decision: DecisionRow, symbol: str, live: StoredOrder | None) -> None:
+        """An order that only one of them made: it follows where the live account's past asks for the same."""
+        cause = UNEXPLAINED
+        if self.parted:
+            again = self.asked_again(row, decision)[1].get(symbol)
+            same = again is None if live is None else again is not None and again[0] == live.side
+            cause = FOLLOWS if same else UNEXPLAINED
+        what = (
+            "no order live, one in the backtest"
+            if live is None
+            else f"{live.side} live, none in the backtest"
+        )
+        self.differ(self.bars.timestamps[row], symbol, cause, what)
 
     def fill(self, asof: pd.Timestamp, live: StoredOrder, other: Any) -> None:
         if live.filled < live.quantity:
             self.differ(asof, live.symbol, PARTIAL, f"{live.filled} of {live.quantity}")
-            self.drifted.add(live.symbol)
         if live.average_price is not None and other["fill_price"] > 0:
             self.filled += 1
             sign = 1.0 if live.side == "buy" else -1.0
             paid = float(live.average_price) / self.factor(live.symbol, live.posted_at or live.updated_at)
             self.slippage.append(sign * (paid / float(other["fill_price"]) - 1) * 1e4)
+            self.parted = self.parted or abs(self.slippage[-1]) > SLIPPED_BPS
 
     def factor(self, symbol: str, moment: datetime) -> float:
         """Return how many shares of the bars' end one share of that moment is: bars are adjusted for splits."""
         return split_factor(self.splits, symbol, moment)
 
     def differ(self, asof: pd.Timestamp, symbol: str, cause: str, text: str) -> None:
+        self.parted = self.parted or cause not in (FOLLOWS, UNEXPLAINED)
         self.differences.append(Difference(asof, symbol, cause, text))
 
     def result(self, bars: int) -> Parity:

@@ -1,5 +1,6 @@
 """Over many sessions on the simulator, every live decision is the backtest's, and every difference has a name."""
 
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -7,14 +8,23 @@ import pytest
 from in_process import Desk
 
 from broker.simulator.harness import Simulator
-from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, compare, resimulated
+from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, UNEXPLAINED, compare, resimulated
 from helpers.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 
-def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: None, split=1.0, **options):
-    """Return the journal's comparison with the backtest after so many sessions."""
+def traded(
+    tmp_path,
+    sessions,
+    settings,
+    seed=3,
+    disturb=lambda desk, number: None,
+    split=1.0,
+    forge=lambda path: None,
+    **options,
+):
+    """Return the journal's comparison with the backtest after so many sessions, its file forged before that."""
     bars = some_bars(sessions + 3, seed=seed)
     forecasts = random_forecasts(bars, seed=seed)
     with Simulator(bars, cash=100_000, **options) as simulator:
@@ -22,13 +32,15 @@ def traded(tmp_path, sessions, settings, seed=3, disturb=lambda desk, number: No
         for number in range(sessions):
             desk.session(lambda number=number: disturb(desk, number))
         truth = simulator.control.state()
+        forge(desk.path)
         with desk.journal() as journal:
             first, last = (journal.decisions.all()[place].asof for place in (0, -1))
             span = bars.since(first).until(bars.timestamps[int(bars.timestamps.searchsorted(last)) + 1])
             rows = slice(len(bars) - len(bars.since(first)), len(bars) - len(bars.since(first)) + len(span))
             table = cut(forecasts, rows)
             span = in_new_shares(span, split)
-            report = compare(journal, span, table, resimulated(span, table, settings, 100_000.0))
+            backtest = resimulated(span, table, settings, 100_000.0)
+            report = compare(journal, span, table, backtest, settings)
             ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger.quantities().items()}
         assert ledger == {s: float(q) for s, q in truth["positions"].items() if float(q)}
         desk.daemon.journal.close()
@@ -105,6 +117,37 @@ def test_slippage_is_measured_order_by_order(tmp_path):
     report = traded(tmp_path, 12, live_settings(), slippage_bps=5)
     assert report.slippage_bps
     assert all(abs(bps - 5) < 0.5 for bps in report.slippage_bps)
+
+
+def miss(desk, number):
+    """Let the fifth session's orders come too late: its bar is decided on, and never acted on."""
+    if number == 4:
+        desk.simulator.control.advance(to="open", offset_seconds=3600)
+
+
+@pytest.mark.row(101)
+def test_after_a_missed_bar_what_follows_from_it_is_explained(tmp_path):
+    report = traded(tmp_path, 16, live_settings(), disturb=miss)
+    causes = [difference.cause for difference in report.differences]
+    assert FOLLOWS in causes
+    assert report.same
+
+
+@pytest.mark.row(101)
+def test_after_a_missed_bar_a_difference_that_does_not_follow_is_one_again(tmp_path):
+    def forge(path):
+        with sqlite3.connect(path) as file:
+            rows = file.execute(
+                "SELECT t.rowid, d.asof FROM targets t JOIN decisions d USING (decision_id) "
+                "WHERE t.target_weight > 0 ORDER BY d.asof DESC, t.symbol LIMIT 1"
+            ).fetchall()
+            file.execute(
+                "UPDATE targets SET target_weight = target_weight * 0.5 WHERE rowid = ?", rows[0][:1]
+            )
+
+    report = traded(tmp_path, 16, live_settings(), disturb=miss, forge=forge)
+    assert [d.cause for d in report.differences].count(UNEXPLAINED) == 1
+    assert not report.same
 
 
 @pytest.mark.faults

@@ -183,7 +183,7 @@ class Decider:
             first = bars.timestamps[0]
         forecasts = self._forecasts(bars, first) if needs_forecasts(strategy) else None
         splits = self._corporate.past_splits(bars.timestamps[-1].to_pydatetime())
-        state = account_state(self._journal, look.account, first.to_pydatetime(), splits)
+        state = account_state(self._journal, look.account.cash, first.to_pydatetime(), splits)
         self.untidy = True
         try:
             with time_limit(self._settings.live.inference_timeout_s) if self._plugins else nullcontext():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from broker.journal.journal import Journal
+from broker.journal.records import StoredOrder
 from broker.orders import FINAL, OrderState
-from broker.values import Account
 from engine.simulation.capture import positions_after
 from engine.simulation.orders import AccountState, PastFill, PastOrder
 from forewalk.types import Bars
@@ -57,31 +58,48 @@ def replay_start(journal: Journal, bars: Bars, replay_bars: int) -> pd.Timestamp
     return max(earliest, min(first, bars.timestamps[-1]))
 
 
+@dataclass(frozen=True)
+class Then:
+    """A moment to which the journal is read: what it had written by `at`, but for the decision on the bar `asof`."""
+
+    at: datetime
+    asof: datetime
+
+
 def account_state(
-    journal: Journal, account: Account, first: datetime, splits: Sequence[PastSplit] = ()
+    journal: Journal,
+    cash: Decimal,
+    first: datetime,
+    splits: Sequence[PastSplit] = (),
+    then: Then | None = None,
 ) -> AccountState:
     """Return the account and its past since the bar `first` as the capturing broker takes them.
 
     With `splits` quantities and prices from before them are in today's shares, as adjusted bars are. Without, a
     split is a change of position at no price, on the day it was booked.
+
+    Args:
+        cash: of the account. then: the state of that moment, not of now; `cash` is of that moment too.
     """
-    past, earlier = _past_orders(journal, first, splits)
+    past, earlier = _past_orders(journal, first, splits, then)
     positions = positions_after([fill for order in (*earlier, *past) for fill in _signed(order)])
     opening = positions_after([fill for order in earlier for fill in _signed(order)])
     cash_at = {d.asof: float(d.cash) for d in journal.decisions.all(first)}
-    return AccountState(float(account.cash), positions, past, opening, cash_at)
+    return AccountState(float(cash), positions, past, opening, cash_at)
 
 
 def _past_orders(
-    journal: Journal, first: datetime, splits: Sequence[PastSplit]
+    journal: Journal, first: datetime, splits: Sequence[PastSplit], then: Then | None
 ) -> tuple[list[PastOrder], list[PastOrder]]:
     """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
-    recent = journal.orders.since(first)
     decided = {d.decision_id: d.asof for d in journal.decisions.all(first)}
+    recent = [order for order in journal.orders.since(first) if _was_there(order, decided, then)]
     fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
     past: list[PastOrder] = []
     earlier: list[PastOrder] = []
     for fill, owner in journal.ledger.fills():
+        if then is not None and fill.at > then.at:
+            continue
         factor = split_factor(splits, fill.symbol, fill.at)
         past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
         if owner in fills:
@@ -95,13 +113,14 @@ def _past_orders(
             stored.symbol,
             float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
-            stored.updated_at if stored.state in FINAL and stored.state != OrderState.FILLED else None,
+            _ended_at(stored, then),
         )
         for stored in recent
     ]
     orders += [
         _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
         for symbol, quantity, price, at in journal.ledger.adjustments({split.symbol for split in splits})
+        if then is None or at <= then.at
     ]
     for order in orders:
         before = tuple(fill for fill in order.fills if fill.at <= first)
@@ -114,6 +133,17 @@ def _past_orders(
                 PastOrder(order.client_order_id, order.decided_at, order.symbol, left, after, order.ended_at)
             )
     return past, earlier
+
+
+def _was_there(order: StoredOrder, decided: Mapping[str, datetime], then: Then | None) -> bool:
+    asof = decided.get(order.decision_id)
+    return then is None or (asof < then.asof if asof is not None else order.send_from <= then.at)
+
+
+def _ended_at(order: StoredOrder, then: Then | None) -> datetime | None:
+    """Return when an order ended unfilled, None where it had not by then."""
+    over = order.state in FINAL and order.state != OrderState.FILLED
+    return order.updated_at if over and (then is None or order.updated_at <= then.at) else None
 
 
 def _adjustment(symbol: str, quantity: float, price: float, at: datetime, factor: float) -> PastOrder:

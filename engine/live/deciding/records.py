@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,7 @@ def decision_records(
 def _targets(
     run: StrategyRun, bars: Bars, forecasts: Forecasts | None, doubts: Doubts, held: Mapping[str, Decimal]
 ) -> list[Target]:
-    last = max((row[0] for row in run.decisions), default=None)
-    wanted = {row[1]: row for row in run.decisions if row[0] == last} if _is_last(last, bars) else {}
+    wanted = last_decisions(run, bars)
     targets = []
     for column, symbol in enumerate(bars.symbols):
         mean = std = None
@@ -91,6 +91,12 @@ def _targets(
             )
         )
     return targets
+
+
+def last_decisions(run: StrategyRun, bars: Bars) -> dict[str, tuple[Any, ...]]:
+    """Return what the strategy decided on the last bar, by symbol; see `SignalStrategy.decisions` for a row."""
+    last = max((row[0] for row in run.decisions), default=None)
+    return {row[1]: row for row in run.decisions if row[0] == last} if _is_last(last, bars) else {}
 
 
 def _is_last(time: float | None, bars: Bars) -> bool:

@@ -177,7 +177,7 @@ def booked(journal):
 def test_a_position_from_before_a_split_costs_what_it_did(journal, halts, adjusted, quantities):
     booked(journal)
     splits = actions_of(journal, Feed(), halts, adjusted).past_splits(AFTER)
-    state = account_state(journal, SimpleNamespace(cash=Decimal(1000)), BEFORE - timedelta(days=1), splits)
+    state = account_state(journal, Decimal(1000), BEFORE - timedelta(days=1), splits)
     assert [fill.quantity for order in state.past for fill in order.fills] == quantities
     assert state.positions == {"AAPL": (100.0, 10.0)}
 
