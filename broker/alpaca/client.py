@@ -80,7 +80,9 @@ class AlpacaPaper:
         self._feed = feed
         trading, data = self.url, self.data_url
         more: dict[str, Any] = {"raw_data": True, "api_key": keys.id, "secret_key": keys.secret}
-        self._budget, of_data = Budget(per_minute, time.monotonic), Budget(per_minute, time.monotonic)
+        self._budget = of_data = Budget(per_minute, time.monotonic)
+        if data != trading:
+            of_data = Budget(per_minute, time.monotonic)
         self._trading = Http(
             lambda: TradingClient(url_override=trading, **more), trading, timeout_s, self._budget
         )

@@ -27,9 +27,13 @@ class JournalFile:
         self.path = path
         self.book = book
         self._connection = connect(path, readonly)
-        if not readonly:
-            migrate(self._connection, path)
-        self._own("book", book, readonly)
+        try:
+            if not readonly:
+                migrate(self._connection, path)
+            self._own("book", book, readonly)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Let go of the file."""

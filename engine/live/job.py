@@ -228,11 +228,18 @@ def rebuilt(daemon: Daemon) -> list[str]:
     return rebuild(daemon.journal, daemon.broker, daemon.symbols, bar_of) or ["nothing to take over"]
 
 
-def run_once(daemon: Daemon) -> None:
+def run_once(
+    daemon: Daemon,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> None:
     """Recover, decide for the last closed bar if that has not been done, send what may be sent now.
 
     Orders in doubt are looked up and positions closed, until `live.once_deadline_s` has passed. The child processes
     that train a challenger or write the day's page are let finish when all else is done.
+
+    Args:
+        sleep, monotonic: how time passes; the daemon's own `monotonic` is the same.
 
     Raises:
         Unreachable: the broker did not answer, or not all was done in time; the next run goes on.
@@ -242,7 +249,7 @@ def run_once(daemon: Daemon) -> None:
     from engine.live.deciding.decider import raise_own_code
 
     deadline_s = daemon.settings.live.once_deadline_s
-    daemon.deadline = time.monotonic() + deadline_s
+    daemon.deadline = monotonic() + deadline_s
     quiet = 0
     while quiet < 2:  # the second look picks up what the first one sent
         before = daemon.progress()
@@ -252,7 +259,7 @@ def run_once(daemon: Daemon) -> None:
             raise Unreachable(daemon.status.problem)
         unknown = daemon.journal.orders.all({OrderState.UNKNOWN})
         undone = bool(unknown) or limited or daemon.switch.acts_soon
-        if undone and time.monotonic() >= daemon.deadline:
+        if undone and monotonic() >= daemon.deadline:
             names = ", ".join(order.client_order_id for order in unknown[:3])
             what = (
                 f"not known what became of {names}" if names else daemon.status.problem or "closing positions"
@@ -260,7 +267,7 @@ def run_once(daemon: Daemon) -> None:
             text = f"not done within live.once_deadline_s = {deadline_s:g} s; {what}; the next run goes on"
             raise Unreachable(text)
         if undone:
-            time.sleep(min(wait, 1.0))
+            sleep(min(wait, 1.0))
         elif before == daemon.progress():
             quiet += 1
     while daemon.status.broker_time is not None and daemon.work_aside(daemon.status.broker_time):
