@@ -240,7 +240,10 @@ class _Walk:
             forecasts = self.forecasts if needs_forecasts(strategy) else None
             run = run_strategy(bars, forecasts, self.settings, strategy, state, first)
             weights = {symbol: float(row[2]) for symbol, row in last_decisions(run, bars).items()}
-            self.again[asof] = weights, {o.symbol: (o.side, o.quantity) for o in run.orders if o.kind != "stop"}
+            self.again[asof] = (
+                weights,
+                {o.symbol: (o.side, o.quantity) for o in run.orders if o.kind != "stop"},
+            )
         return self.again[asof]
 
     def order(self, row: int, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:

@@ -200,6 +200,24 @@ def test_an_account_that_is_not_this_books_is_not_resumed_to(scene):
     assert (code, "belongs to account" in said) == (5, True)
 
 
+@pytest.mark.row(51, 90)
+def test_a_position_taken_over_between_a_close_and_its_decision_leaves_the_book_able_to_decide(scene):
+    scene.decide_and_send(**BUY)
+    scene.control.manual_trade(symbol="MSFT", qty="4")
+    scene.after_close()
+    scene.once()  # the symbol is halted
+    code, said = scene.command("resume", "MSFT", "--adopt")
+    assert (code, "taken over" in said) == (0, True)
+    scene.once()  # and the bar decided on, minutes after it closed
+    for _ in range(2):
+        scene.after_open()
+        scene.once()
+        scene.after_close()
+        scene.once()
+    assert scene.events("no_decision") == []
+    scene.check()
+
+
 # 91: a journal that was lost
 
 

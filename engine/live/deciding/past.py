@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from broker.journal.journal import Journal
-from broker.journal.records import StoredOrder
+from broker.journal.records import DecisionRow, StoredOrder
 from broker.orders import FINAL, OrderState
 from engine.simulation.capture import positions_after
 from engine.simulation.orders import AccountState, PastFill, PastOrder
@@ -92,7 +92,8 @@ def _past_orders(
     journal: Journal, first: datetime, splits: Sequence[PastSplit], then: Then | None
 ) -> tuple[list[PastOrder], list[PastOrder]]:
     """Return the orders with something after `first`, and what lies wholly before it; executions are split."""
-    decided = {d.decision_id: d.asof for d in journal.decisions.all(first)}
+    decisions = journal.decisions.all(first)
+    decided = {d.decision_id: d.asof for d in decisions}
     recent = [order for order in journal.orders.since(first) if _was_there(order, decided, then)]
     fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
     past: list[PastOrder] = []
@@ -101,7 +102,8 @@ def _past_orders(
         if then is not None and fill.at > then.at:
             continue
         factor = split_factor(splits, fill.symbol, fill.at)
-        past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, fill.at)
+        at = _known_at(decisions, fill.at)
+        past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, at)
         if owner in fills:
             fills[owner].append(past_fill)
         else:  # of an order that was over by then
@@ -113,12 +115,15 @@ def _past_orders(
             stored.symbol,
             float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
-            _ended_at(stored, then),
+            _ended_at(stored, then, decisions),
         )
         for stored in recent
     ]
     orders += [
-        _adjustment(symbol, float(quantity), float(price), at, split_factor(splits, symbol, at))
+        _adjustment(
+            *(symbol, float(quantity), float(price), _known_at(decisions, at)),
+            split_factor(splits, symbol, at),
+        )
         for symbol, quantity, price, at in journal.ledger.adjustments({split.symbol for split in splits})
         if then is None or at <= then.at
     ]
@@ -140,10 +145,21 @@ def _was_there(order: StoredOrder, decided: Mapping[str, datetime], then: Then |
     return then is None or (asof < then.asof if asof is not None else order.send_from <= then.at)
 
 
-def _ended_at(order: StoredOrder, then: Then | None) -> datetime | None:
+def _ended_at(order: StoredOrder, then: Then | None, decisions: Sequence[DecisionRow]) -> datetime | None:
     """Return when an order ended unfilled, None where it had not by then."""
     over = order.state in FINAL and order.state != OrderState.FILLED
-    return order.updated_at if over and (then is None or order.updated_at <= then.at) else None
+    if not over or (then is not None and order.updated_at > then.at):
+        return None
+    return _known_at(decisions, order.updated_at)
+
+
+def _known_at(decisions: Sequence[DecisionRow], at: datetime) -> datetime:
+    """Return the bar whose decision was the first to know of something that happened after its close.
+
+    A decision is made some time after its bar has closed, on the account of that moment. Replayed, the strategy must
+    know at that bar what it knew then, or it would not repeat itself.
+    """
+    return next((d.asof for d in decisions if d.asof < at <= d.made_at), at)
 
 
 def _adjustment(symbol: str, quantity: float, price: float, at: datetime, factor: float) -> PastOrder:
