@@ -156,7 +156,7 @@ def resume_book(settings: Settings, journal: Journal, symbol: str | None, wishes
     from engine.live.schedule import Schedule
 
     broker = broker_from_environment(settings)
-    schedule = Schedule(settings.data.calendar, settings.data.interval, settings.live)
+    schedule = Schedule(settings.data.exchange, settings.data.bar_length, settings.live)
 
     def day_of(now: datetime) -> Day:
         session = schedule.session_day(now).day
