@@ -202,19 +202,22 @@ def test_an_account_that_is_not_this_books_is_not_resumed_to(scene):
 
 @pytest.mark.row(51, 90)
 def test_a_position_taken_over_between_a_close_and_its_decision_leaves_the_book_able_to_decide(scene):
-    scene.decide_and_send(**BUY)
+    scene.control.asset(symbol="MSFT", tradable=False)
+    scene.decide_and_send()  # AAPL is held, MSFT is not
+    scene.control.asset(symbol="MSFT", tradable=True)
     scene.control.manual_trade(symbol="MSFT", qty="4")
+    scene.once()
+    assert [scope for scope, _ in scene.halts()] == ["MSFT"]
     scene.after_close()
-    scene.once()  # the symbol is halted
-    code, said = scene.command("resume", "MSFT", "--adopt")
-    assert (code, "taken over" in said) == (0, True)
-    scene.once()  # and the bar decided on, minutes after it closed
-    for _ in range(2):
-        scene.after_open()
-        scene.once()
-        scene.after_close()
-        scene.once()
+    code, said = scene.command("resume", "MSFT", "--adopt")  # a minute after the close, before its decision
+    assert (code, "4 shares taken over" in said) == (0, True)
+    scene.once()
+    scene.after_open()
+    scene.once()
+    assert scene.positions() == {}  # it knew of the four shares, and sold them
+    scene.decide_and_send()
     assert scene.events("no_decision") == []
+    assert scene.positions() == {"AAPL": 10, "MSFT": 10}
     scene.check()
 
 
