@@ -96,13 +96,14 @@ def _past_orders(
     decided = {d.decision_id: d.asof for d in decisions}
     recent = [order for order in journal.orders.since(first) if _was_there(order, decided, then)]
     fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
+    own = {order.client_order_id: decided.get(order.decision_id) for order in recent}
     past: list[PastOrder] = []
     earlier: list[PastOrder] = []
     for fill, owner in journal.ledger.fills():
         if then is not None and fill.at > then.at:
             continue
         factor = split_factor(splits, fill.symbol, fill.at)
-        at = _known_at(decisions, fill.at)
+        at = _known_at(decisions, fill.at, own.get(owner or ""))
         past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, at)
         if owner in fills:
             fills[owner].append(past_fill)
@@ -115,7 +116,7 @@ def _past_orders(
             stored.symbol,
             float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
-            _ended_at(stored, then, decisions),
+            _ended_at(stored, then, decisions, own[stored.client_order_id]),
         )
         for stored in recent
     ]
@@ -145,21 +146,25 @@ def _was_there(order: StoredOrder, decided: Mapping[str, datetime], then: Then |
     return then is None or (asof < then.asof if asof is not None else order.send_from <= then.at)
 
 
-def _ended_at(order: StoredOrder, then: Then | None, decisions: Sequence[DecisionRow]) -> datetime | None:
+def _ended_at(
+    order: StoredOrder, then: Then | None, decisions: Sequence[DecisionRow], own: datetime | None
+) -> datetime | None:
     """Return when an order ended unfilled, None where it had not by then."""
     over = order.state in FINAL and order.state != OrderState.FILLED
     if not over or (then is not None and order.updated_at > then.at):
         return None
-    return _known_at(decisions, order.updated_at)
+    return _known_at(decisions, order.updated_at, own)
 
 
-def _known_at(decisions: Sequence[DecisionRow], at: datetime) -> datetime:
+def _known_at(decisions: Sequence[DecisionRow], at: datetime, own: datetime | None = None) -> datetime:
     """Return the bar whose decision was the first to know of something that happened after its close.
 
     A decision is made some time after its bar has closed, on the account of that moment. Replayed, the strategy must
-    know at that bar what it knew then, or it would not repeat itself.
+    know at that bar what it knew then, or it would not repeat itself. What becomes of an order is news to the bars
+    after the one (`own`) that it was decided on, even where it is refused in the same moment.
     """
-    return next((d.asof for d in decisions if d.asof < at <= d.made_at), at)
+    later = (d for d in decisions if own is None or d.asof > own)
+    return next((d.asof for d in later if d.asof < at <= d.made_at), at)
 
 
 def _adjustment(symbol: str, quantity: float, price: float, at: datetime, factor: float) -> PastOrder:
