@@ -71,8 +71,20 @@ def doctored(
         table = replace(table, columns=other_columns(table.columns, settings, cut, doctoring, generator))
     if doctoring == TRUNCATED:
         return table.keep(~future)
+    table = replace(table, extras=other_extras(table, future, doctoring, generator))
     change = noisy if doctoring == NOISE else scaled
     return change(table, future, closes, generator)
+
+
+def other_extras(
+    table: Table, future: BoolArray, doctoring: str, generator: np.random.Generator
+) -> dict[str, FloatArray]:
+    """Return the table's extras with those of the future replaced: spreads and dividends that nobody could know."""
+    found = {}
+    for name, values in table.extras.items():
+        other = generator.uniform(0.0, 0.01, len(table)) if doctoring == NOISE else _VOLUME * values
+        found[name] = np.where(future, other, values)
+    return found
 
 
 def other_columns(

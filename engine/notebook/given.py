@@ -60,7 +60,10 @@ def _chosen(bars: Bars, settings: Settings) -> Bars:
             f"Bars.from_frame(frame, columns=[{missing[0]!r}]), or name a file in data.columns_path"
         )
     chosen = bars.select(data.symbols) if data.symbols else bars
-    return replace(chosen, extras={name: chosen.extras[name] for name in wanted})
+    from forewalk.data.table import EXTRAS
+
+    kept = [*wanted, *(name for name in EXTRAS if name in chosen.extras)]
+    return replace(chosen, extras={name: chosen.extras[name] for name in kept})
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +167,7 @@ def with_bars(settings: Settings, bars: Bars) -> tuple[Settings, Table]:
         "source": "parquet",
         "path": Path(STORED_BARS),
         "calendar": bars.calendar,
+        "calendars": {**data.calendars, **dict(zip(bars.symbols, bars.calendars, strict=False))},
         "interval": bars.interval,
         "cleaning": rules,
     }

@@ -34,6 +34,8 @@ class Table:
         line: 1-based line of the file [N]; 0 where there is none.
         prices: open, high, low, close, float64 [N, 4].
         volume: float64 [N].
+        extras: what else the source says of a bar, float64 [N] by name, as a fraction of its open (so that rescaled
+            prices take it along), NaN where it says nothing: `spread`, ask less bid; `dividend`, cash for a share.
         findings: what reading already reports.
         line_word: "line" for text files, "row" for others.
         universe: who belongs when, where the settings name one.
@@ -52,6 +54,7 @@ class Table:
     line: IntArray
     prices: FloatArray
     volume: FloatArray
+    extras: Mapping[str, FloatArray] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     line_word: str = "row"
     universe: Universe | None = None
@@ -72,7 +75,7 @@ class Table:
     def keep(self, rows: BoolArray) -> Table:
         """Return the rows where the mask is true."""
         arrays = {name: getattr(self, name)[rows] for name in _ROW_ARRAYS}
-        return replace(self, **arrays)
+        return replace(self, extras=taken(self.extras, rows), **arrays)
 
     def select(self, wanted: Sequence[str]) -> Table:
         """Return the rows of `wanted`, numbered in that order; a missing one raises DataError."""
@@ -104,6 +107,7 @@ class Rows:
         time: UTC close, microseconds, ascending within a symbol [N].
         prices: open, high, low, close, float64 [N, 4].
         volume: float64 [N].
+        extras: as in `Table`.
         last_time: largest time of any row the source had in the span, kept or not, microseconds.
         findings: everything reported so far.
     """
@@ -115,6 +119,7 @@ class Rows:
     volume: FloatArray
     last_time: int
     findings: tuple[Finding, ...] = ()
+    extras: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.code)
@@ -122,7 +127,7 @@ class Rows:
     def keep(self, rows: BoolArray) -> Rows:
         """Return the rows where the mask is true."""
         arrays = {name: getattr(self, name)[rows] for name in ("code", "time", "prices", "volume")}
-        return replace(self, **arrays)
+        return replace(self, extras=taken(self.extras, rows), **arrays)
 
     def note(self, findings: Iterable[Finding]) -> Rows:
         """Return the same rows with more findings."""
@@ -132,6 +137,24 @@ class Rows:
     def first_of_symbol(self) -> BoolArray:
         """True [N] on the first row of each symbol."""
         return np.asarray(np.diff(self.code, prepend=-1) != 0)
+
+
+EXTRAS = ("spread", "dividend")
+OWN = "forewalk."  # begins the names of their columns in files of our own
+
+
+def taken(extras: Mapping[str, FloatArray], rows: BoolArray | IntArray) -> dict[str, FloatArray]:
+    """Return the extras of the given rows."""
+    return {name: values[rows] for name, values in extras.items()}
+
+
+def joined(parts: Sequence[tuple[Mapping[str, FloatArray], int]]) -> dict[str, FloatArray]:
+    """Return the extras of several tables, one after the other; each comes with its number of rows."""
+    names = [name for name in EXTRAS if any(name in extras for extras, _ in parts)]
+    return {
+        name: np.concatenate([extras.get(name, np.full(rows, np.nan)) for extras, rows in parts])
+        for name in names
+    }
 
 
 def since_first(damaged: BoolArray, code: IntArray) -> BoolArray:
@@ -166,7 +189,8 @@ def concatenate(tables: Sequence[Table]) -> Table:
     lead = tables[0]
     return Table(
         symbols=symbols, origins=origins, findings=findings, line_word=lead.line_word, calendars=calendars,
-        interval=lead.interval, understood=lead.understood, turned_away=turned_away, **arrays,
+        interval=lead.interval, understood=lead.understood, turned_away=turned_away,
+        extras=joined([(table.extras, len(table)) for table in tables]), **arrays,
     )  # fmt: skip
 
 

@@ -85,6 +85,8 @@ class DataSettings(Section):
     """What a stamp means: session date, start or end of its bar; none means that it is told from the stamps."""
     adjusted: bool | None = None
     """Prices are adjusted for splits and dividends (true) or raw (false); none: format and columns decide."""
+    dividends: Literal["reinvested", "cash"] = "reinvested"
+    """Dividends of raw prices: in the prices from then on, or paid into the account in cash (`files` only)."""
     events: Path | None = None
     """Splits and dividends of raw prices: a table of symbol, date, split, dividend; or LEAN's factor files."""
     min_history_bars: int = Field(252, ge=1)
@@ -116,6 +118,10 @@ class DataSettings(Section):
             raise ValueError(f"source {self.source!r} needs a path: --path FOLDER_OR_FILE")
         if self.source in ("yahoo", "alpaca") and not self.symbols and self.universe is None:
             raise ValueError(f"source {self.source!r} needs symbols: --symbols AAPL,MSFT")
+        if self.dividends == "cash" and self.source not in ("files", "csv", "parquet"):
+            raise ValueError(
+                f"dividends = 'cash' needs raw prices from files; {self.source!r} gives adjusted ones"
+            )
         return self
 
     @property

@@ -27,6 +27,8 @@ _DAY = 24 * 3600 * 10**6
 def settings_for(table: Table, settings: DataSettings) -> DataSettings:
     """Return the settings with the bar length and the commonest calendar of the table, which are never None."""
     calendar = settings.calendar or table.understood.calendar or settings.exchange
+    if len(set(table.calendars)) == 1:
+        calendar = table.calendars[0]
     interval = table.interval or settings.bar_length
     if (settings.calendar, settings.interval) == (calendar, interval):
         return settings

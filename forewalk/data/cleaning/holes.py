@@ -10,7 +10,7 @@ import pandas as pd
 
 from forewalk.data.cleaning.closing import markets
 from forewalk.data.quality import findings_by_symbol
-from forewalk.data.table import CLOSE, Rows, since_first
+from forewalk.data.table import CLOSE, Rows, joined, since_first, taken
 from forewalk.sessions import microseconds, session_grid, session_numbers
 from forewalk.settings.sections import DataSettings
 from forewalk.types import IntArray
@@ -39,7 +39,10 @@ def missing_sessions(rows: Rows, calendars: tuple[str, ...], settings: DataSetti
     }
     order = np.lexsort((arrays["time"], arrays["code"]))
     found = [finding for part in parts for finding in part.findings[len(rows.findings) :]]
-    return replace(rows, **{name: values[order] for name, values in arrays.items()}).note(found)
+    extras = taken(joined([(part.extras, len(part)) for part in parts]), order)
+    return replace(rows, extras=extras, **{name: values[order] for name, values in arrays.items()}).note(
+        found
+    )
 
 
 def _missing(rows: Rows, settings: DataSettings) -> Rows:
@@ -80,9 +83,14 @@ def _carry(rows: Rows, number: IntArray, last: int, dates: pd.DatetimeIndex, set
     prices = np.where(added[:, None], rows.prices[source, CLOSE][:, None], rows.prices[source])
     volume = np.where(added, 0.0, rows.volume[source])
     order = np.lexsort((time, rows.code[source]))
+    extras = taken(rows.extras, source)
+    if "dividend" in extras:
+        extras["dividend"] = np.where(added, 0.0, extras["dividend"])
+    extras = taken(extras, order)
     return replace(
-        rows, code=rows.code[source][order], time=time[order], prices=prices[order], volume=volume[order]
-    )
+        rows, code=rows.code[source][order], time=time[order], prices=prices[order], volume=volume[order],
+        extras=extras,
+    )  # fmt: skip
 
 
 def _close(settings: DataSettings, session: pd.Timestamp) -> IntArray:

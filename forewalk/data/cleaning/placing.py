@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.cleaning.closing import calendars_of, closes_of, local_starts, markets
+from forewalk.data.cleaning.weekends import with_sundays_joined
 from forewalk.data.quality import Finding, findings_by_symbol
-from forewalk.data.table import NO_TIME, Rows, Table, since_first
+from forewalk.data.table import NO_TIME, Rows, Table, since_first, taken
 from forewalk.errors import ConfigError, DataError
 from forewalk.sessions import is_intraday, microseconds, regular_closes, session_closes, sessions_between
 from forewalk.settings.cleaning import Policy
@@ -35,6 +36,7 @@ def place(table: Table, settings: DataSettings) -> Rows:
         DataError: one of the policies is `refuse` and the source has such rows (file and line are named).
     """
     policy = settings.cleaning
+    table = with_sundays_joined(table, settings)
     found = list(table.findings)
     start = table.instant
     if is_intraday(settings.bar_length):
@@ -71,6 +73,7 @@ def place(table: Table, settings: DataSettings) -> Rows:
         volume=table.volume[order],
         last_time=int(time.max(initial=NO_TIME)),
         findings=tuple(found),
+        extras=taken(table.extras, order),
     )
     return _between(rows.keep(keep), calendars_of(table, settings), settings)
 

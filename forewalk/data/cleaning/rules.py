@@ -30,7 +30,7 @@ from forewalk.errors import DataError
 from forewalk.instruments import pair_of, with_currencies
 from forewalk.settings.cleaning import CleaningSettings, Policy
 from forewalk.settings.sections import DataSettings
-from forewalk.types import Bars, BoolArray, FloatArray
+from forewalk.types import Bars, BoolArray, FloatArray, IntArray
 
 RANGE_TOLERANCE = 1e-4  # of the price: float32 and vendors' rounding of adjusted prices stay below it
 ZERO_VOLUME_RUN = 5
@@ -249,4 +249,16 @@ def to_bars(rows: Rows, settings: DataSettings, calendars: tuple[str, ...] = ())
         calendar=settings.exchange,
         interval=settings.bar_length,
         calendars=calendars if len(set(calendars)) > 1 else (),
+        extras=_grids(rows, position, grid[OPEN]),
     )
+
+
+def _grids(rows: Rows, position: IntArray, opens: FloatArray) -> dict[str, FloatArray]:
+    """Spread the extras over the grid, in units of the price again."""
+    found = {}
+    for name, values in rows.extras.items():
+        cells = np.full(opens.shape, np.nan)
+        cells[position, rows.code] = values
+        if np.nan_to_num(cells).any() or name == "spread":
+            found[name] = cells * opens
+    return found

@@ -17,7 +17,7 @@ from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
 from forewalk.data.formats.vendors import ALPACA, STOOQ, Vendor, vendor_of
 from forewalk.data.formats.words import CLOCK, LENGTH, PRICES, SIDES, STAMP, SYMBOL, normalise
-from forewalk.data.table import is_symbol
+from forewalk.data.table import EXTRAS, OWN, is_symbol
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, FloatArray, IntArray
@@ -147,6 +147,7 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
     if vendor is not None and vendor.name == "databento":
         numbers = {n: v * 1e-9 if n in PRICES and np.nanmedian(v) > 1e6 else v for n, v in numbers.items()}
     prices, close_only, more = _four_prices(numbers, vendor)
+    numbers |= _own_extras(sheet)
     label = vendor.name if vendor else ("table of one symbol" if symbols is None else "long table")
     label = "forewalk" if "forewalk.interval" in sheet.facts else label
     extras = {n: v for n, v in numbers.items() if n not in (*PRICES, "volume", *SIDES)}
@@ -163,6 +164,16 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
         notes=(*sheet.notes, *columns.notes, *notes, *more), close_only=close_only, troubles=troubles, others=others,
         facts=sheet.facts,
     )  # fmt: skip
+
+
+def _own_extras(sheet: Sheet) -> dict[str, FloatArray]:
+    """Return the extras that a file of our own keeps beside its prices; see `Table.extras`."""
+    names = sheet.head[-1] if "forewalk.interval" in sheet.facts and sheet.head else []
+    return {
+        f"{OWN}{name}": sheet.body[names.index(f"{OWN}{name}")].to_numpy(np.float64)
+        for name in EXTRAS
+        if f"{OWN}{name}" in names
+    }
 
 
 def _separating(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
@@ -405,7 +416,15 @@ def _four_prices(
     sides = [f"{side}_{price}" for side in ("bid", "ask") for price in PRICES]
     if "close" not in numbers and all(side in numbers for side in sides):
         mid = np.column_stack([(numbers[f"bid_{price}"] + numbers[f"ask_{price}"]) / 2 for price in PRICES])
-        return mid, False, ("prices are the middle of bid and ask",)
+        width = numbers["ask_open"] - numbers["bid_open"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            numbers[f"{OWN}spread"] = np.maximum(width, 0.0) / mid[:, 0]
+        notes: tuple[str, ...] = (
+            "prices are the middle of bid and ask; fills pay half of what lies between them",
+        )
+        if crossed := int((width < 0).sum()):
+            notes += (f"{crossed} bars open with the bid above the ask: taken for no spread",)
+        return mid, False, notes
     close = numbers["close"] if "close" in numbers else numbers["adj_close"]
     if vendor is not None and vendor.name == "crsp":
         quoted = close < 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forewalk.data.sources.schema import adjust
-from forewalk.data.table import CLOSE
+from forewalk.data.table import CLOSE, OPEN
 from forewalk.errors import DataError
 from forewalk.types import FloatArray
 
@@ -22,12 +22,16 @@ CLEAR_SPLIT = np.log(1.15)  # smaller ones do not show against a day's move
 
 @dataclass(frozen=True, eq=False)
 class Adjusted:
-    """Prices [N, 4] and volume [N] after splits and dividends; whether they are adjusted now (None: nobody says)."""
+    """Prices [N, 4] and volume [N] after splits and dividends; whether they are adjusted now (None: nobody says).
+
+    `dividend` is what is paid in cash, as a fraction of the open [N]; None where dividends are in the prices.
+    """
 
     prices: FloatArray
     volume: FloatArray
     adjusted: bool | None
     note: str = ""
+    dividend: FloatArray | None = None
 
 
 def adjust_series(
@@ -38,6 +42,7 @@ def adjust_series(
     known: bool | None,
     yfinance: bool,
     who: str,
+    cash: bool = False,
 ) -> Adjusted:
     """Apply what stands beside the prices of one symbol; rows in time order.
 
@@ -50,10 +55,13 @@ def adjust_series(
         yfinance: its dividend and split columns stand beside prices that are adjusted for splits, and for dividends
             too where there is no adjusted close.
         who: symbol and file, for messages.
+        cash: `data.dividends` is "cash": prices keep their dividends.
 
     Raises:
-        DataError: it cannot be told whether the prices are raw.
+        DataError: it cannot be told whether the prices are raw, or dividends are wanted in cash and not told.
     """
+    if cash:
+        return _with_cash(prices, volume, extras, said, known, yfinance, who)
     if said is True:
         return Adjusted(prices, volume, True)
     if "adj_close" in extras and np.isfinite(extras["adj_close"]).any():
@@ -91,6 +99,37 @@ def adjust_series(
             )
         return Adjusted(prices, volume, True, "prices are adjusted for the splits told beside them")
     return _forwards(prices, volume, splits, dividends)
+
+
+def _with_cash(
+    prices: FloatArray,
+    volume: FloatArray,
+    extras: dict[str, FloatArray],
+    said: bool | None,
+    known: bool | None,
+    yfinance: bool,
+    who: str,
+) -> Adjusted:
+    """Leave dividends to the account, and apply only the splits that the prices do not have yet."""
+    if "dividend" not in extras:
+        raise DataError(
+            f"{who}: data.dividends = 'cash' needs each dividend by itself, in a column or in data.events; there is "
+            f"none: leave data.dividends out"
+        )
+    yfinance_adjusted = yfinance and "adj_close" not in extras
+    if said is True or known is True or yfinance_adjusted:
+        raise DataError(
+            f"{who}: data.dividends = 'cash', but the prices are adjusted for dividends already: they would count "
+            f"twice; give raw prices, or leave data.dividends out"
+        )
+    splits, dividends = _events(extras.get("split"), 1.0), _events(extras["dividend"], 0.0)
+    assert dividends is not None
+    raw = said is False or _is_raw(prices[:, CLOSE], splits, who) is not False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        paid = np.where(dividends > 0, dividends / prices[:, OPEN], 0.0)
+    told = _forwards(prices, volume, splits if raw else None, None)
+    note = f"{int((paid > 0).sum())} dividends are paid in cash; {told.note}"
+    return Adjusted(told.prices, told.volume, told.adjusted, note, np.where(np.isfinite(paid), paid, 0.0))
 
 
 def _events(values: FloatArray | None, nothing: float) -> FloatArray | None:

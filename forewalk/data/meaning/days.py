@@ -7,17 +7,20 @@ readings fit and differ, the user is asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from forewalk.calendars import FOREX, FOREX_OF_ZONE, day_zone, is_forex
 from forewalk.data.formats.stamps import Stamps, localise
 from forewalk.data.meaning.markets import ALWAYS, on_sessions
 from forewalk.data.table import NO_TIME
 from forewalk.errors import DataError
 from forewalk.sessions import DAILY, MONTHLY, WEEKLY, exchange_zone, microseconds
 from forewalk.types import IntArray
+from forewalk.zones import to_wall
 
 FITS = 0.98
 FEWEST = 20
@@ -147,6 +150,11 @@ def _readings(stamps: Stamps, calendar: str) -> list[Dated]:
             exchange,
         )
         return found
+    if is_forex(calendar):
+        vendors = _days_of(stamps.instant, day_zone(calendar))
+        if vendors is not None:
+            add(vendors, "midnight of its own zone", "own")
+            return found
     local = _in_zone(stamps.instant, exchange)
     clock_there = local % _DAY
     if _constant(clock_there):
@@ -167,6 +175,34 @@ def _readings(stamps: Stamps, calendar: str) -> list[Dated]:
         add(local, "session date", exchange)
         add(stamps.wall, "session date", "own")
     return found
+
+
+def _days_of(instant: IntArray, zone: str) -> IntArray | None:
+    """Return the dates whose midnights in a zone the instants are; None where too many are none."""
+    local = to_wall(instant, zone)
+    return local // _DAY * _DAY if (local % _DAY == 0).mean() >= FITS else None
+
+
+def forex_calendar(parts: Sequence[Stamps]) -> str:
+    """Return the calendar whose days begin at the instants that daily currency bars are stamped with.
+
+    A vendor's day may begin at 17:00 in New York, at midnight of a zone, or at a fixed hour of UTC. Stamps without a
+    zone do not tell; then it is New York's.
+    """
+    instant = np.concatenate([stamps.instant for stamps in parts])
+    if not len(instant) or (instant == NO_TIME).any():
+        return FOREX
+    if (_in_zone(instant, "America/New_York") % _DAY == 17 * _HOUR).mean() >= FITS:
+        return FOREX
+    clock = instant % _DAY
+    if _constant(clock) and (hour := int(np.median(clock))) % _HOUR == 0:
+        west = hour // _HOUR  # the day begins so many hours after UTC's
+        ahead = f"Etc/GMT-{24 - west}" if west > 12 else f"Etc/GMT+{west}"
+        return f"{FOREX_OF_ZONE}{ahead if west else 'UTC'}"
+    for zone in ("Europe/London", "Europe/Berlin", "Europe/Helsinki", "America/New_York"):
+        if (_in_zone(instant, zone) % _DAY == 0).mean() >= FITS:
+            return f"{FOREX_OF_ZONE}{zone}"
+    return FOREX
 
 
 def _by_clock(clock: int) -> str:

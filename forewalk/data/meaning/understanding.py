@@ -15,12 +15,12 @@ from forewalk.calendars import FOREX
 from forewalk.data.formats.lengths import Length, tell_length
 from forewalk.data.formats.readings import Reading
 from forewalk.data.meaning.actions import adjust_series
-from forewalk.data.meaning.days import FITS, Dated, date_bars
+from forewalk.data.meaning.days import FITS, Dated, date_bars, forex_calendar
 from forewalk.data.meaning.events import Events, as_columns, read_events
 from forewalk.data.meaning.hours import start_bars
 from forewalk.data.meaning.markets import ALWAYS, NEW_YORK, OTHERS, calendar_of_days, calendar_of_name
 from forewalk.data.quality import Finding, Understanding
-from forewalk.data.table import NO_TIME, Table
+from forewalk.data.table import EXTRAS, NO_TIME, OWN, Table, joined
 from forewalk.errors import DataError
 from forewalk.sessions import exchange_zone, is_intraday
 from forewalk.settings.sections import DataSettings
@@ -57,6 +57,7 @@ class _Found:
     origins: list[str] = field(default_factory=list)
     calendars: list[str] = field(default_factory=list)
     parts: list[dict[str, FloatArray | IntArray]] = field(default_factory=list)
+    extras: list[tuple[dict[str, FloatArray], int]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     stamps: list[str] = field(default_factory=list)
     zones: list[str] = field(default_factory=list)
@@ -151,20 +152,25 @@ def _add(found: _Found, series: Series, interval: str, settings: DataSettings, e
     volume = np.concatenate(
         [v if v is not None else np.zeros(len(r)) for v, r in zip(volumes, series.readings, strict=True)]
     )
+    no_volume = all(v is None for v in volumes) or not np.isfinite(volume).any()
+    volume = np.zeros(len(volume)) if no_volume else volume
     wall, instant, stamp, zone, notes = dated
     prices, close_only = _filled(prices)
     order = np.argsort(np.where(instant != NO_TIME, instant, wall), kind="stable")
     back = np.argsort(order, kind="stable")
     extras = _extras(series)
     if series.symbol in events or series.symbol.upper() in events:
-        own = events.get(series.symbol, events.get(series.symbol.upper()))
-        assert own is not None
-        extras |= {name: v[back] for name, v in as_columns(own, wall[order] // _DAY).items()}
+        listed = events.get(series.symbol, events.get(series.symbol.upper()))
+        assert listed is not None
+        extras |= {name: v[back] for name, v in as_columns(listed, wall[order] // _DAY).items()}
     first = series.readings[0]
     told = adjust_series(
         prices[order], volume[order], {name: values[order] for name, values in extras.items()}, settings.adjusted,
-        first.adjusted, first.format == "yfinance", series.who,
+        first.adjusted, first.format == "yfinance", series.who, settings.dividends == "cash",
     )  # fmt: skip
+    own = {name: extras[f"{OWN}{name}"] for name in EXTRAS if f"{OWN}{name}" in extras}
+    if told.dividend is not None:
+        own["dividend"] = told.dividend[back]
     found.symbols.append(series.symbol)
     found.origins.append(first.where)
     found.calendars.append(calendar)
@@ -176,6 +182,7 @@ def _add(found: _Found, series: Series, interval: str, settings: DataSettings, e
         "wall": wall, "instant": instant, "line": np.concatenate([reading.lines for reading in series.readings]),
         "prices": told.prices[back], "volume": told.volume[back],
     })  # fmt: skip
+    found.extras.append((own, len(wall)))
     count = len(wall)
 
     def note(kind: str, message: str) -> None:
@@ -188,7 +195,7 @@ def _add(found: _Found, series: Series, interval: str, settings: DataSettings, e
             "close_only",
             "only closes are there: open, high and low are the close, orders fill at the next close",
         )
-    if all(v is None for v in volumes):
+    if no_volume:
         note("no_volume", f"{first.where.rpartition('/')[2]} has no volume; taken as 0")
 
 
@@ -216,6 +223,8 @@ def _place(series: Series, interval: str, settings: DataSettings) -> tuple[str, 
     own = json.loads(series.readings[0].facts.get("forewalk.calendars", "{}"))
     given = settings.calendars.get(series.symbol) or settings.calendar or own.get(series.symbol)
     given = given or calendar_of_name(series.symbol)
+    if given == FOREX and interval == "1d":
+        given = forex_calendar([reading.stamps for reading in series.readings])
     if is_intraday(interval):
         calendar = given or _intraday_calendar(series)
         return calendar, _started(series, calendar, interval, settings)
@@ -317,7 +326,7 @@ def _table(
         symbols=tuple(found.symbols), origins=tuple(found.origins), code=code.astype(np.int64),
         findings=tuple(found.findings),
         line_word=first.word, calendars=tuple(found.calendars), interval=interval, understood=understood,
-        turned_away=found.turned_away, **arrays,
+        turned_away=found.turned_away, extras=joined(found.extras), **arrays,
     )  # fmt: skip
     return replace(table, findings=tuple(sorted(table.findings, key=lambda f: (f.symbol, f.kind))))
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from forewalk.data.cleaning.closing import markets
 from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import EARLIER, Finding
-from forewalk.data.table import NO_TIME, Table, check_symbol
+from forewalk.data.table import EXTRAS, NO_TIME, OWN, Table, check_symbol
 from forewalk.errors import DataError
 from forewalk.sessions import (
     DAILY,
@@ -27,10 +28,9 @@ from forewalk.sessions import (
     session_closes,
     session_numbers,
 )
-from forewalk.types import PRICE_FIELDS, Bars, IntArray
+from forewalk.types import ACCOUNT_EXTRAS, PRICE_FIELDS, Bars, BoolArray, IntArray
 
 ORIGIN = "the bars given"
-MEMBER = "member"
 
 
 def bars_table(bars: Bars) -> Table:
@@ -51,26 +51,30 @@ def bars_table(bars: Bars) -> Table:
     columns = [bars.symbols.index(symbol) for symbol in symbols]
     code, row = np.nonzero(there[:, columns].T)
     column = np.array(columns)[code]
-    wall, instant = _stamps(bars)
-    names = tuple(name for name in bars.extras if name != MEMBER)  # a universe is laid over anew
+    wall, instant = _stamps(bars, row, column)
+    names = tuple(name for name in bars.extras if name not in ACCOUNT_EXTRAS)  # those are laid over anew
+    with np.errstate(divide="ignore", invalid="ignore"):
+        extras = {n: (bars.extras[n] / bars.open)[row, column] for n in EXTRAS if n in bars.extras}
     rows = None
     if names:
         values = np.stack([bars.extras[name] for name in names], axis=2)[row, column]
         known = np.repeat(microseconds(bars.timestamps)[row][:, None], len(names), axis=1)
-        places = (code.astype(np.int64), wall[row], instant[row], np.zeros(len(row), np.int64))
+        places = (code.astype(np.int64), wall, instant, np.zeros(len(row), np.int64))
         rows = ColumnRows(names, symbols, *places, values=values, known=known, origin=ORIGIN)
     return Table(
         symbols=symbols,
         origins=(ORIGIN,) * len(symbols),
         code=code.astype(np.int64),
-        wall=wall[row],
-        instant=instant[row],
+        wall=wall,
+        instant=instant,
         line=np.zeros(len(row), np.int64),
         prices=prices[row, column],
         volume=bars.volume[row, column],
         findings=tuple(findings),
         columns=rows,
         interval=bars.interval,
+        extras=extras,
+        calendars=tuple(bars.calendars[column] for column in columns) if bars.calendars else (),
     )
 
 
@@ -89,6 +93,7 @@ def write_table(table: Table, path: Path) -> None:
     }
     if table.columns is not None and len(table.columns) == len(table):  # of the same rows: bars in memory
         columns |= {name: table.columns.values[:, number] for number, name in enumerate(table.columns.names)}
+    columns |= {f"{OWN}{name}": values for name, values in table.extras.items()}
     frame = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
     frame = frame.replace_schema_metadata({**(frame.schema.metadata or {}), **notes_of(table)})
     parquet.write_table(frame, path, compression="zstd")
@@ -102,41 +107,52 @@ def notes_of(table: Table) -> dict[str, str]:
     return notes
 
 
-def _stamps(bars: Bars) -> tuple[IntArray, IntArray]:
-    """Return per bar what a file would say: its session date, or the UTC start of an intraday bar."""
-    closes = microseconds(bars.timestamps)
-    if not is_intraday(bars.interval):
-        wall = microseconds(_session_dates(bars))
-        return wall, np.full(len(wall), NO_TIME)
-    starts = closes - interval_length(bars.interval).value // 1000
-    moments = pd.DatetimeIndex(starts.astype("datetime64[us]"), tz="UTC")
-    placed, _ = intraday_closes(bars.calendar, moments, bars.interval)
-    _refuse_first(bars, microseconds(placed) != closes)
-    return starts, starts
+def _stamps(bars: Bars, rows: IntArray, columns: IntArray) -> tuple[IntArray, IntArray]:
+    """Return per bar what a file would say: its session date, or the UTC start of an intraday bar.
+
+    `rows` and `columns` are the bar's places in `bars`.
+    """
+    wall, instant = np.zeros(len(rows), np.int64), np.full(len(rows), NO_TIME)
+    for calendar, members in markets(bars.calendars or (bars.calendar,) * len(bars.symbols)):
+        mine = np.flatnonzero(np.isin(columns, members))
+        closes, number = np.unique(rows[mine], return_inverse=True)
+        moments = bars.timestamps[closes]
+        if not len(moments):
+            continue
+        if not is_intraday(bars.interval):
+            wall[mine] = microseconds(_session_dates(moments, calendar, bars.interval))[number]
+            continue
+        starts = microseconds(moments) - interval_length(bars.interval).value // 1000
+        placed, _ = intraday_closes(
+            calendar, pd.DatetimeIndex(starts.astype("datetime64[us]"), tz="UTC"), bars.interval
+        )
+        _refuse_first(moments, microseconds(placed) != microseconds(moments), calendar, bars.interval)
+        wall[mine] = instant[mine] = starts[number]
+    return wall, instant
 
 
-def _session_dates(bars: Bars) -> pd.DatetimeIndex:
+def _session_dates(moments: pd.DatetimeIndex, calendar: str, interval: str) -> pd.DatetimeIndex:
     """Return the exchange's date of each daily bar, zone-less."""
-    closes = microseconds(bars.timestamps)
-    number, dates = session_numbers(bars.calendar, bars.timestamps)
+    closes = microseconds(moments)
+    number, dates = session_numbers(calendar, moments)
     days = dates[np.minimum(number, len(dates) - 1)]
-    inside = microseconds(session_closes(bars.calendar, days)) == closes
-    local = bars.timestamps.tz_convert(exchange_zone(bars.calendar)).tz_localize(None).normalize()
+    inside = microseconds(session_closes(calendar, days)) == closes
+    local = moments.tz_convert(exchange_zone(calendar)).tz_localize(None).normalize()
     for shift in (
         0,
         1,
     ):  # a bar off session closes when a session of its date would; that may be after midnight
         other = pd.DatetimeIndex(local - pd.Timedelta(days=shift))
-        found = ~inside & (microseconds(regular_closes(bars.calendar, other)) == closes)
+        found = ~inside & (microseconds(regular_closes(calendar, other)) == closes)
         days, inside = days.where(~found, other), inside | found
-    _refuse_first(bars, ~inside)
+    _refuse_first(moments, ~inside, calendar, interval)
     return pd.DatetimeIndex(days)
 
 
-def _refuse_first(bars: Bars, wrong: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+def _refuse_first(moments: pd.DatetimeIndex, wrong: BoolArray, calendar: str, interval: str) -> None:
     if wrong.any():
-        moment = bars.timestamps[int(np.argmax(wrong))]
+        moment = moments[int(np.argmax(wrong))]
         raise DataError(
-            f"{ORIGIN} have one at {moment:%Y-%m-%d %H:%M} UTC, when no {bars.interval} bar of {bars.calendar} "
+            f"{ORIGIN} have one at {moment:%Y-%m-%d %H:%M} UTC, when no {interval} bar of {calendar} "
             "closes; a time stamp is the UTC close of its bar: Bars.from_frame makes closes of dates and starts"
         )
