@@ -17,3 +17,4 @@ SOURCES = ("sample", "files", "csv", "parquet", "yahoo", "alpaca")
 
 
 Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
+SMALLEST_LIMIT = 0.25  # of one symbol's weight, where none is set

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, SessionDate
-from forewalk.settings.choices import Interval, Market, Source
+from forewalk.settings.choices import SMALLEST_LIMIT, Interval, Market, Source
 from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
@@ -20,15 +20,12 @@ from forewalk.settings.features import LabelSettings as LabelSettings
 from forewalk.settings.ranking import label_problem, ranking_problem
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
-SMALLEST_LIMIT = 0.25  # of one symbol's weight, where none is set
-
 
 class DataSettings(Section):
     """Where the bars come from and what is required of them."""
 
     source: Source = "sample"
-    """`sample` (bundled, offline), `files` of any known format (`csv` and `parquet` are the same), `yahoo`, `alpaca`
-    (network), or `module:Class`."""
+    """`sample` (offline), `files` (`csv`, `parquet` are the same), `yahoo`, `alpaca` (network), or `module:Class`."""
     symbols: Names = ()
     """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo` and `alpaca`)."""
     path: Path | None = None

@@ -6,11 +6,14 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from forewalk.data.formats.columns import Columns
 from forewalk.data.formats.containers import Sheet
 from forewalk.data.formats.lengths import interval_named
+from forewalk.data.formats.stamps import Stamps
 from forewalk.data.formats.words import LENGTH, PRICES, SYMBOL
+from forewalk.data.table import is_symbol
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray
@@ -121,3 +124,32 @@ def without_events(sheet: Sheet, fields: dict[str, int]) -> tuple[Sheet, tuple[s
     if not event.any():
         return sheet, ()
     return keep_rows(sheet, ~event), (f"{int(event.sum())} lines about dividends or splits passed over",)
+
+
+def telling_apart(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
+    """Return the one column of words under which repeated stamps are told apart, None where there is none or several.
+
+    Raises:
+        DataError: several columns could be the symbol.
+    """
+    count = len(stamps)
+    if count < 4 or len(np.unique(stamps.wall)) >= 0.98 * count:
+        return None
+    able = []
+    for place in sheet.body:
+        column = sheet.body[place]
+        if place in used or pd.api.types.is_float_dtype(column.dtype):
+            continue
+        codes, distinct = pd.factorize(column.astype("str").str.strip())
+        if not 1 < len(distinct) <= count // 2 or not is_symbol(str(distinct[0])):
+            continue
+        if len(np.unique(np.column_stack([codes, stamps.wall]), axis=0)) >= 0.98 * count:
+            able.append(int(str(place)))
+    if len(able) > 1:
+        names = [column_name(sheet, place) for place in able]
+        raise DataError(
+            f"{sheet.where}: each date is there several times, and {' and '.join(map(repr, names))} can be the "
+            "symbol; "
+            f"say which: data.columns.symbol = {names[0]!r}"
+        )
+    return able[0] if able else None

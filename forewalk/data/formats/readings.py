@@ -10,14 +10,22 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.formats import wide
-from forewalk.data.formats.choosing import chosen, column_name, keep_rows, unrepeated, wanted, without_events
+from forewalk.data.formats.choosing import (
+    chosen,
+    column_name,
+    keep_rows,
+    telling_apart,
+    unrepeated,
+    wanted,
+    without_events,
+)
 from forewalk.data.formats.columns import Columns, by_content, by_header, user_columns
 from forewalk.data.formats.containers import Sheet
-from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers
+from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers, read_ratios
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
 from forewalk.data.formats.vendors import ALPACA, STOOQ, Vendor, vendor_of
 from forewalk.data.formats.words import CLOCK, PRICES, SIDES, STAMP, SYMBOL, normalise
-from forewalk.data.table import EXTRAS, OWN, is_symbol
+from forewalk.data.table import EXTRAS, OWN
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, FloatArray, IntArray
@@ -135,7 +143,7 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
         vendor = ALPACA
     if vendor is None and re.fullmatch(r"[a-z0-9.\-]+_(us|uk|de|jp|pl|hu)_[dwm]", sheet.name):
         vendor = STOOQ
-    if SYMBOL not in fields and (place := _separating(sheet, stamps, set(fields.values()))) is not None:
+    if SYMBOL not in fields and (place := telling_apart(sheet, stamps, set(fields.values()))) is not None:
         fields = {**fields, SYMBOL: place}
         notes += (f"column {column_name(sheet, place)!r} tells the symbols apart",)
     symbols = (
@@ -173,35 +181,6 @@ def _own_extras(sheet: Sheet) -> dict[str, FloatArray]:
         for name in EXTRAS
         if f"{OWN}{name}" in names
     }
-
-
-def _separating(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
-    """Return the one column of words under which repeated stamps are told apart, None where there is none or several.
-
-    Raises:
-        DataError: several columns could be the symbol.
-    """
-    count = len(stamps)
-    if count < 4 or len(np.unique(stamps.wall)) >= 0.98 * count:
-        return None
-    able = []
-    for place in sheet.body:
-        column = sheet.body[place]
-        if place in used or pd.api.types.is_float_dtype(column.dtype):
-            continue
-        codes, distinct = pd.factorize(column.astype("str").str.strip())
-        if not 1 < len(distinct) <= count // 2 or not is_symbol(str(distinct[0])):
-            continue
-        if len(np.unique(np.column_stack([codes, stamps.wall]), axis=0)) >= 0.98 * count:
-            able.append(int(str(place)))
-    if len(able) > 1:
-        names = [column_name(sheet, place) for place in able]
-        raise DataError(
-            f"{sheet.where}: each date is there several times, and {' and '.join(map(repr, names))} can be the "
-            "symbol; "
-            f"say which: data.columns.symbol = {names[0]!r}"
-        )
-    return able[0] if able else None
 
 
 def _zone_in_header(head: list[list[str]], fields: dict[str, int]) -> str:
@@ -281,7 +260,7 @@ def read_columns(
     for name, at in places.items():
         values, bad = read_numbers(sheet.body[at], mark)
         if name == "split" and bad.any():
-            values, bad = _ratios(sheet.body[at], values, bad)
+            values, bad = read_ratios(sheet.body[at], values, bad)
         found[name] = values
         if name == "total_return" or not bad.any():
             continue
@@ -295,14 +274,6 @@ def read_columns(
                 raise DataError(message)
             troubles.setdefault(str(symbols[row]), message)
     return found, troubles
-
-
-def _ratios(column: pd.Series, values: FloatArray, bad: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Read splits written as 4:1, 4/1 or 4 for 1."""
-    parts = column.astype("str").str.extract(r"^\s*([\d.]+)\s*(?::|/|for|-for-)\s*([\d.]+)\s*$").astype(float)
-    ratio = (parts[0] / parts[1]).to_numpy(np.float64)
-    known = np.isfinite(ratio)
-    return np.where(known, ratio, values), bad & ~known
 
 
 def _four_prices(
