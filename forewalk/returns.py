@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from forewalk.types import FloatArray
+
+DAYS_A_YEAR = 365.25
 
 
 def simple_returns(values: FloatArray) -> FloatArray:
@@ -65,3 +68,19 @@ def hedged_returns(returns: FloatArray, benchmark: FloatArray | None) -> FloatAr
     if not square > 1e-18 * max(int(known.sum()), 1):
         return returns
     return np.asarray(returns - float(centred @ returns[known]) / square * benchmark, dtype=np.float64)
+
+
+def bars_per_year_covered(times: pd.DatetimeIndex, usual: float) -> float:
+    """Return how many bars a year there really were: rows over the calendar time from the first to the last.
+
+    A series with holes has fewer bars a year than its calendar says. Counted by the calendar, the same growth over
+    the same time would look faster, and the same risk smaller.
+
+    Args:
+        times: UTC close of each row, ascending, [T].
+        usual: what the calendar says; the answer where two rows or less cover no time.
+    """
+    if len(times) < 3:
+        return usual
+    years = (times[-1] - times[0]) / pd.Timedelta(days=DAYS_A_YEAR)
+    return len(times) / years if years > 0 else usual

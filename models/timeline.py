@@ -18,6 +18,8 @@ from forewalk.features.panel import FeaturePanel
 from forewalk.types import Forecasts
 from models.base import FittedForecaster, predict_rows
 
+TIME_PER_BAR = 1.25  # calendar time that a bar of a model's age may take, over what it took on average before
+
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -25,7 +27,7 @@ class Timeline:
 
     Attributes:
         models: strictly increasing in `valid_from`, each valid only after its own `trained_until`.
-        max_age_bars: bars after `valid_from` from which a model gives no forecast any more.
+        max_age_bars: bars after `valid_from` from which a model gives no forecast any more; holes count as time.
 
     Raises:
         LookaheadError: a model claims to be valid at or before the end of its own training.
@@ -84,11 +86,24 @@ class Timeline:
             trained_until=pd.DatetimeIndex(trained, tz="UTC").as_unit("us"),
         )
 
+    def _expires(self, timestamps: pd.DatetimeIndex, start: int) -> int:
+        """Return the row from which a model that starts at row `start` is too old: in bars, and in calendar time.
+
+        Holes after its start make it old before its bars are used up: a bar may take a quarter more time than the
+        bars before it did on average.
+        """
+        limit = start + self.max_age_bars
+        if not 0 < start < len(timestamps):
+            return limit
+        usual = (timestamps[start] - timestamps[0]) / start
+        oldest = timestamps[start] + usual * (self.max_age_bars * TIME_PER_BAR) + pd.Timedelta(days=7)
+        return min(limit, int(timestamps.searchsorted(oldest, side="right")))
+
     def _spans(self, timestamps: pd.DatetimeIndex, first: int) -> Iterable[tuple[FittedForecaster, int, int]]:
         """Yield (model, first row, stop row) for the rows from `first` on that each model answers for."""
         starts = [int(timestamps.searchsorted(model.valid_from)) for model in self.models]
         ends = [*starts, len(timestamps)][1:]
         for model, start, end in zip(self.models, starts, ends, strict=True):
-            begin, stop = max(start, first), min(end, start + self.max_age_bars)
+            begin, stop = max(start, first), min(end, self._expires(timestamps, start))
             if begin < stop:
                 yield model, begin, stop

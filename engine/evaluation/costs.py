@@ -16,6 +16,7 @@ from engine.evaluation.metrics.accounts.account import return_metrics, traded_va
 from engine.evaluation.metrics.door import Record, named
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.engines import Account, simulate_beside, simulate_each
+from forewalk.returns import bars_per_year_covered
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -121,7 +122,7 @@ def borrow_rows(
 ) -> tuple[AccountAtCosts, ...]:
     """Return what comes out of a finished run with short positions charged; the trades stay as they were."""
     exposure = short_exposure(bars, result)
-    year = bars_per_year(bars.calendar, bars.interval)
+    year = _year(bars, result.equity)
     rows = []
     for rate in rates_bps_per_year:
         equity = result.equity.assign(
@@ -223,8 +224,13 @@ def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Setti
     return settings.model_copy(update={"execution": execution})
 
 
+def _year(bars: Bars, equity: pd.DataFrame) -> float:
+    usual = bars_per_year(bars.calendar, bars.interval)
+    return bars_per_year_covered(pd.DatetimeIndex(equity["time"]), usual)
+
+
 def _at_costs(settings: Settings, bars: Bars, account: Account) -> AccountAtCosts:
-    year = bars_per_year(bars.calendar, bars.interval)
+    year = _year(bars, account.equity)
     values = account.equity["equity"].to_numpy(dtype=np.float64)
     earned = return_metrics(values, pd.DatetimeIndex(account.equity["time"]), year)
     return AccountAtCosts(

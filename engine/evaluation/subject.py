@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
@@ -26,7 +27,7 @@ from engine.evaluation.seeds import SeedSpread
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
 from forewalk.plugins.sources import Source
-from forewalk.returns import simple_returns
+from forewalk.returns import bars_per_year_covered, simple_returns
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -64,8 +65,9 @@ class Subject:
 
     @property
     def year(self) -> float:
-        """Bars per year."""
-        return bars_per_year(self.bars.calendar, self.bars.interval)
+        """Bars per year, by the calendar time that the account really covers."""
+        times = pd.DatetimeIndex(self.simulation.equity["time"])
+        return bars_per_year_covered(times, bars_per_year(self.bars.calendar, self.bars.interval))
 
 
 @dataclass(frozen=True)

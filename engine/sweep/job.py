@@ -174,11 +174,13 @@ def _next_folder(run: Path) -> Path:
 
 def _held(stored: StoredRun, bars: Bars) -> dict[str, float]:
     """Sharpe ratio per year and total return of buying and holding over the run's bars."""
-    from forewalk.returns import sharpe_sample, simple_returns
+    from forewalk.returns import bars_per_year_covered, sharpe_sample, simple_returns
     from forewalk.sessions import bars_per_year
 
     values = stored.equity["benchmark"].to_numpy(dtype="float64")
-    ratio = sharpe_sample(simple_returns(values)).sharpe * bars_per_year(bars.calendar, bars.interval) ** 0.5
+    usual = bars_per_year(bars.calendar, bars.interval)
+    year = bars_per_year_covered(bars.timestamps[-len(values) :], usual)
+    ratio = sharpe_sample(simple_returns(values)).sharpe * year**0.5
     found = {"sharpe": ratio, "total_return": float(values[-1] / values[0]) - 1.0}
     return {name: value for name, value in found.items() if value == value}
 

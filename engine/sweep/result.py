@@ -17,7 +17,7 @@ from engine.evaluation.metrics.door import Record, named, to_json
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import Ledger
 from engine.sweep.grid import Axis
-from forewalk.returns import hedged_returns, sharpe_sample
+from forewalk.returns import bars_per_year_covered, hedged_returns, sharpe_sample
 from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
@@ -135,7 +135,8 @@ def luck_of_the_best(
     related = distinct_trials(related_trials(everyone, own))
     count = count_tries(related, ledger.lost(), benchmark)
     tries = float(count.distinct + count.lost)
-    year = math.sqrt(bars_per_year(bars.calendar, bars.interval))
+    usual = bars_per_year(bars.calendar, bars.interval)
+    year = math.sqrt(bars_per_year_covered(bars.timestamps[own.first_row :], usual))
     found = table["sharpe_per_bar"].dropna()
     if found.empty:
         return SweepLuck(tries, count.counted, None, None, None, None)

@@ -7,11 +7,12 @@ environment, then `--set model.hidden_size=64`. An unknown key is refused with t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, SessionDate, kind_of
+from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, SessionDate
+from forewalk.settings.choices import SMALLEST_LIMIT, Interval, Market, Source
 from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
@@ -19,26 +20,12 @@ from forewalk.settings.features import LabelSettings as LabelSettings
 from forewalk.settings.ranking import label_problem, ranking_problem
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
-Market = Literal[
-    "us_equity", "uk_equity", "de_equity", "fr_equity", "ch_equity", "ca_equity", "jp_equity", "hk_equity",
-    "au_equity", "in_equity", "forex", "crypto", "index",
-]  # fmt: skip
-Interval = Literal["1min", "5min", "15min", "30min", "1h", "2h", "4h", "1d", "1wk", "1mo"]
-SOURCES = ("sample", "files", "csv", "parquet", "yahoo", "alpaca")
-
-
-Source = Annotated[str, AfterValidator(lambda value: kind_of(value, SOURCES, "source of bars"))]
-
-
-SMALLEST_LIMIT = 0.25  # of one symbol's weight, where none is set
-
 
 class DataSettings(Section):
     """Where the bars come from and what is required of them."""
 
     source: Source = "sample"
-    """`sample` (bundled, offline), `files` of any known format (`csv` and `parquet` are the same), `yahoo`, `alpaca`
-    (network), or `module:Class`."""
+    """`sample` (offline), `files` (`csv`, `parquet` are the same), `yahoo`, `alpaca` (network), or `module:Class`."""
     symbols: Names = ()
     """Symbols to load, in order; empty means every symbol of the source (not possible with `yahoo` and `alpaca`)."""
     path: Path | None = None

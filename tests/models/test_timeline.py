@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -54,6 +54,13 @@ def test_a_bar_is_forecast_by_the_newest_model_that_may_and_is_not_too_old(start
         assert forecasts.model_ids[row - starts[0]] == expected
         assert timeline.at(asof).starts == newest
         assert np.isfinite(forecasts.mean[row - starts[0]]).all() == bool(expected)
+
+
+def test_holes_make_a_model_old_before_its_bars_are_used_up():
+    moved = PANEL.timestamps.where(np.arange(len(PANEL)) < 60, PANEL.timestamps + pd.Timedelta(days=365))
+    holed = replace(PANEL, timestamps=pd.DatetimeIndex(moved))
+    forecasts = Timeline((Constant(1.0, 40),), 60).forecasts(holed, 1)
+    assert [bool(name) for name in forecasts.model_ids] == [row < 60 for row in range(40, 120)]
 
 
 def test_growing_a_timeline_leaves_the_past_as_it_was():

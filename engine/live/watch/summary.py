@@ -27,17 +27,19 @@ def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFr
         DataError: nothing has been decided yet.
     """
     from engine.report.tearsheet import write_tearsheet
+    from forewalk.returns import bars_per_year_covered
     from forewalk.sessions import bars_per_year
 
     equity = account_history(journal, settings)
     page.parent.mkdir(parents=True, exist_ok=True)
+    usual = bars_per_year(settings.data.exchange, settings.data.bar_length)
     unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
     write_tearsheet(
         equity,
         unfinished,
         title=f"Paper account, book {settings.live.book}",
         parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders.all())},
-        bars_per_year=bars_per_year(settings.data.exchange, settings.data.bar_length),
+        bars_per_year=bars_per_year_covered(pd.DatetimeIndex(equity["time"]), usual),
         held_title=_held_title(settings),
     )
     unfinished.replace(page)

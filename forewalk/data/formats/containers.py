@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forewalk.data.formats.grids import text_sheet, typed_head
+from forewalk.data.formats.grids import text_sheet
 from forewalk.errors import DataError
 from forewalk.types import IntArray
 
@@ -227,3 +227,25 @@ def _spreadsheet(content: bytes, stem: str, where: str) -> Iterator[Sheet]:
     for name, rows in filled:
         label = stem if len(filled) == 1 else name
         yield cell_sheet(rows, label, where if len(filled) == 1 else f"{where} sheet {name!r}")
+
+
+def typed_head(frame: pd.DataFrame) -> tuple[list[list[str]], pd.DataFrame]:
+    """Return the header rows of a typed frame, one for each level of its columns, and its columns by position."""
+    if not isinstance(frame.index, pd.RangeIndex):
+        levels = [str(name) if name is not None else "" for name in frame.index.names]
+        index = frame.index.to_frame(index=False)
+        index.columns = pd.RangeIndex(len(levels))
+    else:
+        levels, index = [], pd.DataFrame(index=range(len(frame)))
+    depth = frame.columns.nlevels
+    head = [
+        [
+            *(levels if level == depth - 1 else [""] * len(levels)),
+            *map(str, frame.columns.get_level_values(level)),
+        ]
+        for level in range(depth)
+    ]
+    parts = [index[column] for column in index] + [
+        frame.iloc[:, at].reset_index(drop=True) for at in range(frame.shape[1])
+    ]
+    return head, pd.concat(parts, axis=1, keys=range(len(parts))) if parts else pd.DataFrame()

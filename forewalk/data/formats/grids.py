@@ -336,25 +336,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ")
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value).strip()
-
-
-def typed_head(frame: pd.DataFrame) -> tuple[list[list[str]], pd.DataFrame]:
-    """Return the header rows of a typed frame, one for each level of its columns, and its columns by position."""
-    if not isinstance(frame.index, pd.RangeIndex):
-        levels = [str(name) if name is not None else "" for name in frame.index.names]
-        index = frame.index.to_frame(index=False)
-        index.columns = pd.RangeIndex(len(levels))
-    else:
-        levels, index = [], pd.DataFrame(index=range(len(frame)))
-    depth = frame.columns.nlevels
-    head = [
-        [
-            *(levels if level == depth - 1 else [""] * len(levels)),
-            *map(str, frame.columns.get_level_values(level)),
-        ]
-        for level in range(depth)
-    ]
-    parts = [index[column] for column in index] + [
-        frame.iloc[:, at].reset_index(drop=True) for at in range(frame.shape[1])
-    ]
-    return head, pd.concat(parts, axis=1, keys=range(len(parts))) if parts else pd.DataFrame()

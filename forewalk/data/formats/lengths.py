@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from forewalk.settings.sections import Interval
+from forewalk.settings.choices import Interval
 from forewalk.types import BoolArray, IntArray
 
 INTERVALS: tuple[str, ...] = get_args(Interval)

@@ -191,3 +191,11 @@ def _plain(body: str, decimal: str) -> str | None:
             return None
         whole = re.sub(r"\D", "", whole)
     return f"{whole or '0'}.{fraction or '0'}"
+
+
+def read_ratios(column: pd.Series, values: FloatArray, bad: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Read splits written as 4:1, 4/1 or 4 for 1."""
+    parts = column.astype("str").str.extract(r"^\s*([\d.]+)\s*(?::|/|for|-for-)\s*([\d.]+)\s*$").astype(float)
+    ratio = (parts[0] / parts[1]).to_numpy(np.float64)
+    known = np.isfinite(ratio)
+    return np.where(known, ratio, values), bad & ~known

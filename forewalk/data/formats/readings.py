@@ -10,20 +10,27 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.formats import wide
+from forewalk.data.formats.choosing import (
+    chosen,
+    column_name,
+    keep_rows,
+    telling_apart,
+    unrepeated,
+    wanted,
+    without_events,
+)
 from forewalk.data.formats.columns import Columns, by_content, by_header, user_columns
 from forewalk.data.formats.containers import Sheet
-from forewalk.data.formats.lengths import interval_named
-from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers
+from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers, read_ratios
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
 from forewalk.data.formats.vendors import ALPACA, STOOQ, Vendor, vendor_of
-from forewalk.data.formats.words import CLOCK, LENGTH, PRICES, SIDES, STAMP, SYMBOL, normalise
-from forewalk.data.table import EXTRAS, OWN, is_symbol
+from forewalk.data.formats.words import CLOCK, PRICES, SIDES, STAMP, SYMBOL, normalise
+from forewalk.data.table import EXTRAS, OWN
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, FloatArray, IntArray
 
 NUMBERS = (*PRICES, "adj_close", "volume", "dividend", "split", "cfacpr", "total_return", *SIDES)
-_EVENT = re.compile(r"dividend|stock split|capital gain|\bsplit\b", re.IGNORECASE)
 _TOTALS = re.compile(r"^(?:grand )?(?:total|sum|summe|gesamt|average|avg|mean|median|min|max|count|std|somme|moyenne|"
                      r"totale|media|suma|promedio|итого)\b", re.IGNORECASE)  # fmt: skip
 
@@ -91,7 +98,7 @@ def read_sheet(sheet: Sheet, settings: DataSettings) -> Reading:
         DataError: a column, a number or a stamp is missing, unreadable, or can be read in two ways; the message
             names file and line, and the setting that decides.
     """
-    sheet = _unrepeated(sheet)
+    sheet = unrepeated(sheet)
     header = sheet.head[-1] if len(sheet.head) == 1 else []
     given = user_columns(settings.columns, header, sheet.body.shape[1], sheet.where)
     if len(sheet.head) > 1:
@@ -125,10 +132,10 @@ def _missing(fields: dict[str, int], header: list[str], sheet: Sheet) -> DataErr
 
 
 def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
-    sheet, notes = _chosen(sheet, columns, settings)
+    sheet, notes = chosen(sheet, columns, settings)
     fields, vendor = columns.fields, columns.vendor
-    sheet, others = _wanted(sheet, fields, settings)
-    sheet, passed = _without_events(sheet, fields)
+    sheet, others = wanted(sheet, fields, settings)
+    sheet, passed = without_events(sheet, fields)
     notes += passed
     stamps, sheet, passed = read_column_of_stamps(sheet, fields, settings)
     notes += passed
@@ -136,9 +143,9 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
         vendor = ALPACA
     if vendor is None and re.fullmatch(r"[a-z0-9.\-]+_(us|uk|de|jp|pl|hu)_[dwm]", sheet.name):
         vendor = STOOQ
-    if SYMBOL not in fields and (place := _separating(sheet, stamps, set(fields.values()))) is not None:
+    if SYMBOL not in fields and (place := telling_apart(sheet, stamps, set(fields.values()))) is not None:
         fields = {**fields, SYMBOL: place}
-        notes += (f"column {_named(sheet, place)!r} tells the symbols apart",)
+        notes += (f"column {column_name(sheet, place)!r} tells the symbols apart",)
     symbols = (
         sheet.body[fields[SYMBOL]].astype("str").str.strip().to_numpy(object) if SYMBOL in fields else None
     )
@@ -176,35 +183,6 @@ def _own_extras(sheet: Sheet) -> dict[str, FloatArray]:
     }
 
 
-def _separating(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
-    """Return the one column of words under which repeated stamps are told apart, None where there is none or several.
-
-    Raises:
-        DataError: several columns could be the symbol.
-    """
-    count = len(stamps)
-    if count < 4 or len(np.unique(stamps.wall)) >= 0.98 * count:
-        return None
-    able = []
-    for place in sheet.body:
-        column = sheet.body[place]
-        if place in used or pd.api.types.is_float_dtype(column.dtype):
-            continue
-        codes, distinct = pd.factorize(column.astype("str").str.strip())
-        if not 1 < len(distinct) <= count // 2 or not is_symbol(str(distinct[0])):
-            continue
-        if len(np.unique(np.column_stack([codes, stamps.wall]), axis=0)) >= 0.98 * count:
-            able.append(int(str(place)))
-    if len(able) > 1:
-        names = [_named(sheet, place) for place in able]
-        raise DataError(
-            f"{sheet.where}: each date is there several times, and {' and '.join(map(repr, names))} can be the "
-            "symbol; "
-            f"say which: data.columns.symbol = {names[0]!r}"
-        )
-    return able[0] if able else None
-
-
 def _zone_in_header(head: list[list[str]], fields: dict[str, int]) -> str:
     """Return the zone that the name of the stamps' column tells, "" where it tells none."""
     if not head:
@@ -215,109 +193,6 @@ def _zone_in_header(head: list[list[str]], fields: dict[str, int]) -> str:
     if re.search(r"time_ny|\b(?:ny|et|est|edt|eastern)\b|new.?york", name, re.IGNORECASE):
         return "America/New_York"
     return ""
-
-
-def _unrepeated(sheet: Sheet) -> Sheet:
-    """Leave out header rows that come again between the data."""
-    if not sheet.head or sheet.word != "line":
-        return sheet
-    again = np.zeros(len(sheet.body), bool)
-    for row in sheet.head:
-        if sum(bool(cell) for cell in row) < 2:
-            continue
-        same = np.ones(len(sheet.body), bool)
-        for at, cell in enumerate(row):
-            same &= (sheet.body[at].str.strip().to_numpy(object) == cell) if at in sheet.body else True
-            if not same.any():
-                break
-        again |= same
-    if not again.any():
-        return sheet
-    note = f"{int(again.sum())} repeated header lines passed over"
-    return _keep(sheet, ~again, note)
-
-
-def _keep(sheet: Sheet, rows: BoolArray, note: str = "") -> Sheet:
-    notes = (*sheet.notes, note) if note else sheet.notes
-    return replace(sheet, body=sheet.body[rows].reset_index(drop=True), lines=sheet.lines[rows], notes=notes)
-
-
-def _chosen(sheet: Sheet, columns: Columns, settings: DataSettings) -> tuple[Sheet, tuple[str, ...]]:
-    """Take the rows that `data.where` and `data.interval` choose.
-
-    Raises:
-        DataError: bars of several lengths stand in one table and no setting chooses.
-    """
-    header = [name.casefold() for name in sheet.head[-1]] if sheet.head else []
-    for name, wanted in settings.where.items():
-        if name.casefold() not in header:
-            raise DataError(
-                f"{sheet.where}: data.where.{name}: no such column; the columns are {', '.join(sheet.head[-1][:12])}"
-            )
-        cells = sheet.body[header.index(name.casefold())].astype("str").str.strip()
-        rows = (cells == str(wanted)).to_numpy(dtype=bool)
-        if not rows.any():
-            found = ", ".join(cells.unique()[:6])
-            raise DataError(f"{sheet.where}: data.where.{name} = {wanted!r}: no such row; there are {found}")
-        sheet = _keep(sheet, rows)
-    place = columns.fields.get(LENGTH)
-    if place is None:
-        return sheet, ()
-    cells = sheet.body[place].astype("str").str.strip()
-    known = {text: interval_named(text) for text in cells.unique()}
-    if any(length is None for length in known.values()):
-        return sheet, ()
-    lengths = sorted({str(length) for length in known.values()})
-    if settings.interval is None and len(lengths) > 1:
-        raise DataError(
-            f"{sheet.where}: bars of several lengths in one table ({', '.join(lengths)}, column "
-            f"{_named(sheet, place)!r}); "
-            f"say which to read: data.interval = {lengths[0]!r}"
-        )
-    if settings.interval is not None and settings.interval not in lengths:
-        raise DataError(
-            f"{sheet.where}: data.interval = {settings.interval!r}, but column {_named(sheet, place)!r} has "
-            f"{', '.join(lengths)}"
-        )
-    rows = (
-        np.array([known[text] == settings.interval for text in cells])
-        if settings.interval
-        else np.ones(len(cells), bool)
-    )
-    note = (
-        f"{int((~rows).sum())} rows of other lengths than {settings.interval} passed over"
-        if not rows.all()
-        else ""
-    )
-    return _keep(sheet, rows, note), ()
-
-
-def _named(sheet: Sheet, place: int) -> str:
-    return sheet.head[-1][place] if sheet.head else str(place + 1)
-
-
-def _wanted(sheet: Sheet, fields: dict[str, int], settings: DataSettings) -> tuple[Sheet, tuple[str, ...]]:
-    """Leave out the rows of symbols that were not asked for, unless none was found."""
-    if not settings.symbols or SYMBOL not in fields:
-        return sheet, ()
-    names = sheet.body[fields[SYMBOL]].astype("str").str.strip()
-    rows = names.isin(settings.symbols).to_numpy(dtype=bool)
-    if not rows.any() or rows.all():
-        return sheet, ()
-    return _keep(sheet, rows), tuple(str(name) for name in names[~rows].unique()[:500])
-
-
-def _without_events(sheet: Sheet, fields: dict[str, int]) -> tuple[Sheet, tuple[str, ...]]:
-    """Leave out the lines that tell a dividend or a split instead of prices, as on a web page."""
-    if sheet.word != "line" and not sheet.excel:
-        return sheet, ()
-    cells = [sheet.body[fields[name]] for name in PRICES if name in fields]
-    event = np.zeros(len(sheet.body), bool)
-    for column in cells:
-        event |= column.astype("str").str.contains(_EVENT).to_numpy(dtype=bool)
-    if not event.any():
-        return sheet, ()
-    return _keep(sheet, ~event), (f"{int(event.sum())} lines about dividends or splits passed over",)
 
 
 def read_column_of_stamps(
@@ -353,7 +228,7 @@ def read_column_of_stamps(
         )
     passed = int((note & ~blank).sum())
     words = (f"{passed} lines that are no bars passed over",) if passed else ()
-    return stamps.take(~note), _keep(sheet, ~note), words
+    return stamps.take(~note), keep_rows(sheet, ~note), words
 
 
 def _unfilled(column: pd.Series) -> BoolArray:
@@ -385,7 +260,7 @@ def read_columns(
     for name, at in places.items():
         values, bad = read_numbers(sheet.body[at], mark)
         if name == "split" and bad.any():
-            values, bad = _ratios(sheet.body[at], values, bad)
+            values, bad = read_ratios(sheet.body[at], values, bad)
         found[name] = values
         if name == "total_return" or not bad.any():
             continue
@@ -399,14 +274,6 @@ def read_columns(
                 raise DataError(message)
             troubles.setdefault(str(symbols[row]), message)
     return found, troubles
-
-
-def _ratios(column: pd.Series, values: FloatArray, bad: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Read splits written as 4:1, 4/1 or 4 for 1."""
-    parts = column.astype("str").str.extract(r"^\s*([\d.]+)\s*(?::|/|for|-for-)\s*([\d.]+)\s*$").astype(float)
-    ratio = (parts[0] / parts[1]).to_numpy(np.float64)
-    known = np.isfinite(ratio)
-    return np.where(known, ratio, values), bad & ~known
 
 
 def _four_prices(

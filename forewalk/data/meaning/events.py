@@ -9,8 +9,7 @@ import pandas as pd
 
 from forewalk.data.formats.columns import by_header
 from forewalk.data.formats.containers import open_sheets
-from forewalk.data.formats.numbers import read_numbers
-from forewalk.data.formats.readings import _ratios
+from forewalk.data.formats.numbers import read_numbers, read_ratios
 from forewalk.data.formats.stamps import read_stamps
 from forewalk.data.formats.words import STAMP, SYMBOL, normalise
 from forewalk.errors import DataError
@@ -59,7 +58,7 @@ def read_events(path: Path) -> Events:
     columns: dict[str, FloatArray | IntArray] = {"day": days}
     for name, at in kinds.items():
         values, bad = read_numbers(sheet.body[at])
-        columns[name] = _ratios(sheet.body[at], values, bad)[0] if bad.any() else values
+        columns[name] = read_ratios(sheet.body[at], values, bad)[0] if bad.any() else values
     frame = pd.DataFrame(columns)
     symbols = sheet.body[fields[SYMBOL]].astype("str").str.strip()
     return {

@@ -88,11 +88,13 @@ def test_short_exposure_is_what_the_account_says(skilled):
     np.testing.assert_allclose(long + short, gross, rtol=1e-6, atol=1e-3)
 
 
-def test_borrowed_shares_are_charged_by_the_bar(skilled):
+def test_borrowed_shares_are_charged_for_the_time_that_passes(skilled):
     bars, forecasts = skilled
     result = simulate(bars, forecasts, BOTH)
     free, dear = borrow_rows(bars, result, BOTH, [0.0, 300.0])
-    charged = short_exposure(bars, result).sum() * 0.03 / 252
+    times = result.equity["time"]
+    years = (times.iloc[-1] - times.iloc[0]).total_seconds() / (365.25 * 86_400)
+    charged = short_exposure(bars, result).sum() * 0.03 * years / len(times)
     assert (free.total_return - dear.total_return) * 100_000 == pytest.approx(charged)
 
 

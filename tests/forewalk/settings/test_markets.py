@@ -8,9 +8,9 @@ import pytest
 
 from forewalk.errors import ConfigError
 from forewalk.sessions import bars_per_year
+from forewalk.settings.choices import Market
 from forewalk.settings.loading import load_settings, settings_from
 from forewalk.settings.markets import MARKETS, SESSION
-from forewalk.settings.sections import Market
 
 
 def of(market, **data):
