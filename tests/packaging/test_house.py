@@ -15,7 +15,10 @@ def test_no_folder_holds_more_than_about_twelve_things():
     assert larger_than("folder", MOST_THINGS) == []
 
 
-LONGER = ("broker/alpaca/client.py", 380)  # one method a call of the API; it is to be divided, and may not grow
+LONGER = (
+    "broker/alpaca/client.py",
+    380,
+)  # one method a call of the API; it is to be divided, and may not grow
 
 
 def test_no_file_is_longer_than_350_lines():
