@@ -8,7 +8,9 @@ import pytest
 from engine.evaluation.cautions import cautions, refuse_nonsense
 from engine.live.tradable import refuse_untradable
 from forewalk.errors import ConfigError
+from forewalk.sessions import session_closes, sessions_between
 from forewalk.settings.loading import settings_from
+from forewalk.types import Bars
 from helpers.making import make_bars
 
 
@@ -90,3 +92,33 @@ def test_what_the_risk_gate_would_refuse_is_refused_at_the_start_of_the_daemon()
     refuse_untradable(of({"symbols": ["AAPL"]}, strategy={"max_weight": 0.3}))
     refuse_untradable(of({"symbols": ["AAPL"]}, risk={"max_weight": 1.0}))
     refuse_untradable(of({"symbols": ["AAPL", "IBM", "MSFT"]}))
+
+
+def two_markets(*markets, until="2015-06-30"):
+    """Bars of one symbol a market, on the closes of its own sessions, as a panel of several markets has them."""
+    times = {name: session_closes(name, sessions_between(name, "2015-01-05", until)) for name in markets}
+    rows = times[markets[0]].union(times[markets[1]])
+    prices = np.full((len(rows), 2), np.nan)
+    for column, name in enumerate(markets):
+        prices[rows.isin(times[name]), column] = 10.0
+    return Bars(rows, ("A", "B"), *[prices] * 5, calendar=markets[0], calendars=markets)
+
+
+@pytest.mark.parametrize("other", ["FX", "24/7", "XLON", "XTKS"])
+def test_markets_that_close_at_different_times_are_not_run_together(other):
+    with pytest.raises(
+        ConfigError, match=rf"close at different times \(XNYS, {other}\).*one market at a time"
+    ):
+        refuse_nonsense(two_markets("XNYS", other), of())
+
+
+def test_markets_that_close_together_are():
+    refuse_nonsense(two_markets("XNYS", "XTSE"), of())
+
+
+def test_a_half_day_of_one_of_them_is_a_bar_that_opens_in_the_past():
+    bars = two_markets(
+        "XNYS", "XTSE", until="2015-12-31"
+    )  # New York closes early on the day after Thanksgiving
+    with pytest.raises(ConfigError, match="close at different times"):
+        refuse_nonsense(bars, of())
