@@ -115,7 +115,7 @@ class Operator:
                 self.dies_in = None
                 raise Died(name)
 
-    def sleep(self, seconds):
+    def passes(self, seconds):
         self.time += max(seconds, 0.001)
 
     def advance(self, **how):
@@ -125,7 +125,11 @@ class Operator:
     # processes
 
     def process(self, work):
-        """Do something in a process of its own: it may die, fail, or be refused, but it ends."""
+        """Do something in a process of its own: it may die, fail, or be refused, but it ends.
+
+        No two processes run in the same microsecond: what one writes down is dated before what the next does.
+        """
+        self.broker.command("advance", seconds=1)
         try:
             with closing(Journal(self.folder / "journal.db", "paper")) as journal:
                 return work(journal)
@@ -141,7 +145,7 @@ class Operator:
 
         def sleep(seconds):
             assert next(steps) < MOST_STEPS, "--once hangs"
-            self.sleep(seconds)
+            self.passes(seconds)
 
         def work(journal):
             daemon = self.daemon_of(journal)
@@ -163,7 +167,7 @@ class Operator:
             daemon = self.daemon_of(journal)
             for _ in range(6):
                 daemon.attend_switch()
-                self.sleep(daemon.switch.next_s() or 0.0)
+                self.passes(daemon.switch.next_s() or 0.0)
 
         return self.process(work)
 

@@ -113,7 +113,7 @@ def test_markets_that_close_at_different_times_are_not_run_together(other):
 
 
 def test_markets_that_close_together_are():
-    refuse_nonsense(two_markets("XNYS", "XTSE"), of())
+    assert refuse_nonsense(two_markets("XNYS", "XTSE"), of()) is None
 
 
 def test_a_half_day_of_one_of_them_is_a_bar_that_opens_in_the_past():
