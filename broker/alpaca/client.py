@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.historical.corporate_actions import CorporateActionsClient
 from alpaca.trading.client import TradingClient
 
-from broker.alpaca import answers, corporate
+from broker.alpaca import answers
 from broker.alpaca.answers import BadAnswer
 from broker.alpaca.budget import Budget
 from broker.alpaca.http import Http
+from broker.alpaca.market import PAGE_SIZE, PAGES, MarketData, each_of, rfc3339
 from broker.errors import OutcomeUnknown, RateLimited, Refused, Unreachable
 from broker.hosts import DATA_HOST, PAPER_HOST, checked_url
 from broker.keys import Keys
@@ -33,27 +32,21 @@ from broker.values import (
     BrokerOrder,
     CalendarDay,
     CashFlow,
-    CorporateAction,
     Fill,
     MarketClock,
     OrderRequest,
     Position,
-    RawPrice,
 )
-from forewalk.errors import DataError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 ALPACA_PER_MINUTE = 200  # requests a minute and account
-PAGES = 500  # more than any history this program asks for
 ONE_BY_ONE = 10  # assets that are asked for by name
-PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000, "actions": 1000}
-TIMEFRAMES = {"1d": "1Day", "1h": "1Hour", "30min": "30Min", "15min": "15Min", "5min": "5Min", "1min": "1Min"}
 DEFINITE = (400, 403, 422)  # a POST answered so has made no order, a duplicate id apart
 
 
-class AlpacaPaper:
-    """A client of one paper account; use it from one thread.
+class AlpacaPaper(MarketData):
+    """A client of one paper account, and of the market data; use it from one thread.
 
     Args:
         keys: of the paper account.
@@ -75,22 +68,14 @@ class AlpacaPaper:
         feed: str = "iex",
         per_minute: int = 0,
     ) -> None:
-        self.url = checked_url(url, PAPER_HOST, "live.url")
-        self.data_url = checked_url(data_url, DATA_HOST, "live.data_url")
-        self._feed = feed
-        trading, data = self.url, self.data_url
-        more: dict[str, Any] = {"raw_data": True, "api_key": keys.id, "secret_key": keys.secret}
+        self.url = trading = checked_url(url, PAPER_HOST, "live.url")
         self._budget = of_data = Budget(per_minute, time.monotonic)
-        if data != trading:
+        if checked_url(data_url, DATA_HOST, "live.data_url") != trading:
             of_data = Budget(per_minute, time.monotonic)
+        super().__init__(keys, data_url, timeout_s, feed, of_data)
+        more: dict[str, Any] = {"raw_data": True, "api_key": keys.id, "secret_key": keys.secret}
         self._trading = Http(
             lambda: TradingClient(url_override=trading, **more), trading, timeout_s, self._budget
-        )
-        self._data = Http(
-            lambda: StockHistoricalDataClient(url_override=data, **more), data, timeout_s, of_data
-        )
-        self._announced = Http(
-            lambda: CorporateActionsClient(url_override=data, **more), data, timeout_s, of_data
         )
 
     def __repr__(self) -> str:
@@ -98,8 +83,8 @@ class AlpacaPaper:
 
     def renew(self) -> None:
         """Forget every kept connection."""
-        for host in (self._trading, self._data, self._announced):
-            host.renew()
+        self._trading.renew()
+        super().renew()
 
     @contextmanager
     def urgent(self) -> Iterator[None]:
@@ -131,7 +116,7 @@ class AlpacaPaper:
     def calendar(self, first: date, last: date) -> list[CalendarDay]:
         """Return the sessions from `first` to `last`."""
         days = {"start": first.isoformat(), "end": last.isoformat()}
-        return self._trading.get("/calendar", _each(answers.calendar_day), days)
+        return self._trading.get("/calendar", each_of(answers.calendar_day), days)
 
     def asset(self, symbol: str) -> Asset | None:
         """Return what may be done with a symbol; None where the broker does not know it."""
@@ -153,7 +138,7 @@ class AlpacaPaper:
 
     def positions(self) -> dict[str, Position]:
         """Return all positions by symbol."""
-        found = self._trading.get("/positions", _each(answers.position))
+        found = self._trading.get("/positions", each_of(answers.position))
         return {position.symbol: position for position in found}
 
     # orders
@@ -205,14 +190,14 @@ class AlpacaPaper:
 
         With `nested` the legs of a bracket are within it, else they are orders of the list.
         """
-        query = {"status": "all", "after": _rfc3339(moment), "nested": str(nested).lower()}
+        query = {"status": "all", "after": rfc3339(moment), "nested": str(nested).lower()}
         return list(self._orders(query))
 
     def _orders(self, query: Mapping[str, str]) -> Iterator[BrokerOrder]:
         seen: set[str] = set()
         params = {"nested": "false", **query, "limit": str(PAGE_SIZE["orders"]), "direction": "asc"}
         for _ in range(PAGES):
-            page = self._trading.get("/orders", _each(answers.order), params)
+            page = self._trading.get("/orders", each_of(answers.order), params)
             fresh = [order for order in page if order.id not in seen]
             yield from fresh
             seen.update(order.id for order in fresh)
@@ -221,7 +206,7 @@ class AlpacaPaper:
                 return
             if last is None:
                 break
-            params["after"] = _rfc3339(last)
+            params["after"] = rfc3339(last)
         raise Unreachable("the list of orders does not end; asking again later")
 
     def cancel(self, order_id: str) -> bool:
@@ -255,10 +240,10 @@ class AlpacaPaper:
         """Return executions from `after` on (all when None), oldest first; repeats are for the caller to drop."""
         params: dict[str, str] = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc"}
         if after is not None:
-            params["after"] = _rfc3339(after)
+            params["after"] = rfc3339(after)
         found: dict[str, Fill] = {}
         for _ in range(PAGES):
-            page = self._trading.get("/account/activities/FILL", _each(answers.fill), params)
+            page = self._trading.get("/account/activities/FILL", each_of(answers.fill), params)
             new = [fill for fill in page if fill.id not in found]
             found.update((fill.id, fill) for fill in new)
             if len(page) < PAGE_SIZE["fills"]:
@@ -273,108 +258,14 @@ class AlpacaPaper:
 
         A paper account is paid no dividends.
         """
-        params = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc", "after": _rfc3339(after)}
+        params = {"page_size": str(PAGE_SIZE["fills"]), "direction": "asc", "after": rfc3339(after)}
         params["category"] = "non_trade_activity"
         found: dict[str, CashFlow | None] = {}
         for _ in range(PAGES):
-            page = self._trading.get("/account/activities", _each(answers.activity), params)
+            page = self._trading.get("/account/activities", each_of(answers.activity), params)
             new = [name for name, _ in page if name not in found]
             found |= dict(page)
             if len(page) < PAGE_SIZE["fills"] or not new:
                 return [flow for flow in found.values() if flow is not None]
             params["page_token"] = page[-1][0]
         raise Unreachable("the list of cash flows does not end; asking again later")
-
-    # market data
-
-    def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
-        """Return what is announced for the symbols with a process date from `first` to `last`."""
-        query = {"symbols": ",".join(symbols), "start": first.isoformat(), "end": last.isoformat()}
-        params = {**query, "limit": str(PAGE_SIZE["actions"])}
-        found: dict[str, CorporateAction] = {}
-        for _ in range(PAGES):
-            page, token = self._announced.get(
-                "/corporate-actions",
-                lambda body: (corporate.corporate_actions(body, symbols), body.get("next_page_token")),
-                params,
-            )
-            found.update((action.id, action) for action in page)
-            if not token:
-                return list(found.values())
-            if token == params.get("page_token"):
-                break
-            params["page_token"] = str(token)
-        raise Unreachable("the list of corporate actions does not end; asking again later")
-
-    def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
-        """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""
-        wanted = {"symbols": ",".join(symbols), "feed": self._feed}
-        body = self._data.call("GET", "/stocks/trades/latest", wanted)
-        trades = body.get("trades") if isinstance(body, dict) else None
-        if not isinstance(trades, dict):
-            raise Unreachable("the last trades cannot be read")
-        prices = {}
-        for symbol, trade in trades.items():
-            try:
-                prices[symbol] = RawPrice(answers.number(trade, "p"))
-            except (ValueError, AttributeError) as problem:
-                log.warning("no usable last trade of %s: %s", symbol, problem)
-        return prices
-
-    def bars(
-        self,
-        symbols: Sequence[str],
-        interval: str,
-        first: datetime,
-        last: datetime,
-        adjustment: str,
-        each: Callable[[Callable[[], Any]], Any] = lambda request: request(),
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Return raw bar objects (`t`, `o`, `h`, `l`, `c`, `v`) by symbol, complete or not at all.
-
-        `each` makes the request of one page; it may wait before, and ask again.
-
-        Raises:
-            DataError: a page repeats or the pages do not end: a short history is never passed on as a whole one.
-        """
-        params: dict[str, Any] = {
-            "symbols": ",".join(symbols),
-            "timeframe": TIMEFRAMES[interval],
-            "start": _rfc3339(first),
-            "end": _rfc3339(last),
-            "adjustment": adjustment,
-            "feed": self._feed,
-            "limit": PAGE_SIZE["bars"],
-            "sort": "asc",
-        }
-        bars: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in symbols}
-        tokens: set[str] = set()
-        for _ in range(PAGES):
-            body = each(lambda: self._data.call("GET", "/stocks/bars", params))
-            if not isinstance(body, dict):
-                raise Unreachable("the bars cannot be read")
-            for symbol, page in (body.get("bars") or {}).items():
-                bars.setdefault(symbol, []).extend(page or [])
-            token = body.get("next_page_token")
-            if not token:
-                return bars
-            if token in tokens:
-                raise DataError("the bars' pages repeat themselves; nothing is decided on a part of them")
-            tokens.add(token)
-            params["page_token"] = token
-        raise DataError(f"the bars do not end after {PAGES} pages; ask for fewer symbols or a shorter span")
-
-
-def _each(parse: Callable[[Any], T]) -> Callable[[Any], list[T]]:
-    def read(body: Any) -> list[T]:
-        if not isinstance(body, list):
-            raise BadAnswer(f"expected a list, not {type(body).__name__}")
-        return [parse(item) for item in body]
-
-    return read
-
-
-def _rfc3339(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError("a time without zone is sent nowhere")
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

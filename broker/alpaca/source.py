@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from broker.alpaca.client import TIMEFRAMES, AlpacaPaper
+from broker.alpaca.client import AlpacaPaper
+from broker.alpaca.market import TIMEFRAMES
 from broker.errors import BrokerError, MustHalt, RateLimited, Refused
 from broker.hosts import DATA_HOST, PAPER_HOST
 from broker.keys import read_keys
