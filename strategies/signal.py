@@ -9,19 +9,21 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from forewalk.settings.sections import StrategySettings
+from forewalk.settings.sections import ExecutionSettings, StrategySettings
 from forewalk.types import FloatArray
 from strategies.indicator import ForecastIndicator, ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decide
+from strategies.styles import style_of, terms_of
 
 SHARE_DECIMALS = 6
 
 
 class SignalStrategy(bt.Strategy):
-    """Hold the weights that `decide` asks for; market orders at the close, filled at the next open.
+    """Hold the weights that `decide` asks for; orders are made at the close, by default filled at the next open.
 
-    Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
-    `bars_per_year` (float). An order that a bar has not filled wholly is cancelled before the next decision.
+    Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool), `execution`
+    (ExecutionSettings, of which the styles count), `bars_per_year` (float). An order that a bar has not filled wholly
+    is cancelled before the next decision.
     With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it.
     Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
     decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
@@ -31,6 +33,7 @@ class SignalStrategy(bt.Strategy):
         ("table", None),
         ("settings", StrategySettings()),
         ("fractional", False),
+        ("execution", ExecutionSettings()),
         ("bars_per_year", 252.0),
     )
 
@@ -110,10 +113,17 @@ class SignalStrategy(bt.Strategy):
         for _, column, size in sorted(orders):
             if column in self.stops:
                 self.cancel(self.stops.pop(column))
-            trade = self.buy if size > 0 else self.sell
-            order = trade(data=self.datas[column], size=abs(size), reason=reasons[column])
-            self.open_orders[order.ref] = order
+            self.order(column, size, reasons[column], outlook.close[column])
         return sizes
+
+    def order(self, column: int, size: float, reason: str, close: float) -> None:
+        """Make one order in the style that the settings ask for; `close` is in the symbol's own currency."""
+        data, execution, side = self.datas[column], self.p.execution, 1 if size > 0 else -1
+        style = style_of(execution, self.broker.getposition(data).size * size < 0, reason)
+        terms = terms_of(style, data._name, float(close), side, execution.limit_bps)
+        trade = self.buy if size > 0 else self.sell
+        order = trade(data=data, size=abs(size), reason=reason, **terms)
+        self.open_orders[order.ref] = order
 
     def protect(self, wanted: Mapping[int, float]) -> None:
         """Keep one stop order at `stop_loss` from the entry price for what stays held of each position."""

@@ -7,6 +7,7 @@ from typing import Any
 import backtrader as bt
 
 from engine.simulation.feeds import BARRED, STALE
+from engine.simulation.moments import by_moment, limit_fill, slipped
 from engine.simulation.money import (
     BPS,
     bears_interest,
@@ -16,6 +17,7 @@ from engine.simulation.money import (
     interest,
     years_between,
 )
+from forewalk.sessions import DAILY
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, FloatArray
 
@@ -83,6 +85,7 @@ class Terms:
         years: time since the bar before, [T].
         dividends: cash paid per share held at the close before, [T, S].
         half_spread: what a fill is worse than the mid price by, [T, S].
+        daily: whether a bar is a session.
     """
 
     def __init__(self, execution: ExecutionSettings, bars: Bars | None) -> None:
@@ -90,6 +93,7 @@ class Terms:
         self.years: FloatArray | None = None
         self.dividends: FloatArray | None = None
         self.half_spread: FloatArray | None = None
+        self.daily = bars is not None and bars.interval == DAILY
         if bars is None:
             return
         self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars, execution.spread_pips)
@@ -108,6 +112,7 @@ class SimulatedBroker(bt.brokers.BackBroker):
     def __init__(self, terms: Terms) -> None:
         super().__init__()
         self._terms = terms
+        self._daily = terms.daily
         self.interest = self.dividends = 0.0  # received so far, less what was paid
 
     def start(self) -> None:
@@ -119,8 +124,14 @@ class SimulatedBroker(bt.brokers.BackBroker):
             data._broker_position_size = lambda data=data: self.getposition(data).size
 
     def submit(self, order: Any, check: bool = True) -> Any:
-        """Take an order; what it asks its parameters for again and again is put on itself."""
+        """Take an order; what it asks its parameters for again and again is put on itself.
+
+        A day order of daily bars is good for the next bar: backtrader would let it end before that one begins.
+        """
         given = order.p
+        if given.valid == bt.Order.DAY and self._daily:
+            order.valid = None
+            order.addinfo(one_bar=True)
         vars(order).update(data=given.data, owner=given.owner, parent=given.parent, transmit=given.transmit)
         return super().submit(order, check)
 
@@ -140,6 +151,8 @@ class SimulatedBroker(bt.brokers.BackBroker):
         while self._toactivate:
             self._toactivate.popleft().activate()
         self.check_submitted()
+        if any(order.exectype != bt.Order.Market for order in self.pending):
+            self.pending = by_moment(self.pending)
         self.pending.append(None)  # what is put back comes after it and waits for the next bar
         while (order := self.pending.popleft()) is not None:
             if order.expire():
@@ -179,16 +192,35 @@ class SimulatedBroker(bt.brokers.BackBroker):
 
     def _execute(self, order: Any, ago: Any = None, price: Any = None, **more: Any) -> Any:
         """Execute; a real fill of a market or stop order is worse by half the spread."""
-        spread = self._terms.half_spread
-        crosses = order.exectype != bt.Order.Limit
-        if spread is not None and ago is not None and price is not None and crosses:
-            half = spread[self._bar, self._column[order.data]]
+        if ago is not None and price is not None and order.exectype != bt.Order.Limit:
+            half = self._half_spread(order.data)
             price = price + half if order.isbuy() else price - half
         return super()._execute(order, ago=ago, price=price, **more)
 
+    def _half_spread(self, data: Any) -> float:
+        spread = self._terms.half_spread
+        return 0.0 if spread is None else float(spread[self._bar, self._column[data]])
+
+    def _try_exec_limit(self, order: Any, popen: float, phigh: float, plow: float, plimit: float) -> None:
+        """Fill a limit order where the bar trades through its price; see `limit_fill`."""
+        beyond = plow if order.isbuy() else phigh
+        price = limit_fill(order, plimit, popen, beyond, self.p.slip_perc, self._half_spread(order.data))
+        if price is not None:
+            self._execute(order, ago=0, price=price)
+
+    def _try_exec_close(self, order: Any, pclose: float) -> None:
+        """Fill an order for the closing auction at the close of the first bar after the one it was made on."""
+        if order.data.datetime[0] > order.created.dt:
+            self._execute(order, ago=0, price=slipped(order, pclose, self.p.slip_perc))
+
     def _attempt(self, order: Any) -> None:
         self._try_exec(order)
-        if order.alive():
+        if order.alive() and order.info.get("one_bar"):
+            order.status = order.Expired
+            self.notify(order)
+            self._ococheck(order)
+            self._bracketize(order, cancel=True)
+        elif order.alive():
             self.pending.append(order)
         elif order.status == order.Completed:
             self._bracketize(order)

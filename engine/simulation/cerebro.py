@@ -15,6 +15,7 @@ import backtrader as bt
 
 from engine.simulation.currencies import account_over
 from engine.simulation.feeds import CurrencyFeed, PanelFeed, feed_columns
+from engine.simulation.moments import refuse_styles
 from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from forewalk.settings.sections import ExecutionSettings, Settings
@@ -81,7 +82,9 @@ def simulate(
     Raises:
         PluginError: a strategy or policy of the user's own raised.
         LookaheadError: it read a bar that does not exist yet.
+        ConfigError: orders are to be sent in a style that these bars do not have.
     """
+    refuse_styles(bars, settings.execution)
     span = bars.since(forecasts.timestamps[0])
     chosen = strategy or load_strategy(settings)
     params = strategy_params(chosen, forecasts, settings, bars)

@@ -108,7 +108,7 @@ class Recorder(bt.Analyzer):
                 self.log.pips.append(off / pip(order.data))
             self._seen[order.ref] = _Filled(order.executed.size, value, fee)
             row.update(
-                filled_at=order.executed.dt,
+                filled_at=moment_of_fill(order, order.executed.dt),
                 filled_quantity=abs(order.executed.size),
                 fill_price=order.executed.price,
                 fee=fee,
@@ -119,7 +119,13 @@ class Recorder(bt.Analyzer):
         is_pair = getattr(self.strategy.broker, "is_pair", None)
         pair = is_pair is not None and is_pair(data)
         held = order.executed.psize
-        self.log.trips.book(Fill(data._name, size, held, price, fee, data.datetime[0], bar, rate, pair))
+        at = moment_of_fill(order, data.datetime[0])
+        self.log.trips.book(Fill(data._name, size, held, price, fee, at, bar, rate, pair))
+
+
+def moment_of_fill(order: Any, time: float) -> float:
+    """Return the time of the bar of a fill, negative where the fill was at its close and not at or after its open."""
+    return -time if order.exectype == bt.Order.Close else time
 
 
 def _unslipped(order: Any, filled: float) -> float:
@@ -176,7 +182,7 @@ def event_tables(
     """Return what the recorder of a finished Cerebro saw, as tables with the bars' own UTC times."""
     log: _Log = strategy.analyzers.recorder.log
     closes = dict(zip(backtrader_times(bars.timestamps).tolist(), bars.timestamps, strict=True))
-    opens = dict(zip(closes, bar_open_times(bars), strict=True))
+    opens = dict(zip(closes, bar_open_times(bars), strict=True)) | {-at: time for at, time in closes.items()}
     times, equity, cash, gross = np.array(log.equity, dtype=np.float64).reshape(-1, 4).T
     at_close = pd.DatetimeIndex([closes[time] for time in times.tolist()])
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)

@@ -79,6 +79,7 @@ def strategy_params(
     if issubclass(strategy, SignalStrategy):
         params["settings"] = settings.strategy
         params["fractional"] = settings.execution.fractional
+        params["execution"] = settings.execution
         params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
     return params
 

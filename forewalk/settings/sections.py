@@ -15,6 +15,7 @@ from forewalk.settings.base import Chosen, Mapped, Names, Parameters, Section, S
 from forewalk.settings.choices import SMALLEST_LIMIT, Interval, Market, Source
 from forewalk.settings.cleaning import CleaningSettings
 from forewalk.settings.evaluation import EvaluationSettings
+from forewalk.settings.execution import ExecutionSettings as ExecutionSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
 from forewalk.settings.features import LabelSettings as LabelSettings
 from forewalk.settings.ranking import label_problem, ranking_problem
@@ -260,40 +261,6 @@ class StrategySettings(Chosen):
     def market_neutral(self) -> bool:
         """Whether the account is as much short as long by construction, so that cash is what it compares with."""
         return self.kind == "cross_section" and self.direction == "long_short"
-
-
-class ExecutionSettings(Section):
-    """The simulated account: market orders fill at the next open, plus slippage, plus fee."""
-
-    engine: Literal["compiled", "cerebro"] = "compiled"
-    """What simulates beside the reported account, which is Cerebro's: `compiled` code, which each run proves equal to
-    Cerebro, or Cerebro again, much slower. Never changes a result; a strategy of your own always runs in Cerebro."""
-    cash: float = Field(100_000.0, gt=0.0)
-    """Starting cash."""
-    fee_bps: float = Field(1.0, ge=0.0, lt=10_000.0)
-    """Commission per fill in basis points of its value."""
-    spread_pips: float = Field(0.0, ge=0.0)
-    """Currency pairs: spread in pips where the data have none; half of it is paid on each fill."""
-    rollover: Mapped[float] = Field({})
-    """Currency pairs: yearly rate that a long position earns and a short one pays: `{AUDJPY = 0.035}`."""
-    leverage: float = Field(1.0, gt=0.0)
-    """Currency pairs: largest sum of |positions| over the account's value; an order beyond it is refused."""
-    fee_per_share: float = Field(0.0, ge=0.0)
-    """Commission per share on top of `fee_bps`, in money."""
-    fee_min: float = Field(0.0, ge=0.0)
-    """Least commission of a fill, in money."""
-    cash_yield: float = Field(0.0, gt=-1.0, lt=1.0)
-    """Yearly rate that cash earns (0.03 is 3 %); the proceeds of short sales earn nothing."""
-    borrow_bps_per_year: float = Field(0.0, ge=0.0)
-    """What borrowed shares cost in basis points of their value a year."""
-    slippage_bps: float = Field(4.0, ge=0.0, lt=10_000.0)
-    """Basis points by which every fill is worse than the open; never capped at the bar's range."""
-    fractional: bool = False
-    """Allow fractions of a share; otherwise orders are cut to whole shares."""
-    max_volume_share: float | None = Field(0.1, gt=0.0, le=1.0)
-    """Largest share of a bar's volume one fill may take; the rest is cancelled. None means no cap."""
-    stale_exit_bars: int = Field(10, ge=1)
-    """Bars without a price after which a position is closed at the last price known (delisting)."""
 
 
 class Settings(Section):
