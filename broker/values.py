@@ -39,6 +39,7 @@ class OrderRequest:
     stop_price: RawPrice | None = None
     take_profit: RawPrice | None = None  # both set: a bracket
     stop_loss: RawPrice | None = None
+    extended_hours: bool = False
 
     def __post_init__(self) -> None:
         for price in (self.limit_price, self.stop_price, self.take_profit, self.stop_loss):
@@ -65,6 +66,8 @@ class OrderRequest:
             body["order_class"] = "bracket"
             body["take_profit"] = {"limit_price": plain(self.take_profit.rounded().value)}
             body["stop_loss"] = {"stop_price": plain(self.stop_loss.rounded().value)}
+        if self.extended_hours:
+            body["extended_hours"] = True
         return body
 
 

@@ -53,7 +53,10 @@ class Target:
 
 @dataclass(frozen=True)
 class NewOrder:
-    """An order that a decision wants, before anything else has happened to it."""
+    """An order that a decision wants, before anything else has happened to it.
+
+    `send_from` and `valid_until` are those of the decision where they are None.
+    """
 
     client_order_id: str
     symbol: str
@@ -68,6 +71,8 @@ class NewOrder:
     stop_price: Decimal | None = None
     take_profit: Decimal | None = None
     stop_loss: Decimal | None = None
+    send_from: datetime | None = None
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 
 from broker.errors import MustHalt, OutcomeUnknown, RateLimited, Refused
@@ -13,18 +14,36 @@ from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, OrderStep
 from broker.port import Broker, Notify
 from broker.trading.reconcile import Reconciler
+from broker.values import OrderRequest
 
 log = logging.getLogger(__name__)
 
 
-class Poster:
-    """Sends orders that the journal has as intents, each once."""
+def may_be_extended(kind: str, time_in_force: str) -> bool:
+    """Whether the broker lets such an order be filled outside of the session: a limit order of the day."""
+    return (kind, time_in_force) == ("limit", "day")
 
-    def __init__(self, journal: Journal, broker: Broker, reconciler: Reconciler, notify: Notify) -> None:
+
+class Poster:
+    """Sends orders that the journal has as intents, each once.
+
+    Args:
+        extended_hours: whether limit orders of the day may be filled outside of the session.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        broker: Broker,
+        reconciler: Reconciler,
+        notify: Notify,
+        extended_hours: bool = False,
+    ) -> None:
         self._journal = journal
         self._broker = broker
         self._reconciler = reconciler
         self._notify = notify
+        self._extended_hours = extended_hours
 
     def post(self, order: StoredOrder, now: datetime) -> bool:
         """POST once and write the answer down; False where the outcome is not known."""
@@ -33,7 +52,7 @@ class Poster:
         self._reconciler.doubts.begin_anew(name)
         reach("before_post")
         try:
-            answer = self._broker.submit(order.request())
+            answer = self._broker.submit(self._request(order))
         except Refused as no:
             reach("after_post")
             self._refused(order, no, now)
@@ -57,6 +76,10 @@ class Poster:
         self._journal.orders.report(name, answer, now)
         reach("after_ack_commit")
         return True
+
+    def _request(self, order: StoredOrder) -> OrderRequest:
+        extended = self._extended_hours and may_be_extended(order.kind, order.time_in_force)
+        return replace(order.request(), extended_hours=extended)
 
     def _refused(self, order: StoredOrder, no: Refused, now: datetime) -> None:
         name = order.client_order_id

@@ -35,6 +35,8 @@ class Ask:
     decided_price: Decimal
     send_from: datetime
     valid_until: datetime
+    time_in_force: str = "day"
+    outside_session: bool = False  # may be sent while the market is closed
 
     @property
     def signed(self) -> Decimal:
@@ -129,7 +131,10 @@ def _symbol(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
 def _time(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
     if facts.now > ask.valid_until:
         return Breach("late", f"valid until {ask.valid_until:%Y-%m-%d %H:%M:%S} UTC")
-    if not facts.market_open and not facts.may_queue:
+    if ask.outside_session:
+        early = facts.now < ask.send_from
+        return Breach("early", f"sent from {ask.send_from:%Y-%m-%d %H:%M} UTC on") if early else None
+    if not facts.market_open and (not facts.may_queue or ask.time_in_force == "cls"):
         return Breach("closed", "the market is closed and live.send is not after_close")
     return None
 
@@ -150,8 +155,8 @@ def _asset(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
     fraction = ask.quantity % 1 != 0
     if fraction and not asset.fractionable:
         return Breach("asset", f"{ask.symbol} trades in whole shares only, not {ask.quantity}")
-    if fraction and ask.kind != "market":
-        return Breach("asset", "fractions of a share are for market orders only")
+    if fraction and (ask.kind, ask.time_in_force) != ("market", "day"):
+        return Breach("asset", "fractions of a share are for market orders of the day only")
     return None
 
 

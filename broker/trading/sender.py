@@ -18,7 +18,7 @@ from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderState, OrderStep
 from broker.port import Broker, Notify
-from broker.trading.posting import Poster
+from broker.trading.posting import Poster, may_be_extended
 from broker.trading.reconcile import Look, Reconciler
 from broker.trading.risk import Ask, Breach, Facts, check
 from broker.values import Asset
@@ -49,6 +49,7 @@ class Sender:
         may_queue: whether orders may go to a closed market, to wait there for the open.
         dry_run: refuse every order instead of sending it.
         over: asked before each order whether to stop sending for now.
+        extended_hours: whether limit orders of the day may be filled outside of the session.
 
     Attributes:
         held_back: whether the request budget kept orders from being sent.
@@ -64,6 +65,7 @@ class Sender:
         may_queue: bool = False,
         dry_run: bool = False,
         over: Callable[[], bool] = lambda: False,
+        extended_hours: bool = False,
     ) -> None:
         self.journal = journal
         self.broker = broker
@@ -74,7 +76,8 @@ class Sender:
         self._dry_run = dry_run
         self._over = over
         self.held_back = False
-        self._poster = Poster(journal, broker, reconciler, notify)
+        self._extended_hours = extended_hours
+        self._poster = Poster(journal, broker, reconciler, notify, extended_hours)
         self._assets: dict[str, Asset | None] = {}
         self._assets_of: date | None = None
 
@@ -125,9 +128,15 @@ class Sender:
     def _is_time(self, order: StoredOrder, look: Look, outside: Outside) -> bool:
         if _flattens(order):
             return False
-        if self._may_queue:
+        if self._outside_session(order):
+            return look.now >= order.send_from
+        if self._may_queue and order.time_in_force != "cls":
             return True
         return look.now >= order.send_from and look.clock.is_open and outside.session_open
+
+    def _outside_session(self, order: StoredOrder) -> bool:
+        extended = self._extended_hours and may_be_extended(order.kind, order.time_in_force)
+        return order.time_in_force == "opg" or extended
 
     def _send_one(
         self, order: StoredOrder, look: Look, outside: Outside, prices: Mapping[str, Decimal]
@@ -170,6 +179,8 @@ class Sender:
             decided_price=order.decided_price,
             send_from=order.send_from,
             valid_until=order.valid_until,
+            time_in_force=order.time_in_force,
+            outside_session=self._outside_session(order),
         )
 
     def _facts(

@@ -100,6 +100,7 @@ class Daemon:
             may_queue=live.send == "after_close",
             dry_run=live.dry_run,
             over=lambda: monotonic() >= self.deadline,
+            extended_hours=live.extended_hours,
         )
         self._guards = Guards(
             settings, journal, broker, self.reconciler, self.schedule, self._say_once, notify

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from broker.journal.journal import Journal
-from broker.orders import OrderState
+from broker.orders import AT_BROKER, OrderState
 from engine.live.deciding.decide import run_strategy
 from engine.live.deciding.past import Then, account_state, past_splits, split_factor
 from engine.live.deciding.records import last_decisions
@@ -48,6 +48,7 @@ REFUSED = "refused by risk"
 PARTIAL = "partial fill"
 NOT_SENT = "not sent in time"
 STOPPED = "stop filled on one side"
+LIMITED = "limit filled on one side"
 FOLLOWS = "follows from an earlier difference"
 UNEXPLAINED = "UNEXPLAINED"
 
@@ -258,9 +259,24 @@ class _Walk:
         if live.state in (OrderState.REFUSED, OrderState.REJECTED):
             self.differ(asof, symbol, REFUSED, live.reason)
         elif live.filled == 0:
-            self.differ(asof, symbol, NOT_SENT, live.reason or str(live.state))
-        elif other is not None:
+            self.unfilled(asof, live, other)
+        elif other is not None and other["filled_quantity"] > 0:
             self.fill(asof, live, other)
+        elif other is not None:
+            where = f"live at {live.average_price}, in the backtest the bar did not trade through"
+            self.differ(asof, symbol, LIMITED, f"{where} {live.limit_price}")
+
+    def unfilled(self, asof: pd.Timestamp, live: StoredOrder, other: Any) -> None:
+        """A limit that the market has not met is no difference where the backtest's was not met either.
+
+        Neither is an order that still waits for its auction or its price.
+        """
+        if live.state in AT_BROKER and (live.time_in_force in ("opg", "cls") or live.limit_price is not None):
+            return
+        if live.limit_price is None or not live.posts:
+            self.differ(asof, live.symbol, NOT_SENT, live.reason or str(live.state))
+        elif other is not None and other["filled_quantity"] > 0:
+            self.differ(asof, live.symbol, LIMITED, f"in the backtest at {other['fill_price']:.4f}, not live")
 
     def stop(self, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
         """Compare resting stops where they were filled; one that was taken back again means nothing."""

@@ -25,6 +25,10 @@ from forewalk.sessions import (
 from forewalk.settings.trading import LiveSettings
 from forewalk.types import Bars
 
+EVENING = timedelta(hours=14, minutes=25)  # before the open: 19:05, when the broker takes orders for it again
+BEFORE_SESSION = timedelta(hours=5, minutes=30)  # 04:00
+BEFORE_OPEN = timedelta(minutes=2, seconds=30)  # it takes them until two minutes before
+BEFORE_CLOSE = timedelta(minutes=10, seconds=30)  # and ten before the close
 SPAN_DAYS = 20  # around a moment; no exchange is closed for longer
 
 
@@ -39,13 +43,31 @@ class Session:
 
 @dataclass(frozen=True)
 class Window:
-    """When orders decided on a bar are executed: from its `fill_at` on, and no later than `valid_until`."""
+    """When orders decided on a bar are executed: from its `fill_at` on, and no later than `valid_until`.
+
+    `close_at` is the close of the session in which they are.
+    """
 
     asof: datetime
     session: date
     sequence: int
     fill_at: datetime
     valid_until: datetime
+    close_at: datetime
+
+    def hours(self, time_in_force: str, extended: bool = False) -> tuple[datetime, datetime] | None:
+        """Return from when to when an order may be sent that is not one for the session; None for those.
+
+        The broker takes orders for the opening auction from the evening before on, those for the closing one from
+        the open on; see ALPACA's rules in `broker/simulator/world/rules.py`.
+        """
+        if time_in_force == "opg":
+            return self.fill_at - EVENING, self.fill_at - BEFORE_OPEN
+        if time_in_force == "cls":
+            return self.fill_at, self.close_at - BEFORE_CLOSE
+        if extended:
+            return self.fill_at - BEFORE_SESSION, self.valid_until
+        return None
 
 
 def sessions_around(calendar: str, moment: datetime) -> tuple[Session, ...]:
@@ -88,7 +110,8 @@ class Schedule:
         own = next(s for s in sessions if s.open < asof <= s.close)
         fill_at = asof if asof < own.close else next(s.open for s in sessions if s.open > asof)
         sequence = self._closes(own).index(asof)
-        return Window(asof, own.day, sequence, fill_at, fill_at + self._valid)
+        close_at = next(s.close for s in sessions if s.open <= fill_at < s.close)
+        return Window(asof, own.day, sequence, fill_at, fill_at + self._valid, close_at)
 
     def session_at(self, now: datetime) -> Session | None:
         """Return the session that is open now."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, pair_of
+from forewalk.sessions import is_intraday
+from forewalk.settings.execution import AUCTIONS
 from forewalk.settings.sections import Settings
 
 
@@ -35,6 +37,13 @@ def refuse_untradable(settings: Settings) -> None:
             "strategy.stop_orders with execution.fractional: Alpaca keeps no stop order for a fraction of a share; "
             "trade whole shares, or let stops be decided at the close"
         )
+    if settings.execution.fractional and set(settings.execution.styles) != {"market"}:
+        raise ConfigError(
+            f"execution.entry_style, exit_style = {settings.execution.styles} with execution.fractional: Alpaca "
+            f"takes fractions of a share in market orders of the day only; trade whole shares, or use `market`"
+        )
+    if set(settings.execution.styles) & set(AUCTIONS) and is_intraday(data.bar_length):
+        raise ConfigError(f"auctions are once a session, and the bars are of {data.bar_length}; use `market`")
     _refuse_weights(settings)
 
 

@@ -152,7 +152,9 @@ class SimulatedBroker(bt.brokers.BackBroker):
             self._toactivate.popleft().activate()
         self.check_submitted()
         if any(order.exectype != bt.Order.Market for order in self.pending):
-            self.pending = by_moment(self.pending)
+            waiting = by_moment(self.pending)
+            self.pending.clear()
+            self.pending.extend(waiting)
         self.pending.append(None)  # what is put back comes after it and waits for the next bar
         while (order := self.pending.popleft()) is not None:
             if order.expire():

@@ -21,6 +21,7 @@ from forewalk.errors import ForewalkError
 DUST = 1e-6  # shares
 EXECUTION_TYPES = {
     bt.Order.Market: "market",
+    bt.Order.Close: "market",
     bt.Order.Limit: "limit",
     bt.Order.Stop: "stop",
     bt.Order.StopLimit: "stop_limit",
@@ -236,7 +237,7 @@ class CaptureBroker(bt.brokers.BackBroker):
         if order.exectype not in EXECUTION_TYPES:
             raise CaptureError(
                 f"{name}: orders of type {order.getordername()} cannot be sent; "
-                "use Market, Limit, Stop, StopLimit or a bracket"
+                "use Market, Close, Limit, Stop, StopLimit or a bracket"
             )
         if self._ocos[order.ref] != order.ref:
             raise CaptureError(f"{name}: one-cancels-other orders cannot be sent; use a bracket")
@@ -273,7 +274,11 @@ class CaptureBroker(bt.brokers.BackBroker):
 
     @staticmethod
     def _time_in_force(order: Any, kind: str) -> str:
-        if kind == "market" or order.p.valid == bt.Order.DAY:
+        if order.exectype == bt.Order.Close:
+            return "cls"
+        if order.info.get("style") == "open_auction":
+            return "opg"
+        if kind == "market" or order.p.valid == bt.Order.DAY or order.info.get("style") == "limit":
             return "day"
         if order.p.valid is None:
             return "gtc"

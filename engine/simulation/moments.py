@@ -6,7 +6,6 @@ does not pay for what was bought at the open.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,16 +28,20 @@ def refuse_styles(bars: Bars, execution: ExecutionSettings) -> None:
     ]
     for setting, style in named:
         if "rate_close" in bars.extras:
-            raise ConfigError(f"{setting}: currency pairs and prices in several currencies know `market` only")
+            raise ConfigError(
+                f"{setting}: currency pairs and prices in several currencies know `market` only"
+            )
         if style in AUCTIONS and bars.interval != DAILY:
             raise ConfigError(f"{setting}: auctions are once a session, and the bars are of {bars.interval}")
         if style in AUCTIONS and bars.calendar == "24/7":
-            raise ConfigError(f"{setting}: a market that never closes has no auction; use `market` or `limit`")
+            raise ConfigError(
+                f"{setting}: a market that never closes has no auction; use `market` or `limit`"
+            )
 
 
-def by_moment(orders: Iterable[Any]) -> deque[Any]:
+def by_moment(orders: Iterable[Any]) -> list[Any]:
     """Return orders by the moment at which this bar would execute them, else in the order in which they wait."""
-    return deque(sorted(orders, key=moment_of))
+    return sorted(orders, key=moment_of)
 
 
 def moment_of(order: Any) -> int:

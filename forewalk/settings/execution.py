@@ -19,8 +19,8 @@ class ExecutionSettings(Section):
     """What simulates beside the reported account, which is Cerebro's: `compiled` code, which each run proves equal to
     Cerebro, or Cerebro again, much slower. Never changes a result; a strategy of your own always runs in Cerebro."""
     entry_style: Style = "market"
-    """Orders that open or add. `market`: at the next open. `open_auction`, `close_auction`: in the auction of the next
-    open or close (opg, cls; daily bars). `limit`: at `limit_bps` from the last close, for one bar."""
+    """Orders that open or add. `market`: at the next open. `open_auction`, `close_auction`: in the next auction of
+    the open or the close (opg, cls; daily bars). `limit`: at `limit_bps` from the last close, for one bar."""
     exit_style: Style = "market"
     """Orders that reduce, in the same words; a stop loss that is decided at a close always goes to the market."""
     limit_bps: float = Field(25.0, gt=-10_000.0, lt=10_000.0)

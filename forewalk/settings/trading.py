@@ -56,6 +56,8 @@ class LiveSettings(Section):
     """How Alpaca adjusts the bars that features see; orders are always priced from raw trades."""
     send: Literal["at_open", "after_close"] = "at_open"
     """Send orders when the next bar opens, or at once after the close, queued by the broker for the open."""
+    extended_hours: bool = False
+    """Limit orders may be filled from 04:00 to 20:00 in New York; the backtest knows the session's hours only."""
     close_delay_s: float = Field(60.0, ge=0.0)
     """Seconds after a bar's close before its bar is asked for."""
     valid_minutes: float = Field(10.0, gt=0.0)

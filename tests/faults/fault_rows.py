@@ -105,6 +105,7 @@ ROWS = {
     102: "kill -9 at every step of halt, flatten, resume, rebuild, approve x 20",
     103: "two books on one account, one halted, one flattening",
     104: "crypto: order in the night, weekend, minimum size, coin fees",
+    105: "order styles: auction missed, limit not met, partly met, restart between",
 }
 
 NOT_TESTABLE = {

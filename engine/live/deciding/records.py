@@ -13,6 +13,7 @@ import numpy as np
 
 from broker.ids import ORDERS_PER_BAR, client_order_id, decision_id
 from broker.journal.records import DecisionRow, NewOrder, Target
+from broker.trading.posting import may_be_extended
 from broker.trading.risk import forecast_problem
 from broker.values import Account
 from engine.live.deciding.decide import StrategyRun
@@ -64,7 +65,7 @@ def decision_records(
         fingerprint=bars.fingerprint,
     )
     targets = _targets(run, bars, forecasts, doubts, held)
-    return decision, targets, _new_orders(run.orders, window, book)
+    return decision, targets, _new_orders(run.orders, window, book, settings.live.extended_hours)
 
 
 def _targets(
@@ -109,7 +110,9 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _new_orders(captured: Sequence[CapturedOrder], window: Window, book: str) -> list[NewOrder]:
+def _new_orders(
+    captured: Sequence[CapturedOrder], window: Window, book: str, extended: bool
+) -> list[NewOrder]:
     """Name the orders; prices are as the strategy gave them, see `priced_as_traded` for adjusted ones."""
     count: dict[str, int] = {}
     orders = []
@@ -118,6 +121,8 @@ def _new_orders(captured: Sequence[CapturedOrder], window: Window, book: str) ->
         if number >= ORDERS_PER_BAR:
             raise DataError(f"more than {ORDERS_PER_BAR} orders of {order.symbol} on one bar")
         sequence = window.sequence * ORDERS_PER_BAR + number
+        outside = extended and may_be_extended(order.kind, order.time_in_force)
+        send_from, valid_until = window.hours(order.time_in_force, outside) or (None, None)
         orders.append(
             NewOrder(
                 client_order_id=client_order_id(book, window.session, order.symbol, "m", sequence),
@@ -133,6 +138,8 @@ def _new_orders(captured: Sequence[CapturedOrder], window: Window, book: str) ->
                 stop_price=_price(order.stop_price),
                 take_profit=_price(order.take_profit),
                 stop_loss=_price(order.stop_loss),
+                send_from=send_from,
+                valid_until=valid_until,
             )
         )
     return orders

@@ -3,6 +3,7 @@ import gc
 import backtrader as bt
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ EXECUTION = make_settings(execution__max_volume_share=None, execution__cash=20_0
 
 
 class RandomOrders(bt.Strategy):
-    """Every kind of order backtrader has, and cancellations; what becomes of them is written down."""
+    """Orders of some kinds, and cancellations; what becomes of them is written down."""
 
-    params = (("seed", 0),)
+    params = (("seed", 0), ("kinds", ()))
 
     def __init__(self):
         self.generator = np.random.default_rng(self.p.seed)
@@ -28,21 +29,21 @@ class RandomOrders(bt.Strategy):
     def next(self):
         draw = self.generator
         for data in self.datas:
-            kind, size, price = draw.integers(9), int(draw.integers(1, 60)), data.close[0]
+            kind, size, price = draw.choice(self.p.kinds), int(draw.integers(1, 60)), data.close[0]
             away = price * (1 + draw.normal(0, 0.01))
             trade = self.buy if draw.random() < 0.5 else self.sell
-            if kind < 2:
+            if kind == "market":
                 trade(data, size=size, note="market")
-            elif kind == 2:
+            elif kind == "limit":
                 trade(data, size=size, exectype=bt.Order.Limit, price=away, valid=pd.Timedelta(days=3))
-            elif kind == 3:
+            elif kind == "stop":
                 trade(data, size=size, exectype=bt.Order.Stop, price=away)
-            elif kind == 4:
-                self.buy_bracket(data, size=size, price=away, stopprice=price * 0.98, limitprice=price * 1.02)
-            elif kind == 5:
-                first = self.sell(data, size=size, exectype=bt.Order.Limit, price=price * 1.01)
-                self.sell(data, size=size, exectype=bt.Order.Stop, price=price * 0.99, oco=first)
-            elif kind == 6 and self.broker.pending:
+            elif kind == "bracket":
+                self.buy_bracket(data, size=size, price=away, stopprice=price * 0.9, limitprice=price * 1.1)
+            elif kind == "oco":
+                first = self.sell(data, size=size, exectype=bt.Order.Limit, price=price * 1.1)
+                self.sell(data, size=size, exectype=bt.Order.Stop, price=price * 0.9, oco=first)
+            elif kind == "cancel" and self.broker.pending:
                 self.cancel(self.broker.pending[0])
 
     def notify_order(self, order):
@@ -50,23 +51,23 @@ class RandomOrders(bt.Strategy):
         self.notices.append((order.status, order.size, done.size, done.price, done.comm, done.pnl, done.dt))
 
 
-def account_of(bars, seed, broker, feeds):
+def account_of(bars, seed, broker, feeds, kinds=("market", "cancel", "none")):
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.setbroker(broker)
     for symbol, feed in zip(bars.symbols, feeds, strict=True):
         cerebro.adddata(feed, name=symbol)
-    cerebro.addstrategy(RandomOrders, seed=seed)
+    cerebro.addstrategy(RandomOrders, seed=seed, kinds=kinds)
     cerebro.addanalyzer(Recorder, _name="recorder")
     (strategy,) = cerebro.run()
     return strategy.notices, strategy.analyzers.recorder.log.equity
 
 
-def stock_broker():
+def stock_broker(execution=EXECUTION):
     broker = bt.brokers.BackBroker()
-    broker.setcash(EXECUTION.cash)
-    broker.setcommission(commission=EXECUTION.fee_bps * 1e-4)
+    broker.setcash(execution.cash)
+    broker.setcommission(commission=execution.fee_bps * 1e-4)
     broker.set_slippage_perc(
-        EXECUTION.slippage_bps * 1e-4, slip_open=True, slip_match=True, slip_out=True, slip_limit=True
+        execution.slippage_bps * 1e-4, slip_open=True, slip_match=True, slip_out=True, slip_limit=True
     )
     return broker
 
@@ -87,6 +88,36 @@ def test_every_notice_and_every_value_is_that_of_backtraders_own_broker_and_feed
     theirs = account_of(bars, seed, stock_broker(), stock)
     assert len(ours[0]) > 60
     assert ours == theirs
+
+
+RICH = make_settings(
+    execution__max_volume_share=None,
+    execution__cash=1e9,
+    execution__slippage_bps=0.0,
+    execution__fee_bps=0.0,
+).execution
+
+
+@pytest.mark.parametrize("kind", ["limit", "stop", "bracket", "oco"])
+@hypothesis_settings(max_examples=6)
+@given(seed=st.integers(0, 10_000))
+def test_other_kinds_are_filled_as_backtrader_fills_them_but_for_slippage_and_who_comes_first(kind, seed):
+    """Without slippage, which backtrader adds beyond a limit, and with cash for all whichever comes first."""
+    bars = make_bars(rows=60, symbols=2, seed=seed % 7)
+    own = [PanelFeed(columns=columns) for columns in feed_columns(bars, RICH)]
+    stock = [stock_feed(bars, symbol) for symbol in bars.symbols]
+    kinds = (kind, "none", "none")
+    ours, our_equity = account_of(bars, seed, simulated_broker(RICH), own, kinds)
+    theirs, their_equity = account_of(bars, seed, stock_broker(RICH), stock, kinds)
+
+    def filled(notices):  # profits of one bar depend on who comes first
+        return sorted(
+            (status, size, done, price, at) for status, size, done, price, _, _, at in notices if done
+        )
+
+    assert len(filled(ours)) > 5
+    assert filled(ours) == filled(theirs)
+    np.testing.assert_allclose([row[1] for row in our_equity], [row[1] for row in their_equity], rtol=1e-12)
 
 
 def test_a_notice_is_a_snapshot_that_later_fills_do_not_change():

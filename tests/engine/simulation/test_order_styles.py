@@ -1,4 +1,4 @@
-"""Orders at the open, in an auction, or at a limit: filled where the bar allows it, with the cash that is there then."""
+"""Orders at the open, in an auction, or at a limit: filled where the bar allows it, with the cash of that moment."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -44,7 +44,7 @@ def wishes(bars, seed):
 
 
 def reference(bars, row, column, side, style, bps):
-    """The independent reference: what an order decided at the close of `row` is filled at by the next bar, or None."""
+    """The independent reference: the price of an order decided at the close of `row` in the next bar, or None."""
     opened, close = bars.open[row + 1, column], bars.close[row + 1, column]
     if style in ("market", "open_auction"):
         return opened * (1 + side * SLIPPAGE)
