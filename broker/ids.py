@@ -19,6 +19,7 @@ _LEG = re.compile(r"[a-z]{1,6}")
 _ID = re.compile(r"([A-Za-z0-9]{1,12})-(\d{8})-([A-Z0-9_]{1,14})-([a-z]{1,6})-(\d{1,5})")
 MAX_SEQUENCE = 99_999
 FLAT = "flat"  # leg of the kill switch's orders
+SAFE = "safe"  # leg of the stops that are a net under positions
 ORDERS_PER_BAR = 10  # orders of one symbol and leg that one decision may make
 
 
@@ -40,7 +41,8 @@ def client_order_id(book: str, session: date, symbol: str, leg: str, sequence: i
         book: name of the ledger, letters and digits.
         session: exchange date of the decision.
         symbol: ticker; the dot of `BRK.B` is written as `_`, which no ticker holds.
-        leg: `m` for the main order, `tp` and `sl` of a bracket, `flat` for the kill switch.
+        leg: `m` for the main order, `tp` and `sl` of a bracket, `flat` for the kill switch,
+            `safe` for a stop under a position.
         sequence: number of the decision within the session times ORDERS_PER_BAR, plus the order's own number.
 
     Raises:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from broker.failpoints import reach
 from broker.halts import HaltCause
-from broker.ids import FLAT, leg_of
+from broker.ids import FLAT, SAFE, leg_of
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import OrderState, OrderStep
@@ -88,7 +88,7 @@ class Doubts:
             self._journal.orders.step(
                 name, OrderStep.EXPIRE, now, "the broker never had it, and its time is over"
             )
-        elif order.posts > 1 and leg_of(name) == FLAT:  # the kill switch tries again by itself
+        elif order.posts > 1 and leg_of(name) in (FLAT, SAFE):  # they are tried again
             self._journal.orders.step(name, OrderStep.EXPIRE, now, "sent twice, found never")
         elif order.posts > 1:
             self._journal.orders.step(name, OrderStep.GIVE_UP, now, "sent twice, found never")

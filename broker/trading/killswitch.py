@@ -21,6 +21,7 @@ from broker.orders import AT_BROKER, WAITING, OrderStep
 from broker.port import Broker, Notify
 from broker.trading.closing import AT_WORK, BLOCKER, LEFT, OURS, Closer, Remains, Shown, part_of, tried, whose
 from broker.trading.reconcile import TOLERANCE, Reconciler
+from broker.trading.safety import is_safety
 from broker.trading.suspension import Suspension
 from broker.values import BrokerOrder, plain
 
@@ -179,6 +180,7 @@ class KillSwitch:
         for order in self._journal.orders.all(AT_BROKER):
             over = [halt for halt in halts if halt.covers(order.symbol)]
             spared = all(halt.keep_exits for halt in over) and is_exit(order, held)
+            spared |= is_safety(order) and not any(halt.flatten for halt in over)  # the net stays over a halt
             if over and not spared and leg_of(order.client_order_id) != FLAT:
                 found.append(order)
         return found

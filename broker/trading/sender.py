@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from broker.failpoints import reach
 from broker.halts import EVERYTHING, HaltCause
-from broker.ids import FLAT, leg_of
+from broker.ids import FLAT, SAFE, leg_of
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderState, OrderStep
@@ -92,7 +92,7 @@ class Sender:
         waiting = [
             order for order in self.journal.orders.all(WAITING) if order.state != OrderState.AWAIT_APPROVAL
         ]
-        unknown = [o for o in self.journal.orders.all({OrderState.UNKNOWN}) if not _flattens(o)]
+        unknown = [o for o in self.journal.orders.all({OrderState.UNKNOWN}) if not _sends_itself(o)]
         doubtful = [order for order in unknown if self.reconciler.doubts.may_resend(order)]
         due = [order for order in (*doubtful, *waiting) if self._is_time(order, look, outside)]
         if not due:
@@ -117,6 +117,15 @@ class Sender:
                 break
         return sent
 
+    def due_symbols(self, look: Look, outside: Outside) -> set[str]:
+        """Return the symbols of which an order is to be sent now."""
+        waiting = self.journal.orders.all(WAITING - {OrderState.AWAIT_APPROVAL})
+        return {
+            order.symbol
+            for order in waiting
+            if look.now <= order.valid_until and self._is_time(order, look, outside)
+        }
+
     def expire(self, now: datetime) -> None:
         """Let go of orders that were not sent while they were valid."""
         for order in self.journal.orders.all(WAITING):
@@ -126,7 +135,7 @@ class Sender:
                 )
 
     def _is_time(self, order: StoredOrder, look: Look, outside: Outside) -> bool:
-        if _flattens(order):
+        if _sends_itself(order):
             return False
         if self._outside_session(order):
             return look.now >= order.send_from
@@ -237,6 +246,6 @@ class Sender:
         return {symbol: price.value for symbol, price in found.items()}
 
 
-def _flattens(order: StoredOrder) -> bool:
-    """Whether an order is the kill switch's, which sends its own."""
-    return leg_of(order.client_order_id) == FLAT
+def _sends_itself(order: StoredOrder) -> bool:
+    """Whether an order is the kill switch's or the net's, which send their own."""
+    return leg_of(order.client_order_id) in (FLAT, SAFE)

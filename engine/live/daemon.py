@@ -22,6 +22,7 @@ from broker.orders import OrderState
 from broker.port import Broker, Notify
 from broker.trading.killswitch import KillSwitch
 from broker.trading.reconcile import Look, Reconciler
+from broker.trading.safety import SafetyStops
 from broker.trading.sender import Outside, Sender
 from broker.values import CalendarDay
 from engine.live.bars import BarFeed, LiveBars
@@ -102,6 +103,10 @@ class Daemon:
             over=lambda: monotonic() >= self.deadline,
             extended_hours=live.extended_hours,
         )
+        net = None if live.dry_run else live.broker_stops
+        self.stops = SafetyStops(
+            journal, broker, self.reconciler, notify, net, live.broker_stops_trail, monotonic
+        )
         self._guards = Guards(
             settings, journal, broker, self.reconciler, self.schedule, self._say_once, notify
         )
@@ -152,7 +157,9 @@ class Daemon:
         self._corporate.stop_orders(session.day, look.now)
         problem = self._guards.time_problem(look)
         if problem is None:
-            self.status.posts += self.sender.send_due(look, self.outside(look))
+            outside = self.outside(look)
+            self.stops.step(look, outside.session, self.sender.due_symbols(look, outside))
+            self.status.posts += self.sender.send_due(look, outside)
         else:
             self.sender.expire(look.now)
             self._say_once("no_trading", problem)
@@ -190,7 +197,7 @@ class Daemon:
 
     def progress(self) -> tuple[object, ...]:
         """Return what changes while a run of `--once` gets on."""
-        return self.status.posts, self.status.last_decision, self.switch.busy
+        return self.status.posts, self.status.last_decision, self.switch.busy, self.stops.acted
 
     def attend_switch(self) -> None:
         """See to the kill switch alone; what does not work shows in what remains."""
@@ -209,6 +216,8 @@ class Daemon:
     def _wait_s(self, look: Look) -> float:
         waits = [self.settings.live.poll_s, max(self.schedule.next_event_s(look.now), 0.05)]
         soon = (self.reconciler.doubts.next_s(), self.switch.next_s())
+        if self.stops.releasing:
+            waits.append(0.5)
         if self.sender.held_back:
             waits.append(self.broker.wait_s() + 0.05)
         return min([*waits, *(wait for wait in soon if wait is not None)])

@@ -258,7 +258,7 @@ def run_once(
         if daemon.status.problem and daemon.status.state not in ("halted", "limited"):
             raise Unreachable(daemon.status.problem)
         unknown = daemon.journal.orders.all({OrderState.UNKNOWN})
-        undone = bool(unknown) or limited or daemon.switch.acts_soon
+        undone = bool(unknown) or limited or daemon.switch.acts_soon or daemon.stops.releasing
         if undone and monotonic() >= daemon.deadline:
             names = ", ".join(order.client_order_id for order in unknown[:3])
             what = (

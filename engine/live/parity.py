@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from broker.ids import SAFE, leg_of
 from broker.journal.journal import Journal
 from broker.orders import AT_BROKER, OrderState
 from engine.live.deciding.decide import run_strategy
@@ -49,6 +50,7 @@ PARTIAL = "partial fill"
 NOT_SENT = "not sent in time"
 STOPPED = "stop filled on one side"
 LIMITED = "limit filled on one side"
+NET = "safety stop filled"
 FOLLOWS = "follows from an earlier difference"
 UNEXPLAINED = "UNEXPLAINED"
 
@@ -182,6 +184,8 @@ class _Walk:
         self.stops = _by_bar(orders[stops], "decided_at")
         self.live_orders, self.live_stops = _live_orders(journal, resting=False), _live_orders(journal, True)
         self.splits = past_splits(journal, exchange_zone(bars.calendar))
+        fills = journal.ledger.fills()
+        self.net = [(fill.symbol, fill.at) for fill, owner in fills if owner and leg_of(owner) == SAFE]
         self.differences: list[Difference] = []
         self.slippage: list[float] = []
         self.compared = self.equal = self.filled = 0
@@ -189,6 +193,8 @@ class _Walk:
         self.again: dict[pd.Timestamp, tuple[dict[str, float], dict[str, tuple[str, float]]]] = {}
 
     def bar(self, row: int, asof: pd.Timestamp, decision: DecisionRow | None) -> None:
+        for symbol in [name for name, at in self.net if row and self.bars.timestamps[row - 1] < at <= asof]:
+            self.differ(asof, symbol, NET, "a stop of live.broker_stops was met; the backtest has none")
         if decision is None:
             self.differ(asof, "", MISSED, "no decision was made in time")
             return

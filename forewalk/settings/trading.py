@@ -56,6 +56,11 @@ class LiveSettings(Section):
     """How Alpaca adjusts the bars that features see; orders are always priced from raw trades."""
     send: Literal["at_open", "after_close"] = "at_open"
     """Send orders when the next bar opens, or at once after the close, queued by the broker for the open."""
+    broker_stops: float | None = Field(None, gt=0.0, lt=1.0)
+    """A net under each position: a stop order, good till cancelled, that rests at the broker at this loss from the
+    entry, also while the daemon is dead or halted. No backtest knows it: put it where no day of yours gets."""
+    broker_stops_trail: bool = False
+    """Move these stops after the best price since then, a tenth of the distance at a time; they never move back."""
     extended_hours: bool = False
     """Limit orders may be filled from 04:00 to 20:00 in New York; the backtest knows the session's hours only."""
     close_delay_s: float = Field(60.0, ge=0.0)

@@ -105,6 +105,7 @@ ROWS = {
     102: "kill -9 at every step of halt, flatten, resume, rebuild, approve x 20",
     103: "two books on one account, one halted, one flattening",
     104: "crypto: order in the night, weekend, minimum size, coin fees",
+    106: "stops at the broker as a net: exit, halt, flatten, restart, kill, lost answer, split, smaller position",
     105: "order styles: auction missed, limit not met, partly met, restart between",
 }
 
