@@ -6,7 +6,7 @@ from scene import START, Scene, plain_bars
 
 from broker.simulator.harness import Simulator
 
-pytest.register_assert_rewrite("crash_stories")
+pytest.register_assert_rewrite("crash_steps", "crash_stories", "switch_stories", "older_journals")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -125,7 +125,7 @@ def fill_the_disk(when):
 
 def know_later_tables(versions):
     """Let this process be of a later version, whose journal has been migrated that many times more."""
-    from crash_stories import newer
+    from older_journals import newer
 
     from broker.journal import schema
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from crash_stories import KILLED
+from crash_steps import KILLED
 from model_market import LEARNS, ROWS, TREE, model_settings, zigzag_bars
 from scene import Scene
 

@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from crash_stories import KILLED, STORIES
+from crash_steps import KILLED
+from crash_stories import STORIES
 
 from broker.failpoints import POINTS
 

@@ -5,6 +5,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from planted_features import (
+    centred_dpo,
+    centred_mean,
+    ichimoku_with_chikou,
+    price_level,
+    standardised,
+    tomorrows_return,
+    with_feature,
+)
 
 from engine.audit.pipeline import NewsDates, Pipeline
 from engine.simulation.cerebro import simulate
@@ -63,58 +72,6 @@ def members_of_tomorrow(table, settings):
     bars, report = OWN.clean(table, settings)
     member = np.vstack([bars.extras["member"][1:], bars.extras["member"][-1:]])
     return bars.with_extras(member=member), report
-
-
-# Features
-
-
-def with_feature(compute):
-    """The product's features and one more, computed from the closes [bars x symbols]."""
-
-    def features(bars, settings):
-        panel = OWN.features(bars, settings)
-        extra = np.nan_to_num(np.asarray(compute(pd.DataFrame(bars.close)), np.float64))
-        values = np.concatenate([panel.values, extra[:, :, None].astype(np.float32)], axis=2)
-        values[np.isnan(panel.values[:, :, 0])] = np.nan
-        return replace(panel, names=(*panel.names, "planted"), values=values)
-
-    return features
-
-
-def centred_mean(close):
-    return np.log(close / close.rolling(5, center=True).mean())
-
-
-def tomorrows_return(close):
-    return np.log(close.shift(-1) / close)
-
-
-def ichimoku_with_chikou(close):
-    """The lagging span as charts draw it: today's close, 26 bars back."""
-    return np.log(close.shift(-26) / close)
-
-
-def centred_dpo(close, bars=20):
-    """Detrended price oscillator moved back by half its span, as charts draw it."""
-    shift = bars // 2 + 1
-    return ((close.shift(shift) - close.rolling(bars).mean()) / close).shift(-shift)
-
-
-def price_level(close):
-    return close / 100.0
-
-
-def standardised(axes):
-    """All features divided by their standard deviation over all rows, the future ones included."""
-
-    def features(bars, settings):
-        panel = OWN.features(bars, settings)
-        mean = np.nanmean(panel.values, axis=axes, keepdims=True)
-        return replace(
-            panel, values=(panel.values - mean) / np.nanstd(panel.values, axis=axes, keepdims=True)
-        )
-
-    return features
 
 
 # Labels, folds and training
