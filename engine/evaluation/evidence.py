@@ -196,7 +196,8 @@ def _reality(subject: Subject) -> RealityMetrics:
         borrow=borrow_rows(bars, subject.simulation, settings),
         break_even=break_even(bars, forecasts, settings),
         capacity=capacity(bars, subject.simulation),
-        break_even_excess=None if settings.strategy.market_neutral
+        break_even_excess=None
+        if settings.strategy.market_neutral
         else break_even(bars, forecasts, settings, "benchmark", FEW_RUNS if slow else MOST_RUNS),
     )
 

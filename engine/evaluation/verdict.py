@@ -161,7 +161,11 @@ def _factor_sentence(factors: FactorMetrics | None) -> str:
     names = " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
     if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.t is None:
         return f"Against {names} of {factors.file} nothing can be said: there are too few bars, or they repeat each other."
-    side = "that is within luck" if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0) else "luck alone rarely gives that"
+    side = (
+        "that is within luck"
+        if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)
+        else "luck alone rarely gives that"
+    )
     return (
         f"Against {names} of {factors.file} an alpha of {alpha.alpha_per_year:.1%} a year is left (95% interval "
         f"{alpha.low_per_year:.1%} to {alpha.high_per_year:.1%}, t = {alpha.t:.1f}); {side}."

@@ -57,7 +57,6 @@ def _alpha(alpha: Alpha) -> str:
     return f"{tables.percent(alpha.alpha_per_year)} ({low:.1%} to {high:.1%})"
 
 
-
 def _interval(part: Interval, show: Callable[[float | None], str]) -> str:
     if part.low is None:
         return show(part.value)

@@ -139,7 +139,10 @@ _PATHS = {"data": ("path", "events", "universe", "columns_path"), "evaluation": 
 
 def _with_own_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the tree with the paths of its files as absolute ones: what is relative is relative to the settings."""
-    return {**tree, **{name: _absolute(tree[name], keys, folder) for name, keys in _PATHS.items() if name in tree}}
+    return {
+        **tree,
+        **{name: _absolute(tree[name], keys, folder) for name, keys in _PATHS.items() if name in tree},
+    }
 
 
 def _absolute(section: Any, keys: Sequence[str], folder: Path) -> Any:

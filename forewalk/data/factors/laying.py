@@ -51,7 +51,9 @@ def factor_returns(settings: Settings, bars: Bars, first: int) -> FactorReturns 
     if is_intraday(bars.interval):
         raise ConfigError(f"{SETTING} is of days, and the bars are of {bars.interval}; leave it out")
     if len(set(bars.calendars)) > 1:
-        raise ConfigError(f"{SETTING} needs bars of one exchange; these are of {', '.join(set(bars.calendars))}")
+        raise ConfigError(
+            f"{SETTING} needs bars of one exchange; these are of {', '.join(set(bars.calendars))}"
+        )
     source = read_factors(path.expanduser(), settings.evaluation.factors_unit)
     days = session_days(bars)
     values = _compounded(source, days, source.values)
@@ -132,5 +134,3 @@ def _correlation(column: FloatArray, market: FloatArray, lag: int) -> float:
         return 0.0
     found = float(np.corrcoef(column[known], later[known])[0, 1])
     return found if abs(found) > CLEAR / math.sqrt(known.sum()) else 0.0
-
-

@@ -26,7 +26,9 @@ CHANGE = BARS.close[1:] / BARS.close[:-1] - 1
 
 
 def laid(values, names, risk_free=None):
-    return FactorReturns(Factors("f.csv", "0", "percent", np.arange(9), names, values, risk_free), values, risk_free)
+    return FactorReturns(
+        Factors("f.csv", "0", "percent", np.arange(9), names, values, risk_free), values, risk_free
+    )
 
 
 def test_alpha_and_loadings_are_those_of_least_squares_beyond_cash():
@@ -100,7 +102,9 @@ def test_a_file_that_does_not_fit_ends_the_run_before_it_trains(project):
     told = []
     with pytest.raises(DataError, match="must have 95%"):
         backtest(
-            load_settings(project / "config.toml", [f"evaluation.factors={project / 'old.csv'}"], environment={}),
+            load_settings(
+                project / "config.toml", [f"evaluation.factors={project / 'old.csv'}"], environment={}
+            ),
             lambda what, done, total: told.append(what),
         )
     assert "training" not in told

@@ -132,7 +132,9 @@ def test_daily_returns_are_compounded_over_longer_bars(tmp_path):
     np.testing.assert_allclose(found.values[:, 0], grown[99:], atol=1e-5)
 
 
-@pytest.mark.parametrize(("shift", "words"), [(-1, "bar after its date.*know the future"), (1, "bar before its date")])
+@pytest.mark.parametrize(
+    ("shift", "words"), [(-1, "bar after its date.*know the future"), (1, "bar before its date")]
+)
 def test_a_file_that_is_dated_by_another_bar_is_refused(tmp_path, shift, words):
     with pytest.raises(DataError, match=words):
         laid(french(tmp_path / "f.csv", market=np.roll(MARKET, shift)))
