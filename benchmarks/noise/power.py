@@ -1,4 +1,4 @@
-"""How often is a planted signal found: by a small network, by ridge, and by an oracle that knows all there is to know?"""
+"""How often is a planted signal found: by a small network, by ridge, and by an oracle that knows all?"""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def tasks(panels: int) -> list[Task]:
 
 
 def study(task: Task) -> dict[str, float]:
-    """Return, for each forecaster, whether any claim of skill is made, and whether the ranks or the error are claimed."""
-    bars, panel, labels, known = planted(World(5000 + task.seed, task.bars, task.symbols, ic=task.ic))
+    """Return for each forecaster whether any claim of skill is made, and one of ranks or of squared error."""
+    _, panel, labels, known = planted(World(5000 + task.seed, task.bars, task.symbols, ic=task.ic))
     settings = settings_from(
         {
             "seed": task.seed,

@@ -1,4 +1,4 @@
-"""Sizes and coverage of the tests by themselves, over many made-up series: how short, and how far may labels overlap?"""
+"""Sizes and coverage of the tests by themselves: how short may a history be, how far may labels overlap?"""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def tasks() -> list[Task]:
 def study(task: Task) -> dict[str, float]:
     """Return how often each test rejects at 5 %, and how often the Sharpe ratio's interval holds the true one.
 
-    Forecasts are sluggish (autocorrelation 0.9) and know nothing; returns have a common factor, fat tails and GARCH, and
-    labels are their sums over the horizon.
+    Forecasts are sluggish (autocorrelation 0.9) and know nothing; returns have a common factor, fat tails and GARCH,
+    and labels are their sums over the horizon.
     """
     random = np.random.default_rng([task.bars, task.horizon])
     ranks, directions, means, held = [], [], [], []

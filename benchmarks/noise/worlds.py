@@ -1,4 +1,4 @@
-"""Made-up markets whose truth is known: a common factor, fat tails, volatility in spells, drift that no timing beats."""
+"""Made-up markets whose truth is known: a common factor, fat tails, GARCH, and drift that no timing beats."""
 
 from __future__ import annotations
 

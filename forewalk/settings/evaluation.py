@@ -27,8 +27,8 @@ class EvaluationSettings(Section):
     symbols in equal parts; against these the account is discounted for luck in any case."""
 
     factors: Path | None = None
-    """File of daily factor returns that the account's alpha is measured against: one of Kenneth R. French's data library
-    as it is, or a table of a date and a column each; in a settings file it is relative to that file."""
+    """File of daily factor returns that the account's alpha is measured against: one of Kenneth R. French's
+    library as it is, or a table of a date and a column each; in a settings file it is relative to that file."""
     factors_unit: Literal["percent", "fraction"] | None = None
     """Unit of these returns; none means that their size decides."""
 

@@ -11,7 +11,7 @@ from forewalk.data.factors.reading import SETTING, Factors, read_factors
 from forewalk.errors import ConfigError, DataError
 from forewalk.sessions import exchange_zone, is_intraday
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, FloatArray, IntArray
+from forewalk.types import Bars, BoolArray, FloatArray, IntArray
 
 LEAST_COVER = 0.95  # share of the bars that must have a value in every column
 SUSPECT = 0.3  # correlation with another bar's return from which a column is dated wrong
@@ -86,7 +86,7 @@ def _compounded(source: Factors, days: IntArray, values: FloatArray) -> FloatArr
 
 
 def _refuse_gaps(name: str, bars: Bars, first: int, days: IntArray, values: FloatArray) -> None:
-    known = np.isfinite(values[max(first, 1) :]).all(axis=1)
+    known: BoolArray = np.asarray(np.isfinite(values[max(first, 1) :]).all(axis=1))
     if len(known) and known.mean() >= LEAST_COVER:
         return
     span = f"{bars.timestamps[first]:%Y-%m-%d} to {bars.timestamps[-1]:%Y-%m-%d}"

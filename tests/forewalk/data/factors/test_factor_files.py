@@ -1,4 +1,4 @@
-"""Files of factor returns: those of Kenneth R. French as they come, others by their own words, and what is refused."""
+"""Files of factor returns: those of Kenneth R. French as they come, others, and what is refused."""
 
 import numpy as np
 import pandas as pd
