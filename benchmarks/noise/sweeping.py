@@ -1,7 +1,7 @@
 """Is the evaluation honest? Pure noise must look like noise, and a planted signal must be found.
 
-`python -m benchmarks.noise sweeping` draws panels of made-up features and returns, trains ridge walk-forward on each and
-asks the statistics of the report for their verdict. In the first hundred nothing leads anything: at 5 %, about
+`python -m benchmarks.noise sweeping` draws panels of made-up features and returns, trains ridge walk-forward on each
+and asks the statistics of the report for their verdict. In the first hundred nothing leads anything: at 5 %, about
 5 % of them may look significant. In the others one feature leads the returns with an information coefficient
 of 0.05. Everything goes through the same public classes as a run.
 """

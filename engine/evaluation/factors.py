@@ -38,8 +38,8 @@ def factor_metrics(
 
     Args:
         factors: on the bars of the account.
-        returns, benchmark: simple returns of the account and of buying and holding the same symbols, [T]. The first of
-            them is of no bar, and is left out.
+        returns, benchmark: simple returns of the account and of buying and holding the same symbols, [T]. The first
+            of them is of no bar, and is left out.
         bars_per_year: annualises.
     """
     source, cash = factors.source, factors.risk_free

@@ -2,9 +2,9 @@
 
 `buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
 the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
-own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure all the
-time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the next open and
-pay the run's fee and slippage.
+own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure
+all the time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the next
+open and pay the run's fee and slippage.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def policy_baselines(
 
 
 def mean_exposure(account: pd.DataFrame) -> float:
-    """Return the mean of positions over the account's value, signed: 0.5 is half invested, 0 as much short as long."""
+    """Return the mean of positions over the account's value, signed: 0 is as much short as long."""
     equity, cash = (account[name].to_numpy(dtype=np.float64) for name in ("equity", "cash"))
     known = equity > 0
     return float(((equity - cash)[known] / equity[known]).mean()) if known.any() else 0.0

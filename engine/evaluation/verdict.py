@@ -103,8 +103,8 @@ def _exposure_sentence(metrics: Metrics) -> str:
     if twin.sharpe_annual < own - CLOSE_SHARPE or not metrics.strategy.trades:
         return ""
     return (
-        f"The same mean exposure, held all the time in equal parts, has a Sharpe ratio of {twin.sharpe_annual:.2f}, this "
-        f"account {own:.2f}: what it earned does not hang on when and what it traded."
+        f"The same mean exposure, held all the time in equal parts, has a Sharpe ratio of {twin.sharpe_annual:.2f}, "
+        f"this account {own:.2f}: what it earned does not hang on when and what it traded."
     )
 
 
@@ -123,8 +123,8 @@ def _without_sentence(metrics: Metrics) -> str:
         f", an alpha of {rest.alpha_per_year:.1%} a year (t = {rest.t:.1f})"
     )  # fmt: skip
     return (
-        f"Without {rest.year}: {rest.total_return:.1%}{alpha}, while the benchmark returned {rest.benchmark_return:.1%}; "
-        "that one year made the result."
+        f"Without {rest.year}: {rest.total_return:.1%}{alpha}, while the benchmark returned "
+        f"{rest.benchmark_return:.1%}; that one year made the result."
     )
 
 
@@ -160,7 +160,7 @@ def _factor_sentence(factors: FactorMetrics | None) -> str:
     held = ["buying and holding" if name == BUY_AND_HOLD else name for name in alpha.loadings]
     names = " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
     if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.t is None:
-        return f"Against {names} of {factors.file} nothing can be said: there are too few bars, or they repeat each other."
+        return f"Against {names} of {factors.file} nothing can be said: too few bars have them, or they repeat each other."
     side = (
         "that is within luck"
         if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)

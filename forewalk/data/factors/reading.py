@@ -60,8 +60,8 @@ class Factors:
 def read_factors(path: Path, unit: Unit | None = None) -> Factors:
     """Read a CSV, text or Parquet file of daily factor returns.
 
-    Dates stand in the first column (of Parquet: the first column or the index), as YYYYMMDD or YYYY-MM-DD. Text before
-    the header and after the last row of a date is passed over, as in the files of Kenneth R. French's data library,
+    Dates stand in the first column (of Parquet: the first column or the index), as YYYYMMDD or YYYY-MM-DD. Text
+    before the header and after the last row of a date is passed over, as in the files of Kenneth R. French's data library,
     whose names are known in any spelling and whose -99.99 is an unknown value. Whether returns are in per cent or
     fractions is told from their size.
 
@@ -70,8 +70,8 @@ def read_factors(path: Path, unit: Unit | None = None) -> Factors:
         unit: of the returns; None means that their size decides.
 
     Raises:
-        DataError: there is no such file, it is no such table, its dates are months or repeat, a value is no number, or
-            its unit could be either.
+        DataError: there is no such file, it is no such table, its dates are months or repeat, a value is no number,
+            or its unit could be either.
     """
     try:
         content = path.read_bytes()
@@ -126,8 +126,8 @@ def _unit_of(path: Path, values: FloatArray) -> Unit:
     if usual <= MOST_OF_A_FRACTION:
         return "fraction"
     raise DataError(
-        f"{path}: a usual day of its factors is {usual:.3g}, which can be per cent or a fraction; set {UNIT_SETTING} = "
-        "'percent' or 'fraction'"
+        f"{path}: a usual day of its factors is {usual:.3g}, which can be per cent or a fraction; set "
+        f"{UNIT_SETTING} = 'percent' or 'fraction'"
     )
 
 
