@@ -102,6 +102,7 @@ def _backtest(
     from engine.training.walkforward import walk_forward
     from forewalk.compute.workers import workers_of
     from forewalk.data.benchmark import benchmark_bars
+    from forewalk.data.factors.laying import factor_returns
     from forewalk.data.loading import load_bars, resolved
     from forewalk.features.own import gap_findings, panel_of
     from forewalk.features.panel import build_labels
@@ -117,6 +118,7 @@ def _backtest(
     quality = quality.noting(gap_findings(panel))
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
+    factors = factor_returns(settings, bars, int(folds[0].test[0]))
     with compiling(bars, settings):
         timeline, curves = walk_forward(
             panel,
@@ -146,6 +148,7 @@ def _backtest(
         simulation=simulation,
         plugins=own.sources,
         benchmark=benchmark,
+        factors=factors,
     )
     evidence = gather_evidence(subject, tried(), progress)
     verdict = " ".join([*quality.headlines(), verdict_sentence(evidence.metrics, settings)])

@@ -80,6 +80,7 @@ def write_parts(folder: Path, result: Backtest) -> None:
         folds=[_fold_entry(fold) for fold in subject.folds],
         plugins=result.own.manifest(),
         benchmark=None if subject.benchmark is None else subject.benchmark.fingerprint,
+        factors=None if subject.factors is None else subject.factors.source.sha256,
     )
     write_tables(
         folder,

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.metrics.accounts.account import return_metrics, traded_value, turnover_per_year
-from engine.evaluation.metrics.door import Record, named
+from engine.evaluation.metrics.door import LEFT_OUT, Record, named
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.engines import Account, simulate_beside, simulate_each
-from forewalk.returns import bars_per_year_covered
+from forewalk.returns import bars_per_year_covered, hedged_returns, simple_returns
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -55,11 +55,11 @@ class AccountAtCosts(Record):
 
 @dataclass(frozen=True)
 class BreakEven(Record):
-    """The cost per fill at which the strategy earns nothing.
+    """The cost per fill at which nothing is left of the strategy.
 
     Attributes:
-        cost_bps: basis points of each fill, to a tenth; None where the strategy does not pay even for free.
-        first_order_bps: the profit without costs over the value traded.
+        cost_bps: basis points of each fill, to a tenth; None where nothing is left even for free.
+        first_order_bps: what is left without costs over the value traded.
         runs: simulations that it took.
     """
 
@@ -86,13 +86,19 @@ class Capacity(Record):
 
 @dataclass(frozen=True)
 class RealityMetrics(Record):
-    """What reality would charge: a grid of fees and slippage, a late order, borrowed shares, break-even, capacity."""
+    """What reality would charge: a grid of fees and slippage, a late order, borrowed shares, break-even, capacity.
+
+    Attributes:
+        break_even: against cash. break_even_excess: against buying and holding the same symbols, at the account's own
+            beta; absent for an account that is as much short as long, which is compared with cash.
+    """
 
     grid: tuple[AccountAtCosts, ...]
     delay: AccountAtCosts
     borrow: tuple[AccountAtCosts, ...]
     break_even: BreakEven
     capacity: tuple[Capacity, ...]
+    break_even_excess: BreakEven | None = field(default=None, metadata=LEFT_OUT)
 
 
 def cost_grid(
@@ -160,39 +166,45 @@ def break_even(
     forecasts: Forecasts,
     settings: Settings,
     against: Literal["cash", "benchmark"] = "cash",
+    most_runs: int = MOST_RUNS,
 ) -> BreakEven:
-    """Return the cost per fill, in basis points of its value, at which the strategy earns nothing.
+    """Return the cost per fill, in basis points of its value, at which nothing is left of the strategy.
 
     Args:
-        against: "cash" (a total return of zero) or "benchmark" (that of buying and holding at the same cost).
+        against: "cash" (a total return of zero) or "benchmark" (no alpha against buying and holding the same symbols
+            at the same cost, taken out at the account's own beta).
+        most_runs: simulations; with fewer the answer is coarser.
     """
+    span = bars.since(forecasts.timestamps[0])
 
-    def profit(cost_bps: float) -> tuple[float, Account]:
+    def left(cost_bps: float) -> tuple[float, Account]:
         changed = with_costs(settings, cost_bps, 0.0)
-        account, base = simulate_beside(bars, forecasts, changed), settings.execution.cash
-        if against == "benchmark":
-            span = bars.since(forecasts.timestamps[0])
-            base = float(benchmark_of(span, forecasts, changed.execution)[-1])
-        return float(account.equity["equity"].iloc[-1]) - base, account
+        account = simulate_beside(bars, forecasts, changed)
+        equity = account.equity["equity"].to_numpy(dtype=np.float64)
+        if against == "cash":
+            return float(equity[-1]) - settings.execution.cash, account
+        held = simple_returns(benchmark_of(span, forecasts, changed.execution))
+        beyond = hedged_returns(simple_returns(equity), held)
+        return float(np.nansum(beyond) * equity.mean()), account
 
-    free, result = profit(0.0)
+    free, result = left(0.0)
     traded = traded_value(result.orders)
     if free <= 0 or traded <= 0:
         return BreakEven(None, None, 1)
     first_order = free / traded * 1e4
-    low, high, runs = 0.0, first_order, 1
-    gain_low, gain_high = free, profit(high)[0]
-    while gain_high > 0 and runs < MOST_RUNS:
+    low, high, runs = 0.0, first_order, 2
+    gain_low, gain_high = free, left(high)[0]
+    while gain_high > 0 and runs < most_runs:
         low, gain_low, high = high, gain_high, high * 2
-        gain_high, runs = profit(high)[0], runs + 1
-    while high - low > PRECISION_BPS and runs < MOST_RUNS:
+        gain_high, runs = left(high)[0], runs + 1
+    while high - low > PRECISION_BPS and runs < most_runs:
         guess = low + (high - low) * min(max(gain_low / (gain_low - gain_high), 0.1), 0.9)
-        gain, runs = profit(guess)[0], runs + 1
+        gain, runs = left(guess)[0], runs + 1
         if gain > 0:
             low, gain_low = guess, gain
         else:
             high, gain_high = guess, gain
-    return BreakEven(round((low + high) / 2, 2), first_order, runs + 1)
+    return BreakEven(round((low + high) / 2, 2), first_order, runs)
 
 
 def capacity(

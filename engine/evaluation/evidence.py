@@ -12,7 +12,16 @@ import pandas as pd
 from engine.evaluation.baselines import run_baselines
 from engine.evaluation.cautions import cautions
 from engine.evaluation.comparison import compare_forecasters
-from engine.evaluation.costs import RealityMetrics, borrow_rows, break_even, capacity, cost_grid, delay_row
+from engine.evaluation.costs import (
+    MOST_RUNS,
+    RealityMetrics,
+    borrow_rows,
+    break_even,
+    capacity,
+    cost_grid,
+    delay_row,
+)
+from engine.evaluation.factors import FactorMetrics, factor_metrics
 from engine.evaluation.foresight import check_foresight
 from engine.evaluation.metrics.accounts.account import (
     AccountMetrics,
@@ -42,6 +51,7 @@ from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
 GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols stand for the rest
 MANY_CELLS = 50_000  # symbol-bars from which a simulation in Cerebro takes seconds
+FEW_RUNS = 4  # of the second break-even cost there
 FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
 
 Progress = Callable[[str, int, int], None]
@@ -66,7 +76,8 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.called)
     seeds = _seeds(subject)
     progress("luck and costs", 0, 1)
-    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed)
+    own_equity = None if "pair" in subject.bars.extras else subject.simulation.equity
+    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, own_equity)
     times = pd.DatetimeIndex(subject.simulation.equity["time"])
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
@@ -88,6 +99,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         cautions=cautions(subject.bars, settings, len(subject.bars) - len(subject.forecasts)) or None,
         time=time_metrics(subject.forecasts, subject.actual, subject.bars, subject.simulation.equity),
         own_strategy=check_foresight(subject.bars, subject.forecasts, settings, subject.simulation),
+        factors=_factors(subject),
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 
@@ -184,6 +196,9 @@ def _reality(subject: Subject) -> RealityMetrics:
         borrow=borrow_rows(bars, subject.simulation, settings),
         break_even=break_even(bars, forecasts, settings),
         capacity=capacity(bars, subject.simulation),
+        break_even_excess=None
+        if settings.strategy.market_neutral
+        else break_even(bars, forecasts, settings, "benchmark", FEW_RUNS if slow else MOST_RUNS),
     )
 
 
@@ -214,6 +229,13 @@ def _luck(subject: Subject, tried: Tried, account: AccountBootstrap) -> tuple[Lu
     )
     annual = ratios_beyond(related, held) * np.sqrt(subject.year)
     return metrics, annual
+
+
+def _factors(subject: Subject) -> FactorMetrics | None:
+    if subject.factors is None:
+        return None
+    held = simple_returns(same_symbols(subject.simulation.equity))
+    return factor_metrics(subject.factors, subject.account, held, subject.year)
 
 
 def _alarms(subject: Subject, forecast: ForecastMetrics, account: AccountMetrics) -> tuple[Alarm, ...]:

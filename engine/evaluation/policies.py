@@ -2,8 +2,9 @@
 
 `buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
 the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
-own policy on its own forecasts in another order of time. All decide at the close, trade at the next open and
-pay the run's fee and slippage.
+own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure
+all the time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the next
+open and pay the run's fee and slippage.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.engines import simulate_beside
@@ -34,7 +36,7 @@ class PolicyAccount:
 
 
 def policy_baselines(
-    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int
+    bars: Bars, forecasts: Forecasts, settings: Settings, seed: int, account: pd.DataFrame | None = None
 ) -> dict[str, FloatArray]:
     """Return the account value of each baseline at the closes of the forecasts' rows, [T], by name.
 
@@ -44,20 +46,32 @@ def policy_baselines(
             its first forecast on.
         settings: policy, limits and costs of the run.
         seed: of the shuffle.
+        account: `equity` and `cash` of the run's account, a row per bar; None leaves out `equal_exposure`.
     """
     gross, execution = settings.strategy.max_gross, settings.execution
     held = benchmark_of(bars.since(forecasts.timestamps[0]), forecasts, execution)
-    account = account_bars(bars, execution.spread_pips)
-    span = account.since(forecasts.timestamps[0])
+    all_bars = account_bars(bars, execution.spread_pips)
+    span = all_bars.since(forecasts.timestamps[0])
     members = members_of(span, forecasts)
     short = settings.strategy.direction == "long_short"
-    momentum = momentum_targets(account, members, gross, short=short)
-    return {
+    momentum = momentum_targets(all_bars, members, gross, short=short)
+    found = {
         "buy_and_hold": held,
         "equal_weight": target_account(span, equal_weight_targets(members, gross), execution).equity,
         "momentum": target_account(span, momentum, execution).equity,
         "shuffled": shuffled_account(bars, forecasts, settings, seed),
     }
+    if account is not None:
+        targets = equal_weight_targets(members, mean_exposure(account))
+        found["equal_exposure"] = target_account(span, targets, execution).equity
+    return found
+
+
+def mean_exposure(account: pd.DataFrame) -> float:
+    """Return the mean of positions over the account's value, signed: 0 is as much short as long."""
+    equity, cash = (account[name].to_numpy(dtype=np.float64) for name in ("equity", "cash"))
+    known = equity > 0
+    return float(((equity - cash)[known] / equity[known]).mean()) if known.any() else 0.0
 
 
 def shuffled_account(bars: Bars, forecasts: Forecasts, settings: Settings, seed: int) -> FloatArray:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
+from engine.evaluation.factors import FactorMetrics
 from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import (
     CostMetrics,
@@ -24,6 +25,7 @@ from engine.evaluation.metrics.door import LEFT_OUT, Record
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics
 from engine.evaluation.metrics.over_time import TimeMetrics
 from engine.evaluation.seeds import SeedSpread
+from forewalk.data.factors.laying import FactorReturns
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
 from forewalk.plugins.sources import Source
@@ -38,7 +40,8 @@ from models.timeline import Timeline
 class Subject:
     """What is judged: a finished walk-forward and its account. Forecasts and `actual` share their rows.
 
-    `plugins` are the sources of the user's own code that took part, `benchmark` the bars of `evaluation.benchmark`.
+    `plugins` are the sources of the user's own code that took part, `benchmark` the bars of `evaluation.benchmark`,
+    `factors` the returns of `evaluation.factors`.
     """
 
     settings: Settings
@@ -52,6 +55,7 @@ class Subject:
     simulation: SimulationResult
     plugins: tuple[Source, ...] = ()
     benchmark: Bars | None = None
+    factors: FactorReturns | None = None
 
     @property
     def returns(self) -> FloatArray:
@@ -129,6 +133,7 @@ class Metrics(Record):
         cautions: what is odd about the settings on these bars, a sentence each; None where nothing is.
         time: by year, by lateness of the forecast, and whether the stated spread was right; absent from older files.
         own_strategy: whether a strategy of the user's own decides by what it cannot know; absent for the project's.
+        factors: what the factors of `evaluation.factors` do not explain; absent without them.
     """
 
     forecast: ForecastMetrics
@@ -146,6 +151,7 @@ class Metrics(Record):
     cautions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
     time: TimeMetrics | None = field(default=None, metadata=LEFT_OUT)
     own_strategy: ForesightCheck | None = field(default=None, metadata=LEFT_OUT)
+    factors: FactorMetrics | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from engine.evaluation.factors import BUY_AND_HOLD, FactorMetrics
 from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
-from engine.evaluation.metrics.accounts.luck import LuckMetrics
+from engine.evaluation.metrics.accounts.luck import LuckMetrics, passes
 from engine.evaluation.metrics.alarms import alarm_sentence
 from engine.evaluation.metrics.forecasts.claims import (
     DIRECTION,
@@ -20,8 +21,8 @@ from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetric
 from forewalk.settings.sections import ExecutionSettings, Settings
 
 CLOSE_SHARPE = 0.1  # a shuffled twin this near, or better, and the forecasts' dates earned nothing
+ONE_SIDED_T = 1.645  # of the alpha, at 5 %
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
-CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
 SURVIVORSHIP = (
     "Every symbol still trades at the end of the data: symbols that failed on the way are missing, "
     "so all returns here are flattered (survivorship bias)."
@@ -47,7 +48,10 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
         _same_orders_sentence(metrics.own_strategy),
         _shuffled_sentence(metrics),
+        _exposure_sentence(metrics),
         _luck_sentence(metrics.luck),
+        _without_sentence(metrics),
+        _factor_sentence(metrics.factors),
     ]
     if metrics.universe.survivorship_bias:
         sentences.append(SURVIVORSHIP)
@@ -91,6 +95,39 @@ def _shuffled_sentence(metrics: Metrics) -> str:
     )
 
 
+def _exposure_sentence(metrics: Metrics) -> str:
+    """What the account's own mean exposure earned without any decision, where that is about as much."""
+    own, twin = metrics.strategy.sharpe_annual, metrics.policies.get("equal_exposure")
+    if metrics.luck.against == "cash" or own is None or twin is None or twin.sharpe_annual is None:
+        return ""
+    if twin.sharpe_annual < own - CLOSE_SHARPE or not metrics.strategy.trades:
+        return ""
+    return (
+        f"The same mean exposure, held all the time in equal parts, has a Sharpe ratio of {twin.sharpe_annual:.2f}, "
+        f"this account {own:.2f}: what it earned does not hang on when and what it traded."
+    )
+
+
+def _without_sentence(metrics: Metrics) -> str:
+    """The result without its best year, where that year made it."""
+    rest = metrics.time.without if metrics.time else None
+    if rest is None or not metrics.strategy.trades:
+        return ""
+    own, held = metrics.strategy.total_return, metrics.benchmark.total_return
+    gone = own > 0 >= rest.total_return
+    behind = metrics.luck.against != "cash" and own > held and rest.total_return <= rest.benchmark_return
+    weak = passes(metrics.luck) and (rest.t is None or rest.t < ONE_SIDED_T)
+    if not (gone or behind or weak):
+        return ""
+    alpha = "" if rest.alpha_per_year is None or rest.t is None else (
+        f", an alpha of {rest.alpha_per_year:.1%} a year (t = {rest.t:.1f})"
+    )  # fmt: skip
+    return (
+        f"Without {rest.year}: {rest.total_return:.1%}{alpha}, while the benchmark returned "
+        f"{rest.benchmark_return:.1%}; that one year made the result."
+    )
+
+
 def _luck_sentence(luck: LuckMetrics) -> str:
     parts = [_alpha_sentence(luck), _sharpe_sentence(luck), _lost_sentence(luck)]
     return " ".join(filter(None, parts))
@@ -112,8 +149,27 @@ def _alpha_sentence(luck: LuckMetrics) -> str:
             f"left (95% interval {alpha.low_per_year:.1%} to {alpha.high_per_year:.1%}, t = {alpha.t:.1f}): "
             "against no alpha at all"
         )
-    said = "luck alone rarely gives that" if passed > CLEAR else "that is within luck"
+    said = "luck alone rarely gives that" if passes(luck) else "that is within luck"
     return f"{tested}, {after}, the test gives 1 - p = {passed:.2f}; {said}."
+
+
+def _factor_sentence(factors: FactorMetrics | None) -> str:
+    if factors is None:
+        return ""
+    alpha = factors.alpha
+    held = ["buying and holding" if name == BUY_AND_HOLD else name for name in alpha.loadings]
+    names = " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
+    if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.t is None:
+        return f"Against {names} of {factors.file} nothing can be said: too few bars have them, or they repeat each other."
+    side = (
+        "that is within luck"
+        if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)
+        else "luck alone rarely gives that"
+    )
+    return (
+        f"Against {names} of {factors.file} an alpha of {alpha.alpha_per_year:.1%} a year is left (95% interval "
+        f"{alpha.low_per_year:.1%} to {alpha.high_per_year:.1%}, t = {alpha.t:.1f}); {side}."
+    )
 
 
 def _sharpe_sentence(luck: LuckMetrics) -> str:

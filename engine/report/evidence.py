@@ -13,10 +13,7 @@ from markupsafe import Markup
 from engine.evaluation.comparison import BaselineMetrics
 from engine.evaluation.costs import RealityMetrics
 from engine.evaluation.metrics.accounts.account import ReturnMetrics
-from engine.evaluation.metrics.accounts.bootstrap import FAN_LEVELS, Interval
-from engine.evaluation.metrics.accounts.luck import LuckMetrics
-from engine.evaluation.metrics.accounts.relative import Alpha
-from engine.evaluation.metrics.accounts.sharpe_interval import SharpeDifference
+from engine.evaluation.metrics.accounts.bootstrap import FAN_LEVELS
 from engine.evaluation.metrics.forecasts.calibration import ReliabilityCurve
 from engine.evaluation.metrics.forecasts.claims import SkillClaims
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
@@ -27,6 +24,7 @@ from engine.evaluation.subject import Evidence
 from engine.report import tables
 from engine.report.charts import evidence as charts
 from engine.report.forecasters import LABELS, forecaster_table
+from engine.report.luck import factor_notes, factor_table, luck_table
 from engine.report.tables import PageTable
 from forewalk.types import FloatArray, Forecasts, SimulationResult
 
@@ -51,6 +49,8 @@ def evidence_context(
         "monthly": Markup(monthly),
         "monthly_aid": monthly_aid,
         "luck": luck_table(metrics.luck),
+        "factors": factor_table(metrics.factors),
+        "factor_notes": factor_notes(metrics.factors),
         "fan": Markup(_fan(evidence, simulation)),
         "tries": Markup(_tries(evidence)),
         "policies": policy_table(metrics.strategy, metrics.policies),
@@ -96,48 +96,6 @@ def volatility_table(variance: VarianceSkill | None) -> PageTable:
         if garch:
             rows.append(("GARCH(1,1)", *_losses(garch.own_qlike, garch.qlike, garch.diebold_mariano)))
     return PageTable(("Against", "QLIKE, this run", "QLIKE, theirs", "p: this run is better"), tuple(rows))
-
-
-def luck_table(luck: LuckMetrics) -> PageTable:
-    """Intervals, probabilities and what they are made of."""
-    deflated, needed = luck.deflated, luck.minimum_track_record_bars
-    overfit = luck.overfitting.probability if luck.overfitting else None
-    beyond = "cash" if luck.against == "cash" else "buying and holding"
-    rows = (
-        ("Sharpe ratio per year", _interval(luck.sharpe, tables.number)),
-        ("Growth per year", _interval(luck.cagr, tables.percent)),
-        ("Deepest drawdown", _interval(luck.max_drawdown, tables.percent)),
-        ("Sharpe ratio minus that of buying and holding", _difference(luck.sharpe_difference)),
-        ("Alpha a year against buying and holding", _alpha(luck.alpha)),
-        ("Its t statistic (Newey-West)", tables.number(luck.alpha.t)),
-        ("Beta to buying and holding", tables.number(luck.alpha.loadings["buy_and_hold"].beta)),
-        (f"1 - p: something is left beyond {beyond}", tables.number(luck.probabilistic_sharpe)),
-        ("1 - p after all tries on overlapping data", tables.number(deflated.probability)),
-        ("Tries on overlapping data (those that count)", f"{luck.tries:,} ({deflated.trials:.0f})"),
-        ("Tries lost from the ledger", f"{luck.lost_tries:,}"),
-        (f"Sharpe ratio beyond {beyond} that luck would give", tables.number(deflated.threshold_annual)),
-        ("Bars needed for 1 - p = 0.95", "never" if needed is None else f"{math.ceil(needed):,}"),
-        ("Probability that picking the best try was overfitting", tables.percent(overfit)),
-        (
-            "Superior ability: p that the best try is luck",
-            tables.number(luck.superior_ability.consistent, 3),
-        ),
-    )
-    return PageTable(("", "Value (95 % interval)"), rows, (0,))
-
-
-def _difference(difference: SharpeDifference) -> str:
-    low, high = difference.low, difference.high
-    if low is None or high is None:
-        return tables.number(difference.value)
-    return f"{tables.number(difference.value)} ({low:.2f} to {high:.2f})"
-
-
-def _alpha(alpha: Alpha) -> str:
-    low, high = alpha.low_per_year, alpha.high_per_year
-    if low is None or high is None:
-        return tables.percent(alpha.alpha_per_year)
-    return f"{tables.percent(alpha.alpha_per_year)} ({low:.1%} to {high:.1%})"
 
 
 def policy_table(strategy: ReturnMetrics, policies: Mapping[str, ReturnMetrics]) -> PageTable:
@@ -201,12 +159,6 @@ def seed_table(seeds: SeedSpread | None) -> PageTable:
 
 def _losses(own: float | None, other: float | None, test: DieboldMariano) -> tuple[str, str, str]:
     return tables.number(own, 4), tables.number(other, 4), tables.number(test.p_less, 3)
-
-
-def _interval(part: Interval, show: Callable[[float | None], str]) -> str:
-    if part.low is None:
-        return show(part.value)
-    return f"{show(part.value)} ({show(part.low)} to {show(part.high)})"
 
 
 def _with_range(loss: float, base: float | None, test: DieboldMariano) -> tuple[float, float, float]:

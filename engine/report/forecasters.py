@@ -21,6 +21,7 @@ LABELS = {
     "equal_weight": "equal weight, rebalanced",
     "momentum": "sign of momentum",
     "shuffled": "same policy, shuffled forecasts",
+    "equal_exposure": "the same mean exposure, held all the time",
 }
 
 

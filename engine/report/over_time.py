@@ -33,7 +33,7 @@ def year_table(time: TimeMetrics | None) -> PageTable:
         rest = time.without
         rows.append(
             (
-                f"without {rest.year}",
+                f"without {rest.year} (alpha {tables.percent(rest.alpha_per_year)}, t {tables.number(rest.t, 1)})",
                 tables.percent(rest.total_return),
                 tables.percent(rest.benchmark_return),
                 tables.number(rest.rank_ic, 4),

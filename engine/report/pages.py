@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from engine.evaluation.metrics.accounts.luck import passes
 from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.report import tables
 from engine.report.certificate import NONE_YET
@@ -165,7 +166,7 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
         "subtitle": f"{tables.symbols_of(symbols)}, {tables.bars_of(len(times))} out of sample, {span}",
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
-        "good": metrics.forecast.claims.any and not alarm,
+        "good": metrics.forecast.claims.any and passes(metrics.luck) and not alarm,
         "alarm": alarm,
     }
 

@@ -111,11 +111,12 @@ def reproduce(
         "metrics": pd.DataFrame(_numbers(stored.metrics), columns=["name", "value"]),
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
-    beside = result.subject.benchmark
+    beside, factors = result.subject.benchmark, result.subject.factors
     manifest = make_manifest(
         settings,
         result.subject.bars.fingerprint,
         benchmark=None if beside is None else beside.fingerprint,
+        factors=None if factors is None else factors.source.sha256,
     )
     return Reproduction(
         run=str(run),
@@ -185,6 +186,8 @@ def _causes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     causes = []
     if old.get("benchmark") != new["benchmark"]:
         causes.append("benchmark (another fingerprint: its bars were added or revised)")
+    if old.get("factors") != new["factors"]:
+        causes.append("factors (the file of evaluation.factors was changed)")
     if old["data_fingerprint"] != new["data_fingerprint"]:
         causes.append("data (another fingerprint: bars were added or revised)")
     if old["code"]["sha256"] != new["code"]["sha256"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,6 +25,12 @@ class EvaluationSettings(Section):
     benchmark: str | None = Field(None, min_length=1)
     """What the account stands beside: a symbol of the data, or a csv or Parquet file of one. None means the same
     symbols in equal parts; against these the account is discounted for luck in any case."""
+
+    factors: Path | None = None
+    """File of daily factor returns that the account's alpha is measured against: one of Kenneth R. French's
+    library as it is, or a table of a date and a column each; in a settings file it is relative to that file."""
+    factors_unit: Literal["percent", "fraction"] | None = None
+    """Unit of these returns; none means that their size decides."""
 
     @property
     def held(self) -> str:

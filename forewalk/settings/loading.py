@@ -134,21 +134,27 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-_PATHS = ("path", "events", "universe", "columns_path")  # of the section `data`
+_PATHS = {"data": ("path", "events", "universe", "columns_path"), "evaluation": ("factors",)}  # by section
 
 
 def _with_own_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the tree with the paths of its data as absolute ones: what is relative is relative to the file."""
-    data = tree.get("data")
-    if not isinstance(data, dict):
-        return tree
+    """Return the tree with the paths of its files as absolute ones: what is relative is relative to the settings."""
+    return {
+        **tree,
+        **{name: _absolute(tree[name], keys, folder) for name, keys in _PATHS.items() if name in tree},
+    }
+
+
+def _absolute(section: Any, keys: Sequence[str], folder: Path) -> Any:
+    if not isinstance(section, dict):
+        return section
     own = {
-        key: data[key]
-        for key in _PATHS
-        if isinstance(data.get(key), str) and not _is_own_bars(key, data[key])
+        key: section[key]
+        for key in keys
+        if isinstance(section.get(key), str) and not _is_own_bars(key, section[key])
     }
     found = {key: str((folder / Path(value).expanduser()).resolve()) for key, value in own.items()}
-    return {**tree, "data": {**data, **found}}
+    return {**section, **found}
 
 
 def _is_own_bars(key: str, value: str) -> bool:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from engine.evaluation.metrics.accounts.relative import alpha_against
 from engine.evaluation.metrics.door import Record
 from engine.evaluation.metrics.forecasts.pit import Calibration, calibration
 from engine.evaluation.metrics.inference import robust_mean_test
 from engine.evaluation.metrics.statistics import rank_ic
+from forewalk.returns import DAYS_A_YEAR, simple_returns
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, IntArray
 
 LAGS = range(1, 21)
@@ -40,12 +42,15 @@ class WithoutYear(Record):
 
     Attributes:
         total_return, benchmark_return: of all other bars, one after the other. rank_ic: mean of theirs.
+        alpha_per_year, t: of theirs, against the benchmark, see `alpha_against`; None where they cannot be computed.
     """
 
     year: int
     total_return: float
     benchmark_return: float
     rank_ic: float | None
+    alpha_per_year: float | None = None
+    t: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def time_metrics(forecasts: Forecasts, actual: FloatArray, bars: Bars, equity: p
     opens = np.where(bars.open > 0, bars.open, np.nan)[len(bars) - len(forecasts) :]
     return TimeMetrics(
         years=years,
-        without=_without(years, forecasts, ranks),
+        without=_without(years, forecasts, ranks, equity),
         decay=tuple(_rank_at(lag, forecasts.mean, actual, h) for lag in LAGS),
         tradable=_rank_at(0, forecasts.mean, open_to_open(opens, h), h),
         calibration=calibration(forecasts.mean, forecasts.std, actual, h),
@@ -137,17 +142,32 @@ def _growth(values: FloatArray, rows: IntArray) -> float:
     return float(values[int(rows[-1])] / before - 1.0) if before > 0 else 0.0
 
 
-def _without(years: tuple[YearMetrics, ...], forecasts: Forecasts, ranks: FloatArray) -> WithoutYear | None:
+def _without(
+    years: tuple[YearMetrics, ...], forecasts: Forecasts, ranks: FloatArray, equity: pd.DataFrame
+) -> WithoutYear | None:
     if len(years) < 2:
         return None
     best = max(years, key=lambda one: one.total_return - one.benchmark_return)
     others = [one for one in years if one.year != best.year]
+    times = pd.DatetimeIndex(equity["time"])
+    kept = times.year.to_numpy() != best.year
+    own, held = (
+        simple_returns(equity[name].to_numpy(dtype=np.float64))[kept] for name in ("equity", "benchmark")
+    )
+    left = alpha_against(own, {"benchmark": held}, len(times) / max(_span_of(times), 1e-9))
     return WithoutYear(
         year=best.year,
         total_return=float(np.prod([1.0 + one.total_return for one in others]) - 1.0),
         benchmark_return=float(np.prod([1.0 + one.benchmark_return for one in others]) - 1.0),
         rank_ic=_mean(ranks[forecasts.timestamps.year.to_numpy() != best.year]),
+        alpha_per_year=left.alpha_per_year,
+        t=left.t,
     )
+
+
+def _span_of(times: pd.DatetimeIndex) -> float:
+    """Years from the first to the last time."""
+    return float((times[-1] - times[0]) / pd.Timedelta(days=DAYS_A_YEAR))
 
 
 def _direction(mean: FloatArray, actual: FloatArray) -> float | None:

@@ -1,10 +1,10 @@
-"""A small version of `benchmarks/noise.py`, which draws a hundred large panels."""
+"""A small version of `benchmarks/noise/sweeping.py`, which draws a hundred large panels."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.noise import Task, made_up_panel, shares, study
+from benchmarks.noise.sweeping import Task, made_up_panel, shares, study
 
 PANELS = 40
 MOST = stats.binom.ppf(0.995, PANELS, 0.05) / PANELS  # what a test at 5 % exceeds once in 200 tries

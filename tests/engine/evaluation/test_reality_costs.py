@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,13 +114,26 @@ def test_at_the_break_even_cost_nothing_is_left(skilled, against):
     found = break_even(bars, forecasts, BOTH, against)
     assert found.cost_bps == pytest.approx(found.first_order_bps, rel=0.5)
 
-    def profit(cost):
-        equity = simulate(bars, forecasts, with_costs(BOTH, cost, 0)).equity
-        base = equity["benchmark"].iloc[-1] if against == "benchmark" else 100_000
-        return equity["equity"].iloc[-1] - base
+    def left(cost):
+        table = simulate(bars, forecasts, with_costs(BOTH, cost, 0)).equity
+        if against == "cash":
+            return table["equity"].iloc[-1] - 100_000
+        own, held = (table[name].pct_change().fillna(0).to_numpy() for name in ("equity", "benchmark"))
+        return np.polyfit(held, own, 1)[1]  # the alpha
 
-    assert profit(found.cost_bps - 1) > 0 > profit(found.cost_bps + 1)
+    assert left(found.cost_bps - 1) > 0 > left(found.cost_bps + 1)
     assert found.runs <= 13
+
+
+def test_what_only_follows_its_market_up_has_nothing_to_pay_costs_from(bars_of, forecasts_on):
+    bars = bars_of(count=160)
+    rising = replace(bars, **{name: getattr(bars, name) * np.exp(0.002 * np.arange(160))[:, None]
+                              for name in ("open", "high", "low", "close")})  # fmt: skip
+    wobbling = 0.01 + 0.02 * np.sin(np.arange(140) / 5)[:, None] * np.ones(3)
+    forecasts = forecasts_on(rising, wobbling)
+    assert break_even(rising, forecasts, LONG).cost_bps > 50
+    beyond = break_even(rising, forecasts, LONG, "benchmark").cost_bps
+    assert beyond is None or beyond < 50
 
 
 def test_what_loses_for_free_has_no_break_even(skilled, forecasts_on):

@@ -31,6 +31,7 @@ from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
 from forewalk.types import FloatArray
 
 EULER = 0.5772156649015329
+CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,11 @@ def luck_metrics(
         sharpe_difference=sharpe_difference(returns, benchmark, bars_per_year, seed, repetitions),
         lost_tries=lost,
     )
+
+
+def passes(luck: LuckMetrics) -> bool:
+    """Whether the test against the benchmark (or cash) passes after all tries: 1 - p above 0.95."""
+    return luck.deflated.probability is not None and luck.deflated.probability > CLEAR
 
 
 def _shape(sample: SharpeSample) -> float:

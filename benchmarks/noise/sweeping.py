@@ -1,14 +1,13 @@
 """Is the evaluation honest? Pure noise must look like noise, and a planted signal must be found.
 
-`python -m benchmarks.noise` draws panels of made-up features and returns, trains ridge walk-forward on each and
-asks the statistics of the report for their verdict. In the first hundred nothing leads anything: at 5 %, about
+`python -m benchmarks.noise sweeping` draws panels of made-up features and returns, trains ridge walk-forward on each
+and asks the statistics of the report for their verdict. In the first hundred nothing leads anything: at 5 %, about
 5 % of them may look significant. In the others one feature leads the returns with an information coefficient
 of 0.05. Everything goes through the same public classes as a run.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ from engine.evaluation.metrics.statistics import clark_west, diebold_mariano
 from engine.evaluation.policies import target_account
 from engine.runs.counts import count_tries
 from engine.runs.trial import make_trial
-from forewalk.compute.pool import Processes
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import walk_forward_folds
 from forewalk.returns import sharpe_sample, simple_returns
@@ -189,17 +187,13 @@ def shares(findings: Sequence[Finding]) -> dict[str, float]:
     return {name: float(column.mean()) for name, column in significant.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--panels", type=int, default=100, help="panels without a signal")
-    parser.add_argument("--signals", type=int, default=20, help="panels with a planted signal")
-    parser.add_argument("--jobs", type=int, default=1)
-    options = parser.parse_args()
-    tasks = [Task(seed, 0.0) for seed in range(options.panels)]
-    tasks += [Task(1000 + seed, IC, symbols=40) for seed in range(options.signals)]
-    findings = Processes(options.jobs).run(study, tasks, {})
-    noise, signal = findings[: options.panels], findings[options.panels :]
-    report = {
+def report(panels: int, signals: int) -> str:
+    """Study so many panels without a signal and with one; return what was found as JSON."""
+    tasks = [Task(seed, 0.0) for seed in range(panels)]
+    tasks += [Task(1000 + seed, IC, symbols=40) for seed in range(signals)]
+    findings = [study(task) for task in tasks]
+    noise, signal = findings[:panels], findings[panels:]
+    found = {
         "noise": {"panels": len(noise), "significant": shares(noise)},
         "signal": {
             "panels": len(signal),
@@ -210,8 +204,4 @@ def main() -> None:
             "significant": shares(signal),
         },
     }
-    print(json.dumps(report, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    return json.dumps(found, indent=2)
