@@ -19,7 +19,7 @@ from forewalk.types import IntArray
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One walk-forward step. Row numbers count the panel's bars; every array is sorted.
+    """One walk-forward step. Row numbers count the panel's bars (days, where several markets close apart); every array is sorted.
 
     Attributes:
         index: 0 for the first fold.
@@ -81,7 +81,7 @@ def walk_forward_folds(
             train=train,
             valid=known[cut:],
             test=test,
-            trained_until=label_end[known[-1]],
+            trained_until=label_end[known].max(),
             valid_from=timestamps[start],
         )
         check_fold(fold, timestamps, label_end, settings.embargo_bars)

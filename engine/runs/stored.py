@@ -52,10 +52,11 @@ def stored_forecasts(
 
 def require_same_bars(stored: StoredRun, settings: Settings) -> Bars:
     """Load the bars of a stored run; DataError where they are not the ones it saw."""
+    from forewalk.data.cleaning.together import by_day
     from forewalk.data.loading import load_bars
     from forewalk.errors import DataError
 
-    bars, _ = load_bars(settings.data, columns=settings.features.columns)
+    bars = by_day(load_bars(settings.data, columns=settings.features.columns)[0])
     if bars.fingerprint != stored.manifest["data_fingerprint"]:
         raise DataError(
             f"the data of {stored.path.name} have changed since the run (bars were added or revised): its "

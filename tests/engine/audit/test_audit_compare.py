@@ -10,8 +10,6 @@ from engine.audit.compare import (
     Block,
     compare,
     pack_blocks,
-    prepared_blocks,
-    result_blocks,
     unpack_blocks,
 )
 from engine.audit.job import real_run
