@@ -19,7 +19,9 @@ from forewalk.types import IntArray
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One walk-forward step. Row numbers count the panel's bars (days, where several markets close apart); every array is sorted.
+    """One walk-forward step. Row numbers count the panel's bars; every array is sorted.
+
+    Where several markets close at different times, the panel's bars are days.
 
     Attributes:
         index: 0 for the first fold.

@@ -26,7 +26,9 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # named arrays that independent tasks s
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 BAR_FIELDS = (*PRICE_FIELDS, "volume")
-CLOSED_AT = "closed_at"  # of `Bars.extras`: the true close of each cell where rows are days of several markets
+CLOSED_AT = (
+    "closed_at"  # of `Bars.extras`: the true close of each cell where rows are days of several markets
+)
 ACCOUNT_EXTRAS = (  # of `Bars.extras`: what the account reads
     *("member", "dividend", "spread"),
     *("rate_open", "rate_close", "pair", "pip", CLOSED_AT),

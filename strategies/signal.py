@@ -21,7 +21,8 @@ class SignalStrategy(bt.Strategy):
     """Hold the weights that `decide` asks for; market orders at the close, filled at the next open.
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool),
-    `bars_per_year` (float, or one of each symbol's market). An order that a bar has not filled wholly is cancelled before the next decision.
+    `bars_per_year` (float, or one for each symbol). An order that a bar has not filled wholly is cancelled before the
+    next decision.
     With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it.
     Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
     decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
@@ -115,7 +116,10 @@ class SignalStrategy(bt.Strategy):
         equity = self.broker.getvalue()
         if due is not None:
             for order in self.open_orders.values():
-                size[self.columns[order.data._name]] += order.executed.remsize
+                column = self.columns[order.data._name]
+                size[column] += (
+                    0.0 if due[column] else order.executed.remsize
+                )  # those due have been cancelled
         return Positions(
             weight=np.where(size != 0, size * close / equity, 0.0),
             bars_held=np.where(size != 0, bar - self.entered_bar, 0),

@@ -178,8 +178,9 @@ def choose_cuts(
 
     For each fold: the end of its training, its first test bar (just after the model is retrained), and the
     middle of its test window. Where markets close at different times, also each of the closes of one day: what
-    closes first must not know of what closes later. Besides: moments inside gaps of a symbol, bars that cleaning objected to or
-    changed (what it does to a bar must not wait for the next one), and bars before the universe changes.
+    closes first must not know of what closes later. Besides: moments inside gaps of a symbol, bars that cleaning
+    objected to or changed (what it does to a bar must not wait for the next one), and bars before the universe
+    changes.
     None before row `first`, where truncated data are too short to be used, and none at or after the last bar,
     where nothing would be replaced.
     """
@@ -248,7 +249,9 @@ def cleaned_moments(table: Table, settings: DataSettings, bars: Bars) -> IntArra
     """Return the closes, sorted, of rows that are not in the bars as they were delivered."""
     closes, stamps = row_closes(table, settings), microseconds(bars.timestamps)
     row = np.minimum(np.searchsorted(stamps, closes), len(stamps) - 1)
-    kept = (true_closes(bars)[row, table.code] == closes) & (bars.close[row, table.code] == table.prices[:, CLOSE])
+    kept = (true_closes(bars)[row, table.code] == closes) & (
+        bars.close[row, table.code] == table.prices[:, CLOSE]
+    )
     return np.unique(closes[~kept & (closes != NO_TIME)])
 
 

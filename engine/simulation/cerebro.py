@@ -124,7 +124,9 @@ def _by_true_closes(bars: Bars, forecasts: Forecasts, settings: Settings) -> tup
     return span, forecasts_in_time(bars, forecasts, span.timestamps)
 
 
-def _by_day(lived: SimulationResult, bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
+def _by_day(
+    lived: SimulationResult, bars: Bars, forecasts: Forecasts, settings: Settings
+) -> SimulationResult:
     """Return what happened with the account as it stood at the end of each day, beside the benchmark's."""
     closes = pd.DatetimeIndex(lived.equity["time"])
     rows = closes.searchsorted(forecasts.timestamps, side="right") - 1

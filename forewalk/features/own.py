@@ -37,13 +37,17 @@ def panel_of(bars: Bars, settings: Settings) -> FeaturePanel:
     parts = [(market, _alone(own, settings)) for market, own in each_market(bars)]
     names = parts[0][1].names
     shape = bars.close.shape
-    values, scale, eligible = np.full((*shape, len(names)), np.nan, np.float32), np.full(shape, np.nan), np.zeros(shape)
+    values, scale, eligible = (
+        np.full((*shape, len(names)), np.nan, np.float32),
+        np.full(shape, np.nan),
+        np.zeros(shape),
+    )
     gaps = dict.fromkeys(parts[0][1].gaps, 0)
     for market, part in parts:
         if part.names != names:
             raise ConfigError(
-                f"your features give {', '.join(part.names)} for {market.calendar} and {', '.join(names)} for another "
-                f"market; they must have the same names for each"
+                f"your features give {', '.join(part.names)} for {market.calendar} and {', '.join(names)} for "
+                f"another market; they must have the same names for each"
             )
         spread_out(part.values, market, values)
         spread_out(part.scale, market, scale)

@@ -38,8 +38,8 @@ class FeaturePanel:
             it is neither forecast nor trained on there.
         eligible: bool [T, S], True from the bar at which the symbol has its minimum history.
         gaps: feature of the user's own -> symbol-bars at which it is missing though all built-in ones are there.
-        markets: columns of the symbols that close together, where there are several such markets: what closes later in
-            a day is not asked about what closed before.
+        markets: columns of the symbols that close together, where there are several such markets: each is forecast
+            without a look at the others.
     """
 
     timestamps: pd.DatetimeIndex

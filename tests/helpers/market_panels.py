@@ -59,4 +59,6 @@ def together(*parts: Bars) -> Bars:
 
 def world(first: str = "2019-01-01", last: str = "2020-06-30", seed: int = 0) -> Bars:
     """US, London and Tokyo shares, a currency pair and a coin."""
-    return together(*(market_bars(calendar, symbols, first, last, seed) for calendar, symbols in WORLD.items()))
+    return together(
+        *(market_bars(calendar, symbols, first, last, seed) for calendar, symbols in WORLD.items())
+    )

@@ -76,7 +76,9 @@ def by_day(bars: Bars) -> Bars:
         there = np.flatnonzero(bars.present[:, columns].any(axis=1))
         rows = row_of[there]
         if len(np.unique(rows)) != len(rows):
-            raise ConfigError(f"{calendar} closes twice within one day of UTC: run it alone, with data.symbols")
+            raise ConfigError(
+                f"{calendar} closes twice within one day of UTC: run it alone, with data.symbols"
+            )
         for name in BAR_FIELDS:
             values[name][np.ix_(rows, columns)] = getattr(bars, name)[np.ix_(there, columns)]
         for name, given in bars.extras.items():
@@ -180,7 +182,7 @@ def forecasts_in_time(bars: Bars, forecasts: Forecasts, times: pd.DatetimeIndex)
 
 
 def true_closes(bars: Bars) -> IntArray:
-    """Return the close of each cell in microseconds UTC, [T, S]: of its row, or of its market where there are several.
+    """Return the close of each cell in microseconds UTC, [T, S]: of its row, or of its market where several.
 
     Where a market did not close it is the end of the row's day.
     """
