@@ -21,6 +21,8 @@ from forewalk.types import IntArray
 class Fold:
     """One walk-forward step. Row numbers count the panel's bars; every array is sorted.
 
+    Where several markets close at different times, the panel's bars are days.
+
     Attributes:
         index: 0 for the first fold.
         train: rows whose labels fit the weights and whose features fit the scaler.
@@ -81,7 +83,7 @@ def walk_forward_folds(
             train=train,
             valid=known[cut:],
             test=test,
-            trained_until=label_end[known[-1]],
+            trained_until=label_end[known].max(),
             valid_from=timestamps[start],
         )
         check_fold(fold, timestamps, label_end, settings.embargo_bars)

@@ -26,9 +26,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]  # named arrays that independent tasks s
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 BAR_FIELDS = (*PRICE_FIELDS, "volume")
+CLOSED_AT = (
+    "closed_at"  # of `Bars.extras`: the true close of each cell where rows are days of several markets
+)
 ACCOUNT_EXTRAS = (  # of `Bars.extras`: what the account reads
     *("member", "dividend", "spread"),
-    *("rate_open", "rate_close", "pair", "pip"),
+    *("rate_open", "rate_close", "pair", "pip", CLOSED_AT),
 )
 
 
@@ -71,6 +74,7 @@ class Bars:
             dividend: cash per share, paid to who held it at the close before; prices are raw then;
             spread: ask less bid at the open, in units of the price; prices are mid prices then;
             rate_open, rate_close, pair, pip: of currencies, see `forewalk.instruments.with_currencies`;
+            closed_at: true close of each cell where rows are days, see `forewalk.data.cleaning.together`;
             and the columns of `features.columns`.
         calendars: calendar of each symbol where a panel mixes markets, length S; else empty. The rows of such a
             panel are the true closes of all its markets, so most symbols have no bar on most rows.

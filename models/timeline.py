@@ -72,7 +72,10 @@ class Timeline:
         trained = np.full(rows, np.datetime64("NaT", "us"))
         for model, start, stop in self._spans(panel.timestamps, first):
             part = slice(start - first, stop - first)
-            mean[part], std[part], p_up[part] = predict_rows(model, panel, start, stop)
+            for columns, alone in _markets(panel):
+                mean[part, columns], std[part, columns], p_up[part, columns] = predict_rows(
+                    model, alone, start, stop
+                )
             ids[part] = [model.model_id] * (stop - start)
             trained[part] = model.trained_until.tz_convert("UTC").tz_localize(None).to_datetime64()
         return Forecasts(
@@ -107,3 +110,10 @@ class Timeline:
             begin, stop = max(start, first), min(end, self._expires(timestamps, start))
             if begin < stop:
                 yield model, begin, stop
+
+
+def _markets(panel: FeaturePanel) -> list[tuple[slice | list[int], FeaturePanel]]:
+    """Return the symbols that close together with their own panel: what closes later answers for nothing before."""
+    if not panel.markets:
+        return [(slice(None), panel)]
+    return [(list(columns), panel.of_columns(columns)) for columns in panel.markets]

@@ -26,13 +26,16 @@ REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limi
 class Outlook:
     """What is known at the close of the bar: forecast mean and std (log return over the horizon) and close.
 
-    NaN mean or std: no forecast. `horizon_years` is the horizon as a fraction of a year.
+    NaN mean or std: no forecast. `horizon_years` is the horizon as a fraction of a year, of each symbol where their
+    markets differ. Where markets close at different times, `due` says whose close this is: only these are decided on;
+    forecast and close of the others are those of their own last close. None: all.
     """
 
     mean: FloatArray
     std: FloatArray
     close: FloatArray
-    horizon_years: float
+    horizon_years: float | FloatArray
+    due: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,24 +90,26 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     A position is never turned from long to short at once: it is closed first, since brokers refuse the flip.
     Stops and missing forecasts close a position whatever its age; signals only after `min_hold_bars`.
     New positions never raise the sum of |weights| above `max_gross`; positions that have drifted more than
-    10 % beyond `max_weight` or `max_gross` are trimmed back.
+    10 % beyond `max_weight` or `max_gross` are trimmed back. A symbol that is not due keeps what it has, which counts
+    in the sum.
     """
     score = outlook.mean / outlook.std
+    due = np.ones(len(score), dtype=bool) if outlook.due is None else outlook.due
     target = np.full(len(score), HOLD)
     reason = np.zeros(len(score), dtype=np.int64)
-    _close(_stops(outlook, positions, settings), target, reason)
+    _close([(rule & due, code) for rule, code in _stops(outlook, positions, settings)], target, reason)
     side = np.sign(positions.weight)
-    no_forecast = (side != 0) & ~np.isfinite(score)
+    no_forecast = due & (side != 0) & ~np.isfinite(score)
     _close(((no_forecast, NO_FORECAST),), target, reason)
     if settings.kind == "cross_section":
         wanted = _wanted_by_rank(score, side, positions.bars_held, settings)
     else:  # per_symbol, and what a policy of the user's own asks of this one
         wanted = _wanted_by_threshold(score, side, settings)
-    mature = positions.bars_held >= settings.min_hold_bars
+    mature = due & (positions.bars_held >= settings.min_hold_bars)
     _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
-    _trim(positions.weight, target, reason, settings)
+    _trim(positions.weight, due, target, reason, settings)
     priced = np.isfinite(outlook.close) & (outlook.close > 0)  # a feed's close is 0 before its first bar
-    entering = (side == 0) & (wanted != 0) & priced
+    entering = due & (side == 0) & (wanted != 0) & priced
     _enter(entering, wanted, score, outlook, positions, target, reason, settings)
     if settings.kind == "cross_section" and settings.turnover_cap is not None:
         _cap_turnover(score, positions.weight, target, reason, settings.turnover_cap)
@@ -177,18 +182,20 @@ def _close(rules: Sequence[tuple[BoolArray, int]], target: FloatArray, reason: I
         reason[fresh] = code
 
 
-def _trim(weight: FloatArray, target: FloatArray, reason: IntArray, settings: StrategySettings) -> None:
+def _trim(
+    weight: FloatArray, due: BoolArray, target: FloatArray, reason: IntArray, settings: StrategySettings
+) -> None:
     """Cut back what has drifted beyond the limits."""
     kept = np.isnan(target) & (weight != 0)
     limit = settings.weight_limit(len(weight))
-    wide = kept & (np.abs(weight) > limit * LIMIT_TOLERANCE)
+    wide = kept & due & (np.abs(weight) > limit * LIMIT_TOLERANCE)
     target[wide] = np.sign(weight[wide]) * limit
     reason[wide] = LIMIT
     after = np.where(wide, target, weight)
     gross = float(np.abs(after[kept]).sum())
     if gross > settings.max_gross * LIMIT_TOLERANCE:
-        target[kept] = after[kept] * (settings.max_gross / gross)
-        reason[kept] = LIMIT
+        target[kept & due] = after[kept & due] * (settings.max_gross / gross)
+        reason[kept & due] = LIMIT
 
 
 def _enter(

@@ -10,7 +10,7 @@ import backtrader as bt
 import numpy as np
 
 from forewalk.settings.sections import ExecutionSettings, StrategySettings
-from forewalk.types import FloatArray
+from forewalk.types import BoolArray, FloatArray
 from strategies.indicator import ForecastIndicator, ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decide
 from strategies.styles import style_of, terms_of
@@ -22,11 +22,14 @@ class SignalStrategy(bt.Strategy):
     """Hold the weights that `decide` asks for; orders are made at the close, by default filled at the next open.
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool), `execution`
-    (ExecutionSettings, of which the styles count), `bars_per_year` (float). An order that a bar has not filled wholly
-    is cancelled before the next decision.
+    (ExecutionSettings, of which the styles count), `bars_per_year` (float, or one for each symbol). An order that a
+    bar has not filled wholly is cancelled before the next decision.
     With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it.
     Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
     decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
+
+    Where markets close at different times (feeds with a line `own`), each close decides on its own market's symbols
+    alone, and bars are counted by closes of their own market. What another market has ordered counts as held.
     """
 
     params = (
@@ -49,26 +52,48 @@ class SignalStrategy(bt.Strategy):
         self.decisions: list[tuple[float, str, float, float, float, str]] = []
         several = all("rate" in data.lines.getlinealiases() for data in self.datas)
         self.rates = [data.rate for data in self.datas] if several else []
+        apart = all("own" in data.lines.getlinealiases() for data in self.datas)
+        self.own = [data.own for data in self.datas] if apart else []
+        # Mean and std of each at its market's last close; one that has not closed yet is expected to say something.
+        self.known = np.array([np.zeros(len(self.datas)), np.ones(len(self.datas))])
         self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
 
     def next(self) -> None:
         """Decide at the close of the bar and send the orders: reductions first, they free the cash."""
+        due = self.due()
         for order in list(self.open_orders.values()):
-            self.cancel(order)
-        outlook = self.outlook()
-        positions = self.held_positions(self.worth(outlook.close))
+            if due is None or due[self.columns[order.data._name]]:
+                self.cancel(order)
+        outlook = self.outlook(due)
+        positions = self.held_positions(self.worth(outlook.close), due)
         decision = self.policy(outlook, positions, self.p.settings)
+        if due is not None:
+            decision = Decision(np.where(due, decision.target, np.nan), decision.reason)
         wanted = self.send(decision, outlook)
         if self.p.settings.stop_orders:
-            self.protect(wanted)
+            self.protect(wanted, due)
 
-    def outlook(self) -> Outlook:
-        """Read the forecasts and closes of the current bar."""
+    def due(self) -> BoolArray | None:
+        """Return whose market closes now; None where all close together."""
+        return np.array([own[0] > 0 for own in self.own]) if self.own else None
+
+    def bar(self, column: int) -> int:
+        """Return how many bars of its own market a symbol has had."""
+        return int(abs(self.own[column][0])) if self.own else len(self)
+
+    def outlook(self, due: BoolArray | None = None) -> Outlook:
+        """Read the forecasts and closes of the current bar; of symbols not due, the forecast of their last close."""
+        mean = np.array([forecast.mean[0] for forecast in self.forecasts])
+        std = np.array([forecast.std[0] for forecast in self.forecasts])
+        if due is not None:
+            self.known = np.where(due, (mean, std), self.known)
+            mean, std = self.known
         return Outlook(
-            mean=np.array([forecast.mean[0] for forecast in self.forecasts]),
-            std=np.array([forecast.std[0] for forecast in self.forecasts]),
+            mean=mean,
+            std=std,
             close=self.priced(np.array([data.close[0] for data in self.datas], dtype=np.float64)),
             horizon_years=self.horizon_years,
+            due=due,
         )
 
     def priced(self, close: FloatArray) -> FloatArray:
@@ -79,19 +104,28 @@ class SignalStrategy(bt.Strategy):
         """Return closes in the account's currency."""
         return close * np.array([rate[0] for rate in self.rates], dtype=np.float64) if self.rates else close
 
-    def held_positions(self, close: FloatArray) -> Positions:
+    def held_positions(self, close: FloatArray, due: BoolArray | None = None) -> Positions:
         """Read the account: signed weights, bars held since the fill, entry prices.
 
-        `close` is in the account's currency; entry prices stay in their symbol's own.
+        `close` is in the account's currency; entry prices stay in their symbol's own. Of symbols not due, what is
+        ordered counts as held.
         """
         held = [self.broker.getposition(data) for data in self.datas]
         size = np.array([position.size for position in held], dtype=np.float64)
         price = np.array([position.price for position in held], dtype=np.float64)
+        entry = np.where(size != 0, price, np.nan)
+        bar = len(self) if due is None else np.array([self.bar(column) for column in range(len(held))])
         equity = self.broker.getvalue()
+        if due is not None:
+            for order in self.open_orders.values():
+                column = self.columns[order.data._name]
+                size[column] += (
+                    0.0 if due[column] else order.executed.remsize
+                )  # those due have been cancelled
         return Positions(
             weight=np.where(size != 0, size * close / equity, 0.0),
-            bars_held=np.where(size != 0, len(self) - self.entered_bar, 0),
-            entry_price=np.where(size != 0, price, np.nan),
+            bars_held=np.where(size != 0, bar - self.entered_bar, 0),
+            entry_price=entry,
         )
 
     def send(self, decision: Decision, outlook: Outlook) -> dict[int, float]:
@@ -125,9 +159,11 @@ class SignalStrategy(bt.Strategy):
         order = trade(data=data, size=abs(size), reason=reason, **terms)
         self.open_orders[order.ref] = order
 
-    def protect(self, wanted: Mapping[int, float]) -> None:
+    def protect(self, wanted: Mapping[int, float], due: BoolArray | None = None) -> None:
         """Keep one stop order at `stop_loss` from the entry price for what stays held of each position."""
         for column, data in enumerate(self.datas):
+            if due is not None and not due[column]:
+                continue
             held, resting = self.broker.getposition(data), self.stops.get(column)
             stays = wanted.get(column, held.size)
             size = min(abs(stays), abs(held.size)) if stays * held.size > 0 else 0.0
@@ -171,4 +207,5 @@ class SignalStrategy(bt.Strategy):
                 del self.stops[column]
         opened_it = self.broker.getposition(order.data).size == order.executed.size != 0
         if opened_it and order.status in (order.Completed, order.Partial):
-            self.entered_bar[self.columns[order.data._name]] = len(self)
+            column = self.columns[order.data._name]
+            self.entered_bar[column] = self.bar(column)

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from engine.audit.certificate import Check, Offender
-from engine.audit.compare import compare, prepared_blocks, result_blocks
+from engine.audit.compare import NEVER, compare
 from engine.audit.doctoring import halved, iso_utc
+from engine.audit.known import prepared_blocks, result_blocks
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
+from engine.simulation.cerebro import lived_bars
 from engine.simulation.money import half_spread_of
+from forewalk.data.cleaning.together import each_market, own_open_times, spread_out, true_closes
 from forewalk.data.table import Table
 from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
@@ -25,7 +28,7 @@ from forewalk.sessions import (
     session_closes,
 )
 from forewalk.settings.sections import Settings
-from forewalk.types import BAR_FIELDS, Bars, Forecasts, SimulationResult
+from forewalk.types import BAR_FIELDS, Bars, BoolArray, FloatArray, Forecasts, SimulationResult
 
 PRICE_TOLERANCE = 1e-9  # relative, of a fill price
 LEVEL_TOLERANCE = 1e-6  # of a feature, after all prices are halved
@@ -58,22 +61,18 @@ def check_labels(prepared: Prepared, settings: Settings) -> Check:
             "The label of bar t is the return from open t+1 to open t+1+h and is dated by the close of t+1+h."
         )
     bars, labels, horizon = prepared.bars, prepared.labels, settings.label.horizon_bars
-    reach = settings.label.reach_bars
-    prices = bars.close if settings.label.execution == "close" else bars.open
     expected = np.full(bars.close.shape, np.nan)
-    if len(bars) > reach:
-        expected[:-reach] = np.log(prices[reach:] / prices[reach - horizon : -horizon])
-        if settings.label.relative:
-            counted = expected if bars.member is None else np.where(bars.member, expected, np.nan)
-            both = np.isfinite(counted).any(axis=1)
-            expected[both] -= np.nanmean(counted[both], axis=1, keepdims=True)
-            expected[~both] = np.nan
+    ends = np.zeros(len(bars), np.int64)
+    stamps, reach = microseconds(bars.timestamps), settings.label.reach_bars
+    for market, own in each_market(bars):
+        spread_out(_expected_labels(own, settings), market, expected)
+        later = np.append(stamps[market.rows[reach:]], np.full(min(reach, len(own)), NEVER))
+        ends[market.rows] = np.maximum(ends[market.rows], later)
     gap = np.abs(labels.returns - expected)
     missing = np.isnan(labels.returns) != np.isnan(expected)
     wrong = np.nan_to_num(gap, nan=0.0) > PRICE_TOLERANCE
-    late = np.asarray(labels.end[: len(bars) - reach] != bars.timestamps[reach:])
-    bad = (wrong | missing).any(axis=1)
-    bad[: len(late)] |= late
+    late = (ends != NEVER) & (microseconds(labels.end) != ends)
+    bad = (wrong | missing).any(axis=1) | late
     if not bad.any():
         return Check(name, question, "clean", int(np.isfinite(expected).sum()), f"horizon of {horizon} bars")
     row = int(bad.argmax())
@@ -89,6 +88,21 @@ def check_labels(prepared: Prepared, settings: Settings) -> Check:
     return Check(name, question, "leak", int(bad.sum()), "", offender)
 
 
+def _expected_labels(bars: Bars, settings: Settings) -> FloatArray:
+    horizon, reach = settings.label.horizon_bars, settings.label.reach_bars
+    prices = bars.close if settings.label.execution == "close" else bars.open
+    expected = np.full(bars.close.shape, np.nan)
+    if len(bars) <= reach:
+        return expected
+    expected[:-reach] = np.log(prices[reach:] / prices[reach - horizon : -horizon])
+    if settings.label.relative:
+        counted = expected if bars.member is None else np.where(bars.member, expected, np.nan)
+        both = np.isfinite(counted).any(axis=1)
+        expected[both] -= np.nanmean(counted[both], axis=1, keepdims=True)
+        expected[~both] = np.nan
+    return expected
+
+
 def check_model_dates(prepared: Prepared, forecasts: Forecasts) -> Check:
     """Every forecast comes from a model whose last label ended before the bar, by the fold's own windows."""
     name = "models and their bars"
@@ -98,11 +112,13 @@ def check_model_dates(prepared: Prepared, forecasts: Forecasts) -> Check:
         data.model_id: prepared.labels.end[np.concatenate([data.train, data.valid])].max()
         for data in prepared.training
     }
+    closes = true_closes(prepared.bars)[len(prepared.bars) - len(forecasts) :].min(axis=1)
+    first_close = pd.DatetimeIndex(closes.astype("datetime64[us]"), tz="UTC")
     for row, (asof, model_id) in enumerate(zip(forecasts.timestamps, forecasts.model_ids, strict=True)):
         if not model_id:
             continue
         until = max(forecasts.trained_until[row], ends.get(model_id, forecasts.trained_until[row]))
-        if asof <= until:
+        if first_close[row] <= until:
             offender = Offender(
                 "forecasts", model_id, asof.isoformat(), message=f"it was trained until {until}"
             )
@@ -118,28 +134,31 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
         "Every order is filled on a later bar than it was decided on, at that bar's open.",
     )
     orders = simulation.orders[simulation.orders["filled_at"].notna()]
-    stamps, opens = microseconds(bars.timestamps), microseconds(bar_open_times(bars))
+    bars = lived_bars(bars, settings)
+    stamps = microseconds(bars.timestamps)
+    clocks = {name: (rows, microseconds(opens)) for name, (rows, opens) in own_open_times(bars).items()}
     decided = microseconds(pd.DatetimeIndex(orders["decided_at"]))
     opened_at = microseconds(pd.DatetimeIndex(orders["filled_at"]))
-    filled = np.searchsorted(stamps, opened_at, side="right")  # row of the bar, which opened then
     slip = settings.execution.slippage_bps * 1e-4
     prices = orders["fill_price"].to_numpy(np.float64)
     spread = half_spread_of(bars, settings.execution.spread_pips)
-    for order, at, row, price in zip(orders.itertuples(), decided, filled, prices, strict=True):
+    for order, at, opened, price in zip(orders.itertuples(), decided, opened_at, prices, strict=True):
         what = f"{order.side} {order.quantity:g} {order.symbol}"
-        if row >= len(stamps) or opens[row] < at:
+        rows, opens = clocks[str(order.symbol)]
+        bar = int(np.searchsorted(stamps[rows], opened, side="right"))  # which opened then
+        if bar >= len(rows) or opens[bar] < at:
             message = f"filled at {order.filled_at}, decided at {order.decided_at}"
             offender = Offender("fills", what, iso_utc(int(at)), message=message)
             return Check(name, question, "leak", len(orders), "", offender)
-        column = bars.symbols.index(str(order.symbol))
-        next_bar = row == np.searchsorted(stamps, at) + 1
+        row, column = int(rows[bar]), bars.symbols.index(str(order.symbol))
+        next_bar = bar == np.searchsorted(stamps[rows], at) + 1
         half = 0.0 if spread is None else float(spread[row, column])
         sign = 1.0 if order.side == "buy" else -1.0
         expected = float(bars.open[row, column]) * (1.0 + sign * slip) + sign * half
         size = abs(float(price) - expected)
         if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:
-            bar, found = iso_utc(int(stamps[row])), repr(float(price))
-            offender = Offender("fills", f"price of {what}", bar, "", repr(expected), found, size)
+            moment, found = iso_utc(int(stamps[row])), repr(float(price))
+            offender = Offender("fills", f"price of {what}", moment, "", repr(expected), found, size)
             return Check(name, question, "leak", len(orders), "", offender)
     return Check(name, question, "clean", len(orders), f"{len(orders)} fills")
 
@@ -148,7 +167,20 @@ def check_calendar(prepared: Prepared, settings: Settings) -> Check:
     """Bars carry the close of their session or interval, in order, once; decisions are made at such closes."""
     name = "calendar"
     question = "Every bar is dated by its close, on a session of its exchange, in order and once."
-    bars = prepared.bars
+    count = 0
+    for _, bars in each_market(prepared.bars):
+        stamps, right = microseconds(bars.timestamps), _on_closes(bars, settings)
+        count += len(stamps)
+        if not right.all():
+            bar = iso_utc(int(stamps[int((~right).argmax())]))
+            offender = Offender("cleaning", "timestamp", bar, message=f"no close of {bars.calendar}")
+            return Check(name, question, "leak", count, "", offender)
+    names = ", ".join(dict.fromkeys(prepared.bars.calendars or (prepared.bars.calendar,)))
+    return Check(name, question, "clean", count, f"{names}, {prepared.bars.interval}")
+
+
+def _on_closes(bars: Bars, settings: Settings) -> BoolArray:
+    """Return which bars of one market are dated by a close of it, in order and once, [T]."""
     stamps = microseconds(bars.timestamps)
     if bars.interval == DAILY:
         local = bars.timestamps.tz_convert(exchange_zone(bars.calendar)).tz_localize(None)
@@ -163,11 +195,7 @@ def check_calendar(prepared: Prepared, settings: Settings) -> Check:
     if settings.data.cleaning.off_session == "flag":
         right |= True  # the user keeps bars outside the sessions
     right[1:] &= np.diff(stamps) > 0
-    if right.all():
-        return Check(name, question, "clean", len(stamps), f"{bars.calendar}, {bars.interval}")
-    bar = iso_utc(int(stamps[int((~right).argmax())]))
-    offender = Offender("cleaning", "timestamp", bar, message=f"no close of {bars.calendar}")
-    return Check(name, question, "leak", len(stamps), "", offender)
+    return right
 
 
 def check_modes(

@@ -6,13 +6,14 @@ at all, noise with damage in it, and the same data scaled and shifted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from forewalk.data.cleaning.closing import row_closes, settings_for
+from forewalk.data.cleaning.together import true_closes
 from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
@@ -20,7 +21,7 @@ from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
 from forewalk.sessions import DAILY, microseconds, session_closes, sessions_between
 from forewalk.settings.sections import DataSettings
-from forewalk.types import Bars, BoolArray, FloatArray, IntArray
+from forewalk.types import CLOSED_AT, Bars, BoolArray, FloatArray, IntArray
 
 TRUNCATED, NOISE, SCALED = "nothing", "noise", "scaled and shifted"
 DOCTORINGS = (TRUNCATED, NOISE, SCALED)
@@ -176,8 +177,10 @@ def choose_cuts(
     """Return the moments at which the future is replaced, in time order, each once.
 
     For each fold: the end of its training, its first test bar (just after the model is retrained), and the
-    middle of its test window. Besides: moments inside gaps of a symbol, bars that cleaning objected to or
-    changed (what it does to a bar must not wait for the next one), and bars before the universe changes.
+    middle of its test window. Where markets close at different times, also each of the closes of one day: what
+    closes first must not know of what closes later. Besides: moments inside gaps of a symbol, bars that cleaning
+    objected to or changed (what it does to a bar must not wait for the next one), and bars before the universe
+    changes.
     None before row `first`, where truncated data are too short to be used, and none at or after the last bar,
     where nothing would be replaced.
     """
@@ -193,6 +196,8 @@ def choose_cuts(
         add(stamps[fold.test[0]], f"first bar of {fold.model_id}")
         add(stamps[fold.test[len(fold.test) // 2]], f"middle of {fold.model_id}")
     add(stamps[-2], "last bar but one")
+    for time, reason in _within_days(bars, folds):
+        add(time, reason)
     for time in _spread(gap_moments(table, settings, stamps), GAP_CUTS):
         add(time, "inside a gap")
     found = sorted({f.first for f in quality.findings if f.first is not None})
@@ -206,6 +211,19 @@ def choose_cuts(
         for time in _spread(stamps[changes], MEMBER_CUTS):
             add(time, "before the universe changes")
     return tuple(sorted(Cut(time, reason) for time, reason in chosen.items()))
+
+
+def _within_days(bars: Bars, folds: Sequence[Fold]) -> Iterator[tuple[int, str]]:
+    """Yield a close within the day in the middle of each test window, and all of the last one's."""
+    if CLOSED_AT not in bars.extras:
+        return
+    closed = bars.extras[CLOSED_AT]
+    for number, fold in enumerate(folds):
+        day = closed[fold.test[len(fold.test) // 2]]
+        closes = np.unique(day[np.isfinite(day)]).astype(np.int64).tolist()
+        chosen = closes if fold is folds[-1] else [closes[number % len(closes)]]
+        for time in chosen:
+            yield time, f"a close within a day of {fold.model_id}"
 
 
 def gap_moments(table: Table, settings: DataSettings, stamps: IntArray) -> IntArray:
@@ -231,7 +249,9 @@ def cleaned_moments(table: Table, settings: DataSettings, bars: Bars) -> IntArra
     """Return the closes, sorted, of rows that are not in the bars as they were delivered."""
     closes, stamps = row_closes(table, settings), microseconds(bars.timestamps)
     row = np.minimum(np.searchsorted(stamps, closes), len(stamps) - 1)
-    kept = (stamps[row] == closes) & (bars.close[row, table.code] == table.prices[:, CLOSE])
+    kept = (true_closes(bars)[row, table.code] == closes) & (
+        bars.close[row, table.code] == table.prices[:, CLOSE]
+    )
     return np.unique(closes[~kept & (closes != NO_TIME)])
 
 

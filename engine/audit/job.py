@@ -198,8 +198,9 @@ def rerun_all(
     real: RealRun, settings: Settings, pipeline: Pipeline, cuts: Sequence[Cut], progress: Progress = _silent
 ) -> list[Rerun]:
     """Run the pipeline again for every cut and every false future, and compare."""
-    from engine.audit.compare import pack_blocks, prepared_blocks, result_blocks
+    from engine.audit.compare import pack_blocks
     from engine.audit.doctoring import DOCTORINGS
+    from engine.audit.known import prepared_blocks, result_blocks
     from engine.audit.pipeline import training_digest
     from engine.audit.rerun import AuditSubject, RerunTask, part_arrays, rerun, table_arrays
     from forewalk.compute.workers import workers_of

@@ -16,6 +16,7 @@ import pandas as pd
 from engine.simulation.cerebro import simulate
 from engine.training.walkforward import training_data
 from forewalk.data.cleaning.rules import clean
+from forewalk.data.cleaning.together import by_day
 from forewalk.data.loading import read_table
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import Table
@@ -52,7 +53,8 @@ def _read(settings: Settings) -> Table:
 
 
 def _clean(table: Table, settings: Settings) -> tuple[Bars, QualityReport]:
-    return clean(table, settings.data)
+    bars, quality = clean(table, settings.data)
+    return by_day(bars), quality
 
 
 def _features(bars: Bars, settings: Settings) -> FeaturePanel:

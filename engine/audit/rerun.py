@@ -25,11 +25,10 @@ from engine.audit.compare import (
     Agreement,
     BlockHeader,
     compare,
-    prepared_blocks,
-    result_blocks,
     unpack_blocks,
 )
 from engine.audit.doctoring import TRUNCATED, Cut, doctored, iso_utc
+from engine.audit.known import prepared_blocks, result_blocks
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
 from forewalk.data.cleaning.closing import row_closes
 from forewalk.data.columns.rows import ARRAYS

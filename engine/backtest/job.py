@@ -102,6 +102,7 @@ def _backtest(
     from engine.training.walkforward import walk_forward
     from forewalk.compute.workers import workers_of
     from forewalk.data.benchmark import benchmark_bars
+    from forewalk.data.cleaning.together import by_day
     from forewalk.data.factors.laying import factor_returns
     from forewalk.data.loading import load_bars, resolved
     from forewalk.features.own import gap_findings, panel_of
@@ -112,6 +113,7 @@ def _backtest(
     progress("data", 0, 1)
     bars, quality = load_bars(settings.data, given, settings.features.columns)
     settings = settings.model_copy(update={"data": resolved(settings.data, bars)})
+    bars = by_day(bars)
     refuse_nonsense(bars, settings)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)

@@ -85,7 +85,7 @@ def write_parts(folder: Path, result: Backtest) -> None:
     write_tables(
         folder,
         subject.settings,
-        forecast_table(subject.forecasts, subject.actual),
+        forecast_table(subject.forecasts, subject.actual, subject.bars),
         subject.simulation,
         result.metrics.to_json(),
         result.quality.to_dict(),

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from forewalk.data.cleaning.together import each_market
 from forewalk.errors import ConfigError
-from forewalk.sessions import bar_open_times, microseconds
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, BoolArray
+from forewalk.types import Bars
 
 FEW_TO_RANK = 20  # symbols below which a cross-section says little
-HOLIDAYS = 0.1  # share of the rows on which one of several markets may be closed alone
 OFTEN = 0.05  # share of bars from which a price that is too high for a position is worth a word
 
 
 def refuse_nonsense(bars: Bars, settings: Settings) -> None:
     """Raise ConfigError where the label or the policy cannot mean anything with so many symbols, or such bars."""
-    _refuse_markets_apart(bars)
     count = _usable(bars, settings)
+    _refuse_lonely(bars, settings)
     if settings.label.kind == "market_relative" and count < 2:
         raise ConfigError(
             f"label.kind = 'market_relative' with {count} symbol: its return minus its own is always 0; "
@@ -43,37 +40,17 @@ def cautions(bars: Bars, settings: Settings, first_test: int) -> tuple[str, ...]
     return tuple(filter(None, (_of_ranking(bars, settings), _of_prices(bars, settings, first_test))))
 
 
-def _refuse_markets_apart(bars: Bars) -> None:
-    """Raise ConfigError where markets do not close together.
-
-    On a row of one market the others have no bar: their positions would be left for want of a forecast, and an order
-    decided there would be filled at an open that lies before it where another market's bar had begun already.
-    """
-    names = list(dict.fromkeys(bars.calendars))
-    if len(names) < 2:
+def _refuse_lonely(bars: Bars, settings: Settings) -> None:
+    """Raise ConfigError where a label compares the symbols of each market and one of several has a single symbol."""
+    if not bars.calendars or not (settings.label.relative or settings.label.kind == "rank"):
         return
-    there = np.column_stack([
-        bars.present[:, [own == name for own in bars.calendars]].any(axis=1) for name in names
-    ])  # fmt: skip
-    begun = np.logical_or.accumulate(there, axis=0).all(axis=1)
-    apart = float((~there[begun].all(axis=1)).mean()) if begun.any() else 1.0
-    if apart > HOLIDAYS or _opens_before_the_last_close(bars, names, there):
-        raise ConfigError(
-            f"the symbols are of markets that close at different times ({', '.join(names)}); their decisions and "
-            f"fills cannot be put into one order of time yet: run one market at a time, with data.symbols"
-        )
-
-
-def _opens_before_the_last_close(bars: Bars, names: Sequence[str], there: BoolArray) -> bool:
-    stamps = microseconds(bars.timestamps)
-    for column, name in enumerate(names):
-        rows = np.flatnonzero(there[:, column])
-        nothing = np.zeros((len(rows), 0))
-        prices = (nothing, nothing, nothing, nothing, nothing)
-        own = Bars(bars.timestamps[rows], (), *prices, name, bars.interval)
-        if ((rows > 0) & (microseconds(bar_open_times(own)) < stamps[rows - 1])).any():
-            return True
-    return False
+    for market, own in each_market(bars):
+        if _usable(own, settings) == 1:
+            raise ConfigError(
+                f"label.kind = {settings.label.kind!r} compares the symbols that close together, and "
+                f"{bars.symbols[market.columns[0]]} is alone on {market.calendar}: set label.kind = 'absolute', load "
+                f"more symbols of that market, or leave it out with data.symbols"
+            )
 
 
 def _usable(bars: Bars, settings: Settings) -> int:

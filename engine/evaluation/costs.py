@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from engine.evaluation.metrics.accounts.account import return_metrics, traded_va
 from engine.evaluation.metrics.door import LEFT_OUT, Record, named
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.engines import Account, simulate_beside, simulate_each
+from forewalk.data.cleaning.together import markets_of
 from forewalk.returns import bars_per_year_covered, hedged_returns, simple_returns
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
+from forewalk.types import Bars, FloatArray, Forecasts, IntArray, SimulationResult
 
 FEES_BPS = (0.0, 1.0, 5.0)
 SLIPPAGES_BPS = (0.0, 4.0, 10.0)
@@ -116,7 +117,9 @@ def cost_grid(
 
 def delay_row(bars: Bars, forecasts: Forecasts, settings: Settings, delay_bars: int = 1) -> AccountAtCosts:
     """Return what comes out at the run's own costs with every decision `delay_bars` later."""
-    result = simulate_beside(bars, delayed(forecasts, delay_bars), settings)
+    first = len(bars) - len(forecasts)
+    own = [(market.rows[market.rows >= first] - first, market.columns) for market in markets_of(bars)]
+    result = simulate_beside(bars, delayed(forecasts, delay_bars, own), settings)
     return replace(_at_costs(settings, bars, result), delay_bars=delay_bars)
 
 
@@ -139,11 +142,20 @@ def borrow_rows(
     return tuple(rows)
 
 
-def delayed(forecasts: Forecasts, bars: int = 1) -> Forecasts:
-    """Return the forecasts as if each were known `bars` bars later; the first rows are NaN."""
+def delayed(
+    forecasts: Forecasts, bars: int = 1, own: Sequence[tuple[IntArray, Any]] | None = None
+) -> Forecasts:
+    """Return the forecasts as if each were known `bars` bars later; the first rows are NaN.
+
+    `own` are rows and columns of markets that count their own bars; None: all rows are theirs.
+    """
     later = [np.full(forecasts.mean.shape, np.nan) for _ in range(3)]
+    markets = [(np.arange(len(forecasts)), slice(None))] if own is None else own
     for values, known in zip(later, (forecasts.mean, forecasts.std, forecasts.p_up), strict=True):
-        values[bars:] = known[: len(forecasts) - bars]
+        for rows, columns in markets:
+            mine = values[:, columns]
+            mine[rows[bars:]] = known[:, columns][rows[: max(len(rows) - bars, 0)]]
+            values[:, columns] = mine
     mean, std, p_up = later
     return replace(forecasts, mean=mean, std=std, p_up=p_up)
 

@@ -3,8 +3,8 @@
 `buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
 the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
 own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure
-all the time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the next
-open and pay the run's fee and slippage.
+all the time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the
+next open and pay the run's fee and slippage.
 """
 
 from __future__ import annotations

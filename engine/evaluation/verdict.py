@@ -160,7 +160,10 @@ def _factor_sentence(factors: FactorMetrics | None) -> str:
     held = ["buying and holding" if name == BUY_AND_HOLD else name for name in alpha.loadings]
     names = " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
     if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.t is None:
-        return f"Against {names} of {factors.file} nothing can be said: too few bars have them, or they repeat each other."
+        return (
+            f"Against {names} of {factors.file} nothing can be said: too few bars have them, "
+            "or they repeat each other."
+        )
     side = (
         "that is within luck"
         if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)

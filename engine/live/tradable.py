@@ -32,6 +32,12 @@ def refuse_untradable(settings: Settings) -> None:
         raise ConfigError(
             f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"
         )
+    others = sorted({calendar for calendar in data.calendars.values() if calendar != data.exchange})
+    if others:
+        raise ConfigError(
+            f"data.calendars names {', '.join(others)} beside {data.exchange}: the daemon trades one market, US "
+            f"shares at Alpaca; leave the others out with data.symbols. All together can be backtested and forecast"
+        )
     if settings.strategy.stop_orders and settings.execution.fractional:
         raise ConfigError(
             "strategy.stop_orders with execution.fractional: Alpaca keeps no stop order for a fraction of a share; "

@@ -49,7 +49,7 @@ def outcome_of(run: Backtest) -> Outcome:
         settings=subject.settings,
         verdict=run.verdict,
         metrics=run.metrics,
-        forecasts=forecast_table(subject.forecasts, subject.actual),
+        forecasts=forecast_table(subject.forecasts, subject.actual, subject.bars),
         equity=subject.simulation.equity,
         orders=typed(subject.simulation.orders),
         trades=typed(subject.simulation.trades),

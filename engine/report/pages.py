@@ -29,7 +29,7 @@ from forewalk.data.quality import QualityReport
 from forewalk.folds import Fold
 from forewalk.returns import drawdown_series
 from forewalk.settings.sections import Settings
-from forewalk.types import TrainingCurve
+from forewalk.types import CLOSED_AT, IntArray, TrainingCurve
 
 RUN_FILES: Mapping[str, str] = {
     "tearsheet.html": "returns and risk in detail, by QuantStats",
@@ -184,11 +184,21 @@ def forecast_path(subject: Subject, symbol: str) -> charts.ForecastPath:
     made_at = bars.timestamps.get_indexer(forecasts.timestamps)
     if (made_at < 0).any():
         raise ValueError("a forecast was made at a time that is no bar of the panel")
-    target = made_at + subject.settings.label.horizon_bars
+    target = _ended(subject, made_at, column)
     arrays = (bars.close[len(bars) - len(forecasts) :], forecasts.mean, forecasts.std, subject.actual)
     series = [values[:, column] for values in arrays]
     rows = np.flatnonzero((target < len(bars)) & np.isfinite(series[1]) & np.isfinite(series[3]))
     return charts.ForecastPath(bars.timestamps[target[rows]], *(values[rows] for values in series))
+
+
+def _ended(subject: Subject, made_at: IntArray, column: int) -> IntArray:
+    """Return the row at which the horizon of each forecast ends; where markets close apart, by own bars."""
+    horizon, closed = subject.settings.label.horizon_bars, subject.bars.extras.get(CLOSED_AT)
+    if closed is None:
+        return made_at + horizon
+    own = np.flatnonzero(np.isfinite(closed[:, column]))
+    place = np.searchsorted(own, made_at) + horizon
+    return np.where(place < len(own), own[np.minimum(place, len(own) - 1)], len(subject.bars))
 
 
 def _gap_sentence(folds: tuple[Fold, ...]) -> str:

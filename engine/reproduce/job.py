@@ -99,7 +99,7 @@ def reproduce(
     settings = load_settings(run / "config.toml", where, environment={})
     result = backtest(settings, progress)
     fresh = {
-        "forecasts": forecast_table(result.subject.forecasts, result.subject.actual),
+        "forecasts": forecast_table(result.subject.forecasts, result.subject.actual, result.subject.bars),
         "equity": result.subject.simulation.equity,
         "orders": result.subject.simulation.orders,
         "metrics": pd.DataFrame(_numbers(result.metrics.to_json()), columns=["name", "value"]),

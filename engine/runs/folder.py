@@ -24,7 +24,7 @@ import pandas as pd
 from forewalk.errors import DataError, UsageError
 from forewalk.settings.loading import settings_to_toml
 from forewalk.settings.sections import Settings
-from forewalk.types import FloatArray, Forecasts, SimulationResult
+from forewalk.types import CLOSED_AT, Bars, FloatArray, Forecasts, SimulationResult
 
 RUNS = Path("runs")
 LIBRARIES = [
@@ -54,16 +54,20 @@ class StoredRun:
     metrics: dict[str, Any]
 
 
-def forecast_table(forecasts: Forecasts, actual: FloatArray) -> pd.DataFrame:
+def forecast_table(forecasts: Forecasts, actual: FloatArray, bars: Bars | None = None) -> pd.DataFrame:
     """Return one row per bar and symbol that has a forecast, ordered by asof and symbol column.
 
     Columns: asof, symbol, horizon_bars, mean and std (log return over the horizon), p_up, actual (NaN while
-    unknown), model_id, trained_until.
+    unknown), model_id, trained_until. With `bars` of several markets, asof is the true close of each cell's market.
     """
     row, column = np.nonzero(np.isfinite(forecasts.mean))
+    asof = forecasts.timestamps[row]
+    if bars is not None and CLOSED_AT in bars.extras:
+        closed = bars.extras[CLOSED_AT][len(bars) - len(forecasts) :][row, column]
+        asof = pd.DatetimeIndex(closed.astype(np.int64).astype("datetime64[us]"), tz="UTC")
     return pd.DataFrame(
         {
-            "asof": forecasts.timestamps[row],
+            "asof": asof,
             "symbol": np.array(forecasts.symbols, dtype=object)[column],
             "horizon_bars": forecasts.horizon_bars,
             "mean": forecasts.mean[row, column],

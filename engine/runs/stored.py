@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def stored_forecasts(
-    table: pd.DataFrame, timestamps: pd.DatetimeIndex, symbols: tuple[str, ...], horizon_bars: int
+    table: pd.DataFrame,
+    timestamps: pd.DatetimeIndex,
+    symbols: tuple[str, ...],
+    horizon_bars: int,
+    daily: bool = False,
 ) -> Forecasts:
     """Return a run's forecasts over these bars and symbols, [T, S]; NaN where it had none.
 
@@ -22,6 +26,7 @@ def stored_forecasts(
         timestamps: closes, UTC, length T.
         symbols: length S.
         horizon_bars: of the run's label.
+        daily: whether rows are days of several markets: a forecast belongs to the day in which it was made.
     """
     import numpy as np
     import pandas as pd
@@ -29,7 +34,12 @@ def stored_forecasts(
     from forewalk.types import Forecasts, utc_index
 
     times = utc_index(timestamps)
-    row = times.get_indexer(utc_index(pd.DatetimeIndex(table["asof"])))
+    asof = utc_index(pd.DatetimeIndex(table["asof"]))
+    if daily:
+        row = np.asarray(times.searchsorted(asof))
+        row[row == len(times)] = -1
+    else:
+        row = times.get_indexer(asof)
     column = pd.Index(symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
     inside = (row >= 0) & (column >= 0)
     row, column, table = row[inside], column[inside], table[inside]
@@ -52,10 +62,11 @@ def stored_forecasts(
 
 def require_same_bars(stored: StoredRun, settings: Settings) -> Bars:
     """Load the bars of a stored run; DataError where they are not the ones it saw."""
+    from forewalk.data.cleaning.together import by_day
     from forewalk.data.loading import load_bars
     from forewalk.errors import DataError
 
-    bars, _ = load_bars(settings.data, columns=settings.features.columns)
+    bars = by_day(load_bars(settings.data, columns=settings.features.columns)[0])
     if bars.fingerprint != stored.manifest["data_fingerprint"]:
         raise DataError(
             f"the data of {stored.path.name} have changed since the run (bars were added or revised): its "

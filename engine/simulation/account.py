@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 
 from engine.simulation.feeds import BARRED, STALE
 from engine.simulation.moments import by_moment, limit_fill, slipped
@@ -17,9 +18,11 @@ from engine.simulation.money import (
     interest,
     years_between,
 )
+from forewalk.data.cleaning.together import own_open_times
 from forewalk.sessions import DAILY
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, FloatArray
+from strategies.indicator import backtrader_times
 
 
 def simulated_broker(execution: ExecutionSettings, bars: Bars | None = None) -> bt.brokers.BackBroker:
@@ -86,6 +89,7 @@ class Terms:
         dividends: cash paid per share held at the close before, [T, S].
         half_spread: what a fill is worse than the mid price by, [T, S].
         daily: whether a bar is a session.
+        opened: when each bar opened, [T, S], in backtrader's days, where markets close at different times.
     """
 
     def __init__(self, execution: ExecutionSettings, bars: Bars | None) -> None:
@@ -94,11 +98,22 @@ class Terms:
         self.dividends: FloatArray | None = None
         self.half_spread: FloatArray | None = None
         self.daily = bars is not None and bars.interval == DAILY
+        self.opened: FloatArray | None = None
         if bars is None:
             return
         self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars, execution.spread_pips)
         if bears_interest(execution):
             self.years = years_between(bars)
+        if bars.calendars:
+            self.opened = _opened(bars)
+
+
+def _opened(bars: Bars) -> FloatArray:
+    """Return when each bar opened, [T, S], minus infinity where a row is no close of the symbol's market."""
+    opened = np.full(bars.close.shape, -np.inf)
+    for symbol, (rows, moments) in own_open_times(bars).items():
+        opened[rows, bars.symbols.index(symbol)] = backtrader_times(moments)
+    return opened
 
 
 class SimulatedBroker(bt.brokers.BackBroker):
@@ -161,11 +176,16 @@ class SimulatedBroker(bt.brokers.BackBroker):
                 self.notify(order)
                 self._ococheck(order)
                 self._bracketize(order, cancel=True)
-            elif not order.active():
+            elif not order.active() or self._has_opened(order):
                 self.pending.append(order)
             else:
                 self._attempt(order)
         self._get_value()
+
+    def _has_opened(self, order: Any) -> bool:
+        """Whether the symbol's bar had opened before the order was decided on: another market closed in between."""
+        opened = self._terms.opened
+        return opened is not None and opened[self._bar, self._column[order.data]] < order.created.dt
 
     def _accrues(self) -> bool:
         return self._terms.years is not None or self._terms.dividends is not None

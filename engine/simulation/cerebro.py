@@ -9,18 +9,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import backtrader as bt
+import numpy as np
+import pandas as pd
 
 from engine.simulation.currencies import account_over
-from engine.simulation.feeds import CurrencyFeed, PanelFeed, feed_columns
+from engine.simulation.feeds import feed_columns, feed_for
 from engine.simulation.moments import refuse_styles
 from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
+from engine.simulation.tables import equity_table
+from forewalk.data.cleaning.together import forecasts_in_time, in_time
+from forewalk.instruments import with_currencies
 from forewalk.settings.sections import ExecutionSettings, Settings
-from forewalk.types import Bars, Forecasts, SimulationResult
+from forewalk.types import CLOSED_AT, Bars, Forecasts, SimulationResult
 
+AFTER = pd.Timedelta(1, unit="us")
 COLLECT_EVERY = 200_000  # new objects between two looks for garbage
 
 
@@ -40,8 +47,7 @@ def build_cerebro(
     cerebro = bt.Cerebro(stdstats=False, runonce=runonce, preload=preload)
     cerebro.setbroker(broker if broker is not None else account_over(bars, execution))
     for symbol, columns in zip(bars.symbols, feed_columns(bars, execution), strict=True):
-        feed = CurrencyFeed if "rate" in columns else PanelFeed
-        cerebro.adddata(feed(columns=columns), name=symbol)
+        cerebro.adddata(feed_for(columns)(columns=columns), name=symbol)
     cerebro.addstrategy(strategy, **strategy_params)
     cerebro.addanalyzer(Recorder, _name="recorder")
     return cerebro
@@ -72,6 +78,10 @@ def simulate(
 ) -> SimulationResult:
     """Run a strategy over the span of the forecasts and return what happened.
 
+    Markets that close at different times (bars from `by_day`) are lived through close by close: a decision at the
+    close of one market is about its symbols alone, and is filled at their next open. The equity is that of the end of
+    each day.
+
     Args:
         bars: the whole history; only the bars from the first forecast on are used.
         forecasts: rows aligned with the last `len(forecasts)` bars.
@@ -85,6 +95,10 @@ def simulate(
         ConfigError: orders are to be sent in a style that these bars do not have.
     """
     refuse_styles(bars, settings.execution)
+    if CLOSED_AT in bars.extras:
+        span, told = _by_true_closes(bars, forecasts, settings)
+        lived = simulate(span, told, settings, strategy, runonce, preload, cerebro_builder)
+        return _by_day(lived, bars, forecasts, settings)
     span = bars.since(forecasts.timestamps[0])
     chosen = strategy or load_strategy(settings)
     params = strategy_params(chosen, forecasts, settings, bars)
@@ -96,3 +110,32 @@ def simulate(
             runonce,
         )
     return event_tables(finished, cerebro.broker, span, forecasts, settings.execution)
+
+
+def lived_bars(bars: Bars, settings: Settings) -> Bars:
+    """Return bars as an account lives through them: with a row for each true close, where markets close apart."""
+    if CLOSED_AT not in bars.extras:
+        return bars
+    data = settings.data
+    return with_currencies(in_time(bars), data.currency, data.market, data.currencies, data.pips)
+
+
+def _by_true_closes(bars: Bars, forecasts: Forecasts, settings: Settings) -> tuple[Bars, Forecasts]:
+    """Return the bars of the forecasts' days, and the forecasts, with a row for each true close."""
+    lived, first = lived_bars(bars, settings), len(bars) - len(forecasts)
+    span = lived.since(bars.timestamps[first - 1] + AFTER) if first else lived
+    return span, forecasts_in_time(bars, forecasts, span.timestamps)
+
+
+def _by_day(
+    lived: SimulationResult, bars: Bars, forecasts: Forecasts, settings: Settings
+) -> SimulationResult:
+    """Return what happened with the account as it stood at the end of each day, beside the benchmark's."""
+    closes = pd.DatetimeIndex(lived.equity["time"])
+    rows = closes.searchsorted(forecasts.timestamps, side="right") - 1
+    equity, cash, gross = (
+        lived.equity[name].to_numpy(dtype=np.float64)[rows] for name in ("equity", "cash", "gross_exposure")
+    )
+    span = bars.since(forecasts.timestamps[0])
+    table = equity_table(forecasts.timestamps, equity, cash, gross, span, forecasts, settings.execution)
+    return replace(lived, equity=table)

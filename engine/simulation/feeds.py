@@ -7,11 +7,14 @@ line is filled from NumPy at once, and stepping to the next bar moves eight numb
 from __future__ import annotations
 
 import array
+from collections.abc import Mapping
 from typing import Any
 
 import backtrader as bt
 import numpy as np
 
+from forewalk.data.cleaning.closing import markets
+from forewalk.data.cleaning.together import cut_out, market_closes
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import PRICE_FIELDS, Bars, FloatArray
 from strategies.indicator import backtrader_times
@@ -83,6 +86,25 @@ class CurrencyFeed(PanelFeed):
     lines = ("rate",)
 
 
+class MarketFeed(PanelFeed):
+    """A feed in a panel of several markets: `own` counts its market's closes, below zero on the closes of others."""
+
+    lines = ("own",)
+
+
+class CurrencyMarketFeed(PanelFeed):
+    """Both: a feed in another currency, and in a panel of several markets."""
+
+    lines = ("rate", "own")
+
+
+def feed_for(columns: Mapping[str, FloatArray]) -> type[PanelFeed]:
+    """Return the feed that has lines for all columns."""
+    if "own" in columns:
+        return CurrencyMarketFeed if "rate" in columns else MarketFeed
+    return CurrencyFeed if "rate" in columns else PanelFeed
+
+
 def feed_columns(bars: Bars, execution: ExecutionSettings) -> list[dict[str, FloatArray]]:
     """Return, for each symbol, the lines of its feed over all bars; each value depends on the past only."""
     times = backtrader_times(bars.timestamps)
@@ -100,12 +122,40 @@ def feed_lines(bars: Bars, execution: ExecutionSettings) -> dict[str, FloatArray
     prices = {name: np.where(missing, last_close, getattr(bars, name)) for name in PRICE_FIELDS}
     volume = np.where(missing, 0.0, np.nan_to_num(bars.volume))
     lines = {**prices, "volume": volume, "capacity": fill_capacity(bars, execution)}
+    if bars.calendars:
+        lines["own"] = own_closes(bars)
     rate = bars.extras.get("rate_close")
     return lines if rate is None else {**lines, "rate": np.nan_to_num(rate)}
 
 
+def own_closes(bars: Bars) -> FloatArray:
+    """Return the number of closes of each symbol's market so far, [T, S]; negated where the row is another market's.
+
+    Args:
+        bars: rows are true closes, see `forewalk.data.cleaning.together.in_time`.
+    """
+    own = market_closes(bars)
+    count = np.cumsum(own, axis=0)
+    return np.where(own, count, -count).astype(np.float64)
+
+
 def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
     """Return the quantity that may be filled on each bar, [T, S]: see `PanelFeed`.
+
+    In a panel of several markets each is looked at alone: a price grows old by closes of its own market.
+    """
+    if not bars.calendars:
+        return _capacity_alone(bars, execution)
+    capacity = np.zeros(bars.close.shape)
+    own = market_closes(bars)
+    for _, columns in markets(bars.calendars):
+        rows = np.flatnonzero(own[:, columns[0]])
+        capacity[np.ix_(rows, columns)] = _capacity_alone(cut_out(bars, rows, columns), execution)
+    return capacity
+
+
+def _capacity_alone(bars: Bars, execution: ExecutionSettings) -> FloatArray:
+    """Return `fill_capacity` of bars that close together.
 
     A symbol that has never reported volume so far (a currency, an index) is not capped. A position in one that has
     left the universe and has no bar is closed at the last price.

@@ -31,6 +31,8 @@ def refuse_styles(bars: Bars, execution: ExecutionSettings) -> None:
             raise ConfigError(
                 f"{setting}: currency pairs and prices in several currencies know `market` only"
             )
+        if bars.calendars:
+            raise ConfigError(f"{setting}: symbols whose markets close at different times know `market` only")
         if style in AUCTIONS and bars.interval != DAILY:
             raise ConfigError(f"{setting}: auctions are once a session, and the bars are of {bars.interval}")
         if style in AUCTIONS and bars.calendar == "24/7":

@@ -20,7 +20,7 @@ from engine.simulation.tables import (
     count_orders,
     equity_table,
 )
-from forewalk.sessions import bar_open_times
+from forewalk.data.cleaning.together import own_open_times
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, Forecasts, SimulationResult
 from strategies.indicator import backtrader_times
@@ -115,7 +115,7 @@ class Recorder(bt.Analyzer):
             )
 
     def _book(self, order: Any, size: float, price: float, fee: float, rate: float) -> None:
-        data, bar = order.data, len(self.strategy)
+        data, bar = order.data, _bar(order.data, len(self.strategy))
         is_pair = getattr(self.strategy.broker, "is_pair", None)
         pair = is_pair is not None and is_pair(data)
         held = order.executed.psize
@@ -142,6 +142,11 @@ def _unslipped(order: Any, filled: float) -> float:
     if order.exectype in (bt.Order.Stop, bt.Order.StopTrail) and trigger:
         return float(max(opened, trigger) if order.isbuy() else min(opened, trigger))
     return filled
+
+
+def _bar(data: Any, number: int) -> int:
+    """Return the number of a symbol's bar: counted by the closes of its own market where there are several."""
+    return int(abs(data.own[0])) if "own" in data.lines.getlinealiases() else number
 
 
 def rate_now(broker: Any, data: Any) -> float:
@@ -182,15 +187,16 @@ def event_tables(
     """Return what the recorder of a finished Cerebro saw, as tables with the bars' own UTC times."""
     log: _Log = strategy.analyzers.recorder.log
     closes = dict(zip(backtrader_times(bars.timestamps).tolist(), bars.timestamps, strict=True))
-    opens = dict(zip(closes, bar_open_times(bars), strict=True)) | {-at: time for at, time in closes.items()}
+    opens = _opens(bars)
     times, equity, cash, gross = np.array(log.equity, dtype=np.float64).reshape(-1, 4).T
     at_close = pd.DatetimeIndex([closes[time] for time in times.tolist()])
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
     orders = orders.astype({"quantity": float, "filled_quantity": float})
     orders["decided_at"] = orders["decided_at"].map(closes)
-    orders["filled_at"] = pd.to_datetime(orders["filled_at"].map(opens), utc=True)
+    orders["filled_at"] = pd.to_datetime(_opened(orders, "filled_at", opens), utc=True)
     trades = pd.DataFrame(log.trips.closed, columns=TRADE_COLUMNS)
-    trades["opened_at"], trades["closed_at"] = trades["opened_at"].map(opens), trades["closed_at"].map(opens)
+    for name in ("opened_at", "closed_at"):
+        trades[name] = _opened(trades, name, opens)
     decisions = pd.DataFrame(decisions_of(strategy), columns=DECISION_COLUMNS)
     decisions["asof"] = decisions["asof"].map(closes)
     return SimulationResult(
@@ -201,6 +207,29 @@ def event_tables(
         open_positions=_open_positions(broker, strategy),
         counts={**count_orders(orders, log.slippage), **_received(broker), **_in_pips(log)},
     )
+
+
+def _opens(bars: Bars) -> dict[str, dict[float, pd.Timestamp]]:
+    """Return for each symbol when its bars opened, by backtrader's time of their close; its negative is the close."""
+    times = backtrader_times(bars.timestamps)
+    known: dict[int, dict[float, pd.Timestamp]] = {}
+    found = {}
+    for symbol, (rows, moments) in own_open_times(bars).items():
+        if id(moments) not in known:
+            own = times[rows].tolist()
+            closed = dict(zip((-time for time in own), bars.timestamps[rows], strict=True))
+            known[id(moments)] = dict(zip(own, moments, strict=True)) | closed
+        found[symbol] = known[id(moments)]
+    return found
+
+
+def _opened(table: pd.DataFrame, name: str, opens: dict[str, dict[float, pd.Timestamp]]) -> pd.Series:
+    """Return when the bars opened whose closes a column has, row by row."""
+    clocks = {id(clock): clock for clock in opens.values()}
+    if len(clocks) == 1:
+        return table[name].map(next(iter(clocks.values())))
+    moments = [opens[symbol].get(time) for symbol, time in zip(table["symbol"], table[name], strict=True)]
+    return pd.to_datetime(pd.Series(moments, index=table.index, dtype=object), utc=True)
 
 
 def _in_pips(log: _Log) -> dict[str, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import backtrader as bt
+import numpy as np
 
 from forewalk.errors import ConfigError, LookaheadError, PluginError
 from forewalk.plugins.failures import own_code, user_line
@@ -17,7 +18,7 @@ from forewalk.plugins.holding import plugin_of
 from forewalk.plugins.loading import Plugin
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, Forecasts
+from forewalk.types import Bars, FloatArray, Forecasts
 from strategies.indicator import ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decision_of
 from strategies.signal import SignalStrategy
@@ -80,8 +81,15 @@ def strategy_params(
         params["settings"] = settings.strategy
         params["fractional"] = settings.execution.fractional
         params["execution"] = settings.execution
-        params["bars_per_year"] = bars_per_year(bars.calendar, bars.interval)
+        params["bars_per_year"] = _bars_per_year(bars)
     return params
+
+
+def _bars_per_year(bars: Bars) -> float | FloatArray:
+    """Return the bars of a year, of each symbol's market where they differ."""
+    if not bars.calendars:
+        return bars_per_year(bars.calendar, bars.interval)
+    return np.array([bars_per_year(calendar, bars.interval) for calendar in bars.calendars])
 
 
 def decisions_of(finished: bt.Strategy) -> list[tuple[Any, ...]]:

@@ -71,7 +71,9 @@ def sweep(
     bars = require_same_bars(stored, base)
     times = pd.DatetimeIndex(stored.equity["time"])
     _refuse_slow(bars, grid)
-    forecasts = stored_forecasts(stored.forecasts, times, bars.symbols, base.label.horizon_bars)
+    forecasts = stored_forecasts(
+        stored.forecasts, times, bars.symbols, base.label.horizon_bars, daily=bool(bars.calendars)
+    )
     equals_run = _equals_run(stored, bars, forecasts, base)
     ledger = Ledger(run.parent / LEDGER_FILE)
     name = f"{run.name}/{_next_folder(run).relative_to(run).as_posix()}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forewalk.data.cleaning.together import each_market, spread_out
 from forewalk.data.quality import FEATURE_GAPS, Finding
 from forewalk.errors import ConfigError, DataError, PluginError
 from forewalk.features.panel import FeaturePanel, build_features
@@ -15,7 +16,7 @@ from forewalk.plugins.failures import own_code
 from forewalk.plugins.holding import plugin_of
 from forewalk.plugins.loading import Plugin
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars, FloatArray
+from forewalk.types import CLOSED_AT, Bars, FloatArray, frozen
 
 LARGEST = 1e30  # float32, which models read, ends at 3.4e38
 FORMS = "give an array [bars, symbols] or [bars], a DataFrame (times x symbols), or a dict of these by name"
@@ -24,10 +25,43 @@ FORMS = "give an array [bars, symbols] or [bars], a DataFrame (times x symbols),
 def panel_of(bars: Bars, settings: Settings) -> FeaturePanel:
     """Compute the feature panel that the settings ask for, the user's own features last.
 
+    Where several markets close at different times, each is computed on its own bars alone, so that none knows what
+    another one will close at later in the day.
+
     Raises:
         ConfigError: a feature's name is taken, or a function is not there.
         PluginError: a function raised, or gave something that is no feature of these bars.
     """
+    if CLOSED_AT not in bars.extras:
+        return _alone(bars, settings)
+    parts = [(market, _alone(own, settings)) for market, own in each_market(bars)]
+    names = parts[0][1].names
+    shape = bars.close.shape
+    values, scale, eligible = (
+        np.full((*shape, len(names)), np.nan, np.float32),
+        np.full(shape, np.nan),
+        np.zeros(shape),
+    )
+    gaps = dict.fromkeys(parts[0][1].gaps, 0)
+    for market, part in parts:
+        if part.names != names:
+            raise ConfigError(
+                f"your features give {', '.join(part.names)} for {market.calendar} and {', '.join(names)} for "
+                f"another market; they must have the same names for each"
+            )
+        spread_out(part.values, market, values)
+        spread_out(part.scale, market, scale)
+        spread_out(part.eligible, market, eligible)
+        gaps = {name: count + part.gaps[name] for name, count in gaps.items()}
+    values.flags.writeable = False
+    return FeaturePanel(
+        timestamps=bars.timestamps, symbols=bars.symbols, names=names, values=values, scale=frozen(scale),
+        eligible=np.maximum.accumulate(eligible, axis=0) > 0, gaps=gaps,
+        markets=tuple(tuple(market.columns.tolist()) for market, _ in parts),
+    )  # fmt: skip
+
+
+def _alone(bars: Bars, settings: Settings) -> FeaturePanel:
     own = own_features(bars, settings)
     horizon, history = settings.label.horizon_bars, settings.data.min_history_bars
     return build_features(bars, settings.features, horizon, history, own)

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forewalk.data.cleaning.together import each_market, spread_out
 from forewalk.errors import ConfigError
 from forewalk.features.cross_section import cross_section_features, market_volatility, normal_scores
 from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
+from forewalk.sessions import microseconds
 from forewalk.settings.sections import FeatureSettings, LabelSettings
 from forewalk.types import Bars, BoolArray, FloatArray, frozen
 
@@ -36,6 +38,8 @@ class FeaturePanel:
             it is neither forecast nor trained on there.
         eligible: bool [T, S], True from the bar at which the symbol has its minimum history.
         gaps: feature of the user's own -> symbol-bars at which it is missing though all built-in ones are there.
+        markets: columns of the symbols that close together, where there are several such markets: each is forecast
+            without a look at the others.
     """
 
     timestamps: pd.DatetimeIndex
@@ -45,6 +49,7 @@ class FeaturePanel:
     scale: FloatArray
     eligible: BoolArray
     gaps: Mapping[str, int] = field(default_factory=dict)
+    markets: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.timestamps)
@@ -57,6 +62,18 @@ class FeaturePanel:
             values=self.values[:rows],
             scale=self.scale[:rows],
             eligible=self.eligible[:rows],
+        )
+
+    def of_columns(self, columns: tuple[int, ...]) -> FeaturePanel:
+        """Return the panel of some symbols alone."""
+        chosen = list(columns)
+        return replace(
+            self,
+            symbols=tuple(self.symbols[column] for column in chosen),
+            values=self.values[:, chosen],
+            scale=self.scale[:, chosen],
+            eligible=self.eligible[:, chosen],
+            markets=(),
         )
 
 
@@ -125,7 +142,34 @@ def build_features(
 
 
 def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> Labels:
-    """Compute the label of every bar: its log return over the next `horizon_bars`, scaled by volatility."""
+    """Compute the label of every bar: its log return over the next `horizon_bars`, scaled by volatility.
+
+    In a panel of several markets each counts its own bars, and is compared with its own symbols; a row's `end` is the
+    latest of its markets'.
+    """
+    returns = np.full(bars.close.shape, np.nan)
+    ends = np.full(len(bars), np.iinfo(np.int64).min + 1)
+    missing = np.zeros(len(bars), bool)
+    stamps, reach = microseconds(bars.timestamps), settings.reach_bars
+    for market, own in each_market(bars):
+        spread_out(_returns_ahead(own, settings), market, returns)
+        rows = market.rows
+        ended, open_ended = rows[: max(len(rows) - reach, 0)], rows[max(len(rows) - reach, 0) :]
+        ends[ended] = np.maximum(ends[ended], stamps[rows[reach:]])
+        missing[open_ended] = True
+    ends[missing] = np.iinfo(np.int64).min  # NaT
+    scaled = returns / panel.scale
+    return Labels(
+        returns=frozen(returns),
+        scaled=frozen(scaled),
+        end=pd.DatetimeIndex(ends.astype("datetime64[us]"), tz="UTC"),
+        horizon_bars=settings.horizon_bars,
+        scores=frozen(_scores(scaled, bars)) if settings.kind == "rank" else None,
+    )
+
+
+def _returns_ahead(bars: Bars, settings: LabelSettings) -> FloatArray:
+    """Return the label of one market's bars, not yet scaled, [T, S]."""
     horizon, reach = settings.horizon_bars, settings.reach_bars
     prices = bars.open if settings.execution == "next_open" else bars.close
     returns = np.full(bars.close.shape, np.nan)
@@ -133,15 +177,15 @@ def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> La
         returns[:-reach] = np.log(prices[reach:] / prices[reach - horizon : -horizon])
     if settings.relative:
         returns = returns - _mean_over_symbols(returns, bars.member)[:, None]
-    end = bars.timestamps[reach:].append(pd.DatetimeIndex([pd.NaT] * min(reach, len(bars)), tz="UTC"))
-    scaled = returns / panel.scale
-    return Labels(
-        returns=frozen(returns),
-        scaled=frozen(scaled),
-        end=pd.DatetimeIndex(end).as_unit("us"),
-        horizon_bars=horizon,
-        scores=frozen(normal_scores(scaled, bars.member)) if settings.kind == "rank" else None,
-    )
+    return returns
+
+
+def _scores(scaled: FloatArray, bars: Bars) -> FloatArray:
+    scores = np.full(scaled.shape, np.nan)
+    for market, own in each_market(bars):
+        cells = scaled[np.ix_(market.rows, market.columns)]
+        spread_out(normal_scores(cells, own.member), market, scores)
+    return scores
 
 
 def symbol_volatility(bars: Bars, span: int) -> FloatArray:
@@ -154,12 +198,17 @@ def symbol_volatility(bars: Bars, span: int) -> FloatArray:
 
 
 def one_bar_returns(bars: Bars, relative: bool = False) -> FloatArray:
-    """Return the log return from the symbol's previous bar, [T, S]; minus the market's mean when `relative`."""
+    """Return the log return from the symbol's previous bar, [T, S]; minus its market's mean when `relative`."""
     result = np.full(bars.close.shape, np.nan)
     for column in range(len(bars.symbols)):
         present = bars.present[:, column]
         result[present, column] = log_returns(np.ascontiguousarray(bars.close[present, column]))
-    return result - _mean_over_symbols(result, bars.member)[:, None] if relative else result
+    if not relative:
+        return result
+    for market, own in each_market(bars):
+        cells = result[np.ix_(market.rows, market.columns)]
+        spread_out(cells - _mean_over_symbols(cells, own.member)[:, None], market, result)
+    return result
 
 
 def _built_in(bars: Bars, volatility: FloatArray, settings: FeatureSettings) -> dict[str, FloatArray]:

@@ -10,6 +10,8 @@ def unsupported(bars: Bars, settings: Settings) -> str:
     """Return what of a run the compiled account does not know, in words; "" where it knows all."""
     if settings.strategy.is_own:
         return "a strategy of your own"
+    if bars.calendars:
+        return "markets that close at different times"
     if "rate_close" in bars.extras:
         return "currency pairs and prices in several currencies"
     if settings.strategy.stop_orders:

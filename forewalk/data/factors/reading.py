@@ -61,8 +61,8 @@ def read_factors(path: Path, unit: Unit | None = None) -> Factors:
     """Read a CSV, text or Parquet file of daily factor returns.
 
     Dates stand in the first column (of Parquet: the first column or the index), as YYYYMMDD or YYYY-MM-DD. Text
-    before the header and after the last row of a date is passed over, as in the files of Kenneth R. French's data library,
-    whose names are known in any spelling and whose -99.99 is an unknown value. Whether returns are in per cent or
+    before the header and after the last row of a date is passed over, as in the files of Kenneth R. French's data
+    library, whose names are known in any spelling and whose -99.99 is an unknown value. Whether returns are in per cent or
     fractions is told from their size.
 
     Args:

@@ -10,11 +10,10 @@ from engine.audit.compare import (
     Block,
     compare,
     pack_blocks,
-    prepared_blocks,
-    result_blocks,
     unpack_blocks,
 )
 from engine.audit.job import real_run
+from engine.audit.known import prepared_blocks, result_blocks
 from helpers.audit_tables import pipeline_on, small_settings, small_table
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.evaluation.cautions import cautions, refuse_nonsense
 from engine.live.tradable import refuse_untradable
+from forewalk.data.cleaning.together import by_day
 from forewalk.errors import ConfigError
 from forewalk.sessions import session_closes, sessions_between
 from forewalk.settings.loading import settings_from
@@ -104,21 +105,16 @@ def two_markets(*markets, until="2015-06-30"):
     return Bars(rows, ("A", "B"), *[prices] * 5, calendar=markets[0], calendars=markets)
 
 
-@pytest.mark.parametrize("other", ["FX", "24/7", "XLON", "XTKS"])
-def test_markets_that_close_at_different_times_are_not_run_together(other):
-    with pytest.raises(
-        ConfigError, match=rf"close at different times \(XNYS, {other}\).*one market at a time"
-    ):
-        refuse_nonsense(two_markets("XNYS", other), of())
+@pytest.mark.parametrize("other", ["FX", "24/7", "XLON", "XTKS", "XTSE"])
+def test_markets_that_close_at_different_times_run_together(other):
+    assert refuse_nonsense(two_markets("XNYS", other), of()) is None
 
 
-def test_markets_that_close_together_are():
-    assert refuse_nonsense(two_markets("XNYS", "XTSE"), of()) is None
+def test_a_label_that_compares_symbols_needs_two_that_close_together():
+    with pytest.raises(ConfigError, match=r"A is alone on XNYS: set label.kind = 'absolute'"):
+        refuse_nonsense(by_day(two_markets("XNYS", "XTKS")), of(label={"kind": "market_relative"}))
 
 
-def test_a_half_day_of_one_of_them_is_a_bar_that_opens_in_the_past():
-    bars = two_markets(
-        "XNYS", "XTSE", until="2015-12-31"
-    )  # New York closes early on the day after Thanksgiving
-    with pytest.raises(ConfigError, match="close at different times"):
-        refuse_nonsense(bars, of())
+def test_the_daemon_refuses_a_second_market():
+    with pytest.raises(ConfigError, match="names XLON beside XNYS: the daemon trades one market"):
+        refuse_untradable(of({"symbols": ["AAPL", "VOD.L"], "calendars": {"VOD.L": "XLON"}}))
