@@ -92,10 +92,10 @@ class MarketFeed(PanelFeed):
     lines = ("own",)
 
 
-class CurrencyMarketFeed(PanelFeed):
+class CurrencyMarketFeed(CurrencyFeed):
     """Both: a feed in another currency, and in a panel of several markets."""
 
-    lines = ("rate", "own")
+    lines = ("own",)
 
 
 def feed_for(columns: Mapping[str, FloatArray]) -> type[PanelFeed]:
@@ -135,8 +135,8 @@ def own_closes(bars: Bars) -> FloatArray:
         bars: rows are true closes, see `forewalk.data.cleaning.together.in_time`.
     """
     own = market_closes(bars)
-    count = np.cumsum(own, axis=0)
-    return np.where(own, count, -count).astype(np.float64)
+    count = np.cumsum(own, axis=0).astype(np.float64)
+    return np.where(own, count, -count)
 
 
 def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:

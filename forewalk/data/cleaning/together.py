@@ -87,7 +87,7 @@ def by_day(bars: Bars) -> Bars:
     for name in _CARRIED:
         if name in values:
             values[name] = np.nan_to_num(_carried(values[name]))
-    fields = {name: values.pop(name) for name in BAR_FIELDS}
+    fields: dict[str, Any] = {name: values.pop(name) for name in BAR_FIELDS}
     return replace(bars, timestamps=_utc(days), extras=values, **fields)
 
 
@@ -140,15 +140,15 @@ def in_time(bars: Bars) -> Bars:
     for name in _CARRIED:
         if name in values:
             values[name] = np.nan_to_num(_carried(values[name]))
-    fields = {name: values.pop(name) for name in BAR_FIELDS}
+    fields: dict[str, Any] = {name: values.pop(name) for name in BAR_FIELDS}
     return replace(bars, timestamps=_utc(times), extras=values, **fields)
 
 
 def market_closes(bars: Bars) -> BoolArray:
     """Return where a symbol's market closed, bool [T, S], of bars whose rows are true closes."""
-    own = np.ones(bars.close.shape, bool)
+    own, present = np.ones(bars.close.shape, bool), np.asarray(bars.present)
     for _, columns in markets(bars.calendars):
-        own[:, columns] = bars.present[:, columns].any(axis=1)[:, None]
+        own[:, columns] = np.asarray(present[:, columns].any(axis=1))[:, None]
     return own
 
 
@@ -167,7 +167,9 @@ def forecasts_in_time(bars: Bars, forecasts: Forecasts, times: pd.DatetimeIndex)
     """Return forecasts by day as forecasts at true closes; `times` are those of the last `len(forecasts)` days."""
     first = len(bars) - len(forecasts)
     stamps = microseconds(times)
-    made = {name: np.full((len(times), len(bars.symbols)), np.nan) for name in ("mean", "std", "p_up")}
+    made: dict[str, Any] = {
+        name: np.full((len(times), len(bars.symbols)), np.nan) for name in ("mean", "std", "p_up")
+    }
     day = np.zeros(len(times), np.int64)
     for market in markets_of(bars):
         late = market.rows >= first
@@ -213,8 +215,8 @@ def _ends(stamps: IntArray, interval: str) -> IntArray:
     """Return the end of the day, week or month in which the instant before each close lies."""
     before = pd.DatetimeIndex((stamps - 1).astype("datetime64[us]"))
     if interval == MONTHLY:
-        following = before.to_period("M") + 1
-        return microseconds(pd.DatetimeIndex(following.to_timestamp()))
+        following = before.to_period("M").to_timestamp() + pd.offsets.MonthBegin()
+        return microseconds(pd.DatetimeIndex(following))
     if interval == WEEKLY:
         return (period_numbers(before, WEEKLY) * 7 + 4) * _DAY  # 1970-01-01 was a Thursday
     return (np.asarray(stamps - 1) // _DAY + 1) * _DAY

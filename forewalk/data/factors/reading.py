@@ -62,8 +62,8 @@ def read_factors(path: Path, unit: Unit | None = None) -> Factors:
 
     Dates stand in the first column (of Parquet: the first column or the index), as YYYYMMDD or YYYY-MM-DD. Text
     before the header and after the last row of a date is passed over, as in the files of Kenneth R. French's data
-    library, whose names are known in any spelling and whose -99.99 is an unknown value. Whether returns are in per cent or
-    fractions is told from their size.
+    library, whose names are known in any spelling and whose -99.99 is an unknown value. Whether returns are in per
+    cent or fractions is told from their size.
 
     Args:
         path: of the file.
