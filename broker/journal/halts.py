@@ -30,11 +30,13 @@ class Halts:
         allow_exits: bool = False,
         keep_exits: bool = False,
         foreign_too: bool = False,
+        again: bool = False,
     ) -> bool:
         """Stop a symbol or everything; False where that cause has stopped it already.
 
         A halt in force that is asked for more (to flatten too) takes it on, and is unconfirmed again; it never
-        takes anything back.
+        takes anything back. With `again` it is unconfirmed also where it is asked for nothing more: a person who
+        says it once more wants it done once more.
         """
         asked = {"cancel": cancel, "flatten": flatten, "suspend": suspend, "foreign_too": foreign_too}
         spared = {"allow_exits": allow_exits, "keep_exits": keep_exits}
@@ -53,7 +55,7 @@ class Halts:
             else:
                 merged = {name: bool(row[name] or value) for name, value in asked.items()}
                 merged |= {name: bool(row[name] and value) for name, value in spared.items()}
-                if all(bool(row[name]) == value for name, value in merged.items()):
+                if not again and all(bool(row[name]) == value for name, value in merged.items()):
                     return False
                 changes = ", ".join(f"{name} = ?" for name in merged)
                 write.execute(

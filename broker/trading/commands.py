@@ -82,6 +82,7 @@ def halt(
         flatten=flatten,
         suspend=suspend and symbol is None,
         foreign_too=foreign_too,
+        again=True,
     )
 
 

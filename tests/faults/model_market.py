@@ -29,9 +29,9 @@ TREE = {
 }
 
 
-def zigzag_bars(seed=5):
+def zigzag_bars(seed=5, ahead=AHEAD):
     """Two symbols that rise and fall by about a percent in turn, the one when the other does not."""
-    dates = sessions_between("XNYS", pd.Timestamp("2025-01-02"), pd.Timestamp("2026-12-31"))[: ROWS + AHEAD]
+    dates = sessions_between("XNYS", pd.Timestamp("2025-01-02"), pd.Timestamp("2026-12-31"))[: ROWS + ahead]
     turn = np.where(np.arange(len(dates)) % 2, 0.01, -0.01)[:, None] * np.array([1.0, -1.0])
     noise = np.random.default_rng(seed).normal(0, 0.003, turn.shape)
     close = np.round(100 * np.exp(np.cumsum(turn + noise, axis=0)), 2)

@@ -65,6 +65,11 @@ class DaemonProcess:
         assert not self.alive, f"the daemon did not end within {seconds} s:\n{self.said()}"
         return self._process.exitcode
 
+    def lives(self, seconds):
+        """Let it live for so long; whether it still does."""
+        self._process.join(seconds)
+        return self.alive
+
     def kill(self, after_s=0.0):
         """Kill it after so many seconds, or find that it has ended before."""
         self._process.join(after_s)

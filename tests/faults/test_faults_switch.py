@@ -278,6 +278,21 @@ def test_flatten_all_cancels_foreign_orders_after_a_confirmation(scene):
     assert closed(scene)
 
 
+@pytest.mark.row(87)
+def test_flatten_all_said_again_does_again_what_was_done_before(scene):
+    held(scene)
+    assert scene.command("flatten", "--all", "--yes")[0] == 0
+    assert closed(scene)
+    foreign(scene)
+    scene.control.manual_trade(symbol="MSFT", qty="3")
+    code, said = scene.command("flatten", "--all", "--yes")
+    assert (code, "the broker has done it" in said) == (0, True)
+    assert [order["status"] for order in scene.truth()["orders"] if order["source"] == "foreign"] == [
+        "canceled"
+    ]
+    assert closed(scene)
+
+
 @pytest.mark.row(88)
 def test_done_names_what_is_left_and_that_it_is_not_ours(scene):
     scene.tree["data"]["symbols"] = ["AAPL"]
