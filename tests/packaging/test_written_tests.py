@@ -27,6 +27,7 @@ REPLACED = {
     "faults/scene.py": "in a forked process, which ends with the test",
     "faults/close_to_post.py": "put back by the context; a program of its own",
     "faults/soak.py": "a program of its own",
+    "faults/kill_loop.py": "a program of its own",
 }
 SLEEPS = {"helpers/waiting.py": "by condition", "forewalk/compute/test_cluster.py": "by condition, on a node"}
 
