@@ -105,6 +105,10 @@ def captured(act, **account):
             {"kind": "stop", "stop_price": 80.0, "time_in_force": "day"},
         ),
         (
+            lambda s: s.buy(size=5, exectype=bt.Order.Close),
+            {"kind": "market", "time_in_force": "cls"},
+        ),
+        (
             lambda s: s.buy(size=5, exectype=bt.Order.StopLimit, price=110.0, plimit=111.0),
             {"kind": "stop_limit", "stop_price": 110.0, "limit_price": 111.0},
         ),
@@ -124,12 +128,11 @@ def test_each_kind_of_order_is_captured_as_it_was_made(act, expected):
     "act",
     [
         lambda s: s.buy(size=5, exectype=bt.Order.StopTrail, trailamount=1.0),
-        lambda s: s.buy(size=5, exectype=bt.Order.Close),
         lambda s: s.buy(size=5, exectype=bt.Order.Limit, price=90.0, oco=s.buy(size=1)),
         lambda s: s.buy_bracket(size=5, limitprice=120.0, stopprice=90.0, limitexec=None),
         lambda s: s.buy(size=5, exectype=bt.Order.Limit, price=9.0, valid=timedelta(days=9)),
     ],
-    ids=["trailing", "close", "oco", "half a bracket", "valid until"],
+    ids=["trailing", "oco", "half a bracket", "valid until"],
 )
 def test_an_order_that_cannot_be_sent_refuses_the_strategy_with_the_reason(act):
     with pytest.raises(CaptureError, match=r"sent|bracket"):
