@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from engine.backtest.job import backtest
 from engine.cli.app import app
 from engine.evaluation.baselines import run_baselines
 from engine.runs.ledger import LEDGER_FILE, Ledger
@@ -23,6 +24,7 @@ from forewalk.features.panel import build_features, build_labels, one_bar_return
 from forewalk.folds import walk_forward_folds
 from forewalk.settings.loading import load_settings
 from helpers.making import make_bars, make_settings
+from helpers.own_code import write_module, write_project
 from helpers.run_folders import make_run
 from helpers.waiting import until
 from models.recurrent.forecaster import LSTMForecaster
@@ -230,3 +232,33 @@ def test_an_address_without_host_and_port_is_a_mistake_in_the_settings(address):
 def test_an_executor_that_does_not_exist_is_refused():
     with pytest.raises(ConfigError, match="'local' or 'ray'"):
         load_settings(overrides=["executor=dask"], environment={})
+
+
+OWN = """\
+import numpy as np
+from models.arrays import ArrayForecaster, learning_cells
+
+
+def turnover(bars):
+    return np.log1p(bars.volume) / 10
+
+
+class Ridge(ArrayForecaster):
+    def fit(self, data):
+        x, y = learning_cells(data, data.train)
+        return {"slope": np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)}
+
+    def predict(self, arrays, panel, first, stop):
+        return panel.values[first:stop] @ arrays["slope"]
+"""
+
+
+def test_a_feature_and_a_model_of_ones_own_have_the_same_bits_on_a_cluster(nodes, tmp_path):
+    write_module(tmp_path, "ours_on_nodes", OWN)
+    own = {"model": 'kind = "ours_on_nodes:Ridge"', "features": 'extra = ["ours_on_nodes:turnover"]'}
+    settings = load_settings(write_project(tmp_path, **own), environment={})
+    here = backtest(settings)
+    there = backtest(settings.model_copy(update={"executor": "ray", "address": nodes[0].address}))
+    np.testing.assert_array_equal(here.subject.forecasts.mean, there.subject.forecasts.mean)
+    pd.testing.assert_frame_equal(here.subject.simulation.equity, there.subject.simulation.equity)
+    assert np.isfinite(here.subject.forecasts.mean).any()
