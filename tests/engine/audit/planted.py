@@ -169,8 +169,8 @@ def model_of_the_next_fold(timeline, panel, settings):
 class ReadsTomorrow(SignalStrategy):
     """`data.close[1]` where there is one: backtrader has loaded all bars beforehand."""
 
-    def outlook(self):
-        known = super().outlook()
+    def outlook(self, due=None):
+        known = super().outlook(due)
         later = np.array(
             [data.close[1] if len(data) < data.buflen() else data.close[0] for data in self.datas]
         )
