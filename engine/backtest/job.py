@@ -6,18 +6,21 @@ functions, so that `--help` answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.evaluation.subject import Evidence, Metrics, Subject
     from engine.runs.counts import Tried
+    from forewalk.data.factors.laying import FactorReturns
     from forewalk.data.quality import QualityReport
     from forewalk.data.table import Table
+    from forewalk.folds import Fold
     from forewalk.plugins.holding import Own
     from forewalk.settings.sections import Settings
-    from forewalk.types import TrainingCurve
+    from forewalk.types import Bars, TrainingCurve
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -99,40 +102,20 @@ def _backtest(
     from engine.evaluation.verdict import verdict_sentence
     from engine.simulation.benchmark import beside
     from engine.simulation.engines import compiling, simulate_reported
-    from engine.training.walkforward import walk_forward
-    from forewalk.compute.workers import workers_of
+    from engine.training.walked import walk
     from forewalk.data.benchmark import benchmark_bars
-    from forewalk.data.cleaning.together import by_day
     from forewalk.data.factors.laying import factor_returns
-    from forewalk.data.loading import load_bars, resolved
-    from forewalk.features.own import gap_findings, panel_of
-    from forewalk.features.panel import build_labels
-    from forewalk.folds import walk_forward_folds
-    from models.kinds import forecaster_of
 
-    progress("data", 0, 1)
-    bars, quality = load_bars(settings.data, given, settings.features.columns)
-    settings = settings.model_copy(update={"data": resolved(settings.data, bars)})
-    bars = by_day(bars)
-    refuse_nonsense(bars, settings)
-    progress("features", 0, 1)
-    panel = panel_of(bars, settings)
-    quality = quality.noting(gap_findings(panel))
-    labels = build_labels(bars, panel, settings.label)
-    folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
-    factors = factor_returns(settings, bars, int(folds[0].test[0]))
-    with compiling(bars, settings):
-        timeline, curves = walk_forward(
-            panel,
-            labels,
-            folds,
-            forecaster_of(settings),
-            max_age_bars=settings.model.max_age_bars,
-            workers=workers_of(settings),
-            data_fingerprint=bars.fingerprint,
-            on_done=lambda done, total: progress("training", done, total),
-        )
-    forecasts = timeline.forecasts(panel, settings.label.horizon_bars)
+    factors: list[FactorReturns | None] = []
+
+    @contextmanager
+    def meanwhile(bars: Bars, settings: Settings, folds: Sequence[Fold]) -> Iterator[None]:
+        factors.append(factor_returns(settings, bars, int(folds[0].test[0])))
+        with compiling(bars, settings):
+            yield
+
+    walked = walk(settings, progress, given, refuse_nonsense, meanwhile)
+    settings, bars, forecasts = walked.settings, walked.bars, walked.forecasts
     progress("simulation", 0, 1)
     simulation = simulate_reported(bars, forecasts, settings)
     benchmark = benchmark_bars(settings, bars, len(bars) - len(forecasts), given)
@@ -141,17 +124,17 @@ def _backtest(
     subject = Subject(
         settings=settings,
         bars=bars,
-        panel=panel,
-        labels=labels,
-        folds=folds,
-        timeline=timeline,
+        panel=walked.panel,
+        labels=walked.labels,
+        folds=walked.folds,
+        timeline=walked.timeline,
         forecasts=forecasts,
-        actual=labels.returns[len(bars) - len(forecasts) :],
+        actual=walked.actual,
         simulation=simulation,
         plugins=own.sources,
         benchmark=benchmark,
-        factors=factors,
+        factors=factors[0],
     )
     evidence = gather_evidence(subject, tried(), progress)
-    verdict = " ".join([*quality.headlines(), verdict_sentence(evidence.metrics, settings)])
-    return Backtest(subject, evidence, quality, curves, verdict, own, given)
+    verdict = " ".join([*walked.quality.headlines(), verdict_sentence(evidence.metrics, settings)])
+    return Backtest(subject, evidence, walked.quality, walked.curves, verdict, own, given)

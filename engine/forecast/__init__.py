@@ -1,0 +1,1 @@
+"""Tomorrow's forecast, and the log that remembers every forecast ever given."""

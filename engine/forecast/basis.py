@@ -1,0 +1,144 @@
+"""What a forecast is made of: bars up to now, the newest model's answer, and how its kind has fared so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from engine.live.models.files import ModelFile, forecasts_for, load_timeline, run_models, sha256_of
+from engine.runs.folder import StoredRun, forecast_table, read_run
+from engine.runs.stored import stored_forecasts
+from engine.training.walked import Progress, walk
+from forewalk.compute.workers import workers_of
+from forewalk.data.cleaning.together import by_day
+from forewalk.data.loading import load_bars
+from forewalk.errors import DataError, PluginError
+from forewalk.features.own import panel_of
+from forewalk.features.panel import build_labels
+from forewalk.plugins.holding import changed_since, held, settled, sources_of
+from forewalk.settings.loading import load_settings
+from forewalk.settings.sections import Settings
+from forewalk.types import CLOSED_AT, Bars, Forecasts
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What the next forecast stands on.
+
+    Attributes:
+        settings: of the run or the command.
+        bars: up to the newest; rows are days where markets close apart.
+        forecasts: the last rows, the newest bar included, [t, S].
+        history: every forecast out of sample up to now with what became of it; see `forecast_table`.
+        run: folder of the run; None where it was trained just now.
+        notes: what the reader must know of the data or the model, a line each.
+    """
+
+    settings: Settings
+    bars: Bars
+    forecasts: Forecasts
+    history: pd.DataFrame
+    run: Path | None
+    notes: tuple[str, ...]
+
+
+def trained(settings: Settings, progress: Progress) -> Basis:
+    """Train walk-forward on the bars of the settings and return the basis.
+
+    Raises:
+        DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
+    """
+    workers_of(settings).prepare()
+    with held(settings) as own:
+        walked = walk(settled(settings, own), progress)
+    _refuse_silence(walked.forecasts, walked.settings, "the newest model")
+    history = forecast_table(walked.forecasts, walked.actual, walked.bars)
+    notes = tuple(walked.quality.headlines())
+    return Basis(walked.settings, walked.bars, walked.forecasts, history, None, notes)
+
+
+def from_run(run: Path, progress: Progress, overrides: Sequence[str] = ()) -> Basis:
+    """Ask the newest model of a finished run about the newest bars of its source.
+
+    Args:
+        overrides: of its settings, as `data.end=2020-01-31`; only settings of `data` may be changed.
+
+    Raises:
+        DataError: the run has no models, they are too old for the newest bar, or symbols or features are others.
+        PluginError: the user's own code is not what the run was made with.
+    """
+    stored = read_run(run)
+    for override in overrides:
+        if not override.startswith("data."):
+            raise DataError(
+                f"{override}: the models of {run} were trained with its own settings; only data.* may be changed"
+            )
+    settings = load_settings(run / "config.toml", list(overrides), environment={})
+    changed = changed_since(stored.manifest, sources_of(settings))
+    if changed:
+        raise PluginError(
+            f"{', '.join(changed)}: not what {run} was made with; put it back or run the backtest again"
+        )
+    progress("data", 0, 1)
+    with held(settings):
+        bars, quality = load_bars(settings.data, columns=settings.features.columns)
+        bars = by_day(bars)
+        timeline = load_timeline([ModelFile(path, sha256_of(path)) for path in run_models(run)], settings)
+        progress("forecast", 0, 1)
+        first, last = _span(stored, bars)
+        fresh = forecasts_for(bars, settings, timeline, bars.timestamps[last])
+        labels = build_labels(bars, panel_of(bars, settings), settings.label)
+    _refuse_silence(fresh, settings, f"the last model of {run}")
+    before = stored_forecasts(
+        stored.forecasts,
+        bars.timestamps[first:last],
+        bars.symbols,
+        settings.label.horizon_bars,
+        CLOSED_AT in bars.extras,
+    )
+    parts = [
+        forecast_table(part, labels.returns[row : row + len(part)], bars.until(part.timestamps[-1]))
+        for row, part in ((first, before), (len(bars) - len(fresh), fresh))
+        if len(part)
+    ]
+    notes = (*quality.headlines(), *_revisions(stored, bars))
+    history = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return Basis(settings, bars, fresh, history, run, notes)
+
+
+def _span(stored: StoredRun, bars: Bars) -> tuple[int, int]:
+    """Return the rows of the run's first forecast and of the first bar that it has no settled answer for."""
+    asof = pd.DatetimeIndex(stored.forecasts["asof"])
+    if not len(asof):
+        raise DataError(f"{stored.path}: the run has no forecasts")
+    first = int(bars.timestamps.searchsorted(asof[0]))
+    last = int(bars.timestamps.searchsorted(asof[-1]))
+    return first, max(first, min(last, len(bars) - 1))
+
+
+def _refuse_silence(forecasts: Forecasts, settings: Settings, model: str) -> None:
+    """Raise DataError where the newest bar has no model that is young enough."""
+    if forecasts.model_ids[-1]:
+        return
+    named = [name for name in forecasts.model_ids if name]
+    raise DataError(
+        f"{model} is too old for the bar of {forecasts.timestamps[-1]:%Y-%m-%d}: it answers for "
+        f"model.max_age_bars = {settings.model.max_age_bars} bars"
+        + (f" ({len(forecasts) - len(named)} bars ago it fell silent)" if named else "")
+        + "; run the backtest again, it trains a new one"
+    )
+
+
+def _revisions(stored: StoredRun, bars: Bars) -> list[str]:
+    """Return, in words, whether bars that the run had seen have changed since."""
+    seen = stored.manifest["data_fingerprint"]
+    last = pd.DatetimeIndex(stored.equity["time"])[-1]
+    if bars.until(pd.Timestamp(last)).fingerprint == seen or bars.fingerprint == seen:
+        return []
+    return [
+        f"bars up to {last:%Y-%m-%d} are not the ones that {stored.path.name} was made with: prices were revised, "
+        "or symbols added; its past forecasts stand as they were"
+    ]

@@ -1,0 +1,203 @@
+"""A file of rows that are only ever appended, each tied to all rows before it.
+
+- SQLite triggers refuse to change or delete a row;
+- each row's hash covers the row and the hash before it, so a row edited, removed or inserted is noticed;
+- a receipt beside the file names the newest row, so a file that was cut off or replaced is noticed too.
+
+Any number of processes may append; a row is there whole or not at all, whenever a process is killed. Who rewrites file
+and receipt together, hashes and all, is only found out by somebody who has kept an earlier hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from forewalk.errors import ForewalkError
+
+GENESIS = "0" * 64  # what the first row's hash builds on
+BUSY_SECONDS = 60.0
+VERSION = 1
+GUARDS = ("entries_no_update", "entries_no_delete")
+SCHEMA = f"""
+CREATE TABLE entries (
+  number INTEGER PRIMARY KEY, written TEXT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL,
+  hash TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'only appended to'); END;
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'only appended to'); END;
+PRAGMA user_version = {VERSION};
+PRAGMA journal_mode = WAL;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: its number from 1, when it was written (ISO 8601, UTC), its kind, its content as JSON, its hash."""
+
+    number: int
+    written: str
+    kind: str
+    content: str
+    hash: str = ""
+
+    def sealed(self, previous: str) -> str:
+        """Return the hash that ties the row to the one before it."""
+        digest = hashlib.sha256(previous.encode())
+        for value in (str(self.number), self.written, self.kind, self.content):
+            data = value.encode()
+            digest.update(len(data).to_bytes(8, "little") + data)
+        return digest.hexdigest()
+
+
+class Chain:
+    """The rows of one file. Nothing is created before the first is appended.
+
+    Every method raises ForewalkError where the file cannot be read or written.
+
+    Args:
+        path: of the file. on_step: told by name of each step of a writing; for tests that end the process there.
+    """
+
+    def __init__(self, path: Path, on_step: Callable[[str], None] = lambda step: None) -> None:
+        self.path = path
+        self._on_step = on_step
+
+    def append(self, make: Callable[[Sequence[Entry]], Sequence[Entry]]) -> list[Entry]:
+        """Append what `make` returns for the rows that are there, under the lock that all writers share.
+
+        Numbers and hashes are filled in here.
+        """
+        with self._opened() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                there = _entries(connection)
+                seal, number = (there[-1].hash, there[-1].number) if there else (GENESIS, 0)
+                added = []
+                for row in make(there):
+                    number += 1
+                    fresh = Entry(number, row.written, row.kind, row.content)
+                    seal = fresh.sealed(seal)
+                    connection.execute(
+                        "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
+                        (fresh.number, fresh.written, fresh.kind, fresh.content, seal),
+                    )
+                    added.append(Entry(fresh.number, fresh.written, fresh.kind, fresh.content, seal))
+                self._on_step("before the commit")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            self._on_step("after the commit")
+            if added:
+                self._write_receipt(added[-1])
+        return added
+
+    def entries(self) -> list[Entry]:
+        """Return all rows, in order."""
+        if not self.path.exists():
+            return []
+        with self._opened() as connection:
+            return _entries(connection)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong, in words; empty where every row ever written is there as it was written."""
+        receipt = self._receipt()
+        if not self.path.exists():
+            return [f"{self.path.name} is gone: row {receipt[0]} had been written"] if receipt else []
+        with self._opened() as connection:
+            rows = _entries(connection)
+            triggers = {
+                name
+                for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            }
+        found = list(_broken(rows))
+        if triggers != {*GUARDS}:
+            found.append("the triggers that keep it append-only were removed")
+        held = {(row.number, row.hash) for row in rows}
+        if receipt is not None and receipt not in held:
+            found.append(
+                f"{self._head.name} names row {receipt[0]}, which is not there: rows were cut off or replaced"
+            )
+        return found
+
+    @property
+    def _head(self) -> Path:
+        return self.path.with_suffix(".head")
+
+    def _receipt(self) -> tuple[int, str] | None:
+        try:
+            content = json.loads(self._head.read_text(encoding="utf-8"))
+            return int(content["number"]), str(content["hash"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise ForewalkError(f"{self._head}: damaged: {problem}") from None
+
+    def _write_receipt(self, entry: Entry) -> None:
+        """Name the newest row; of two writers the one with the lower number leaves the other's alone."""
+        receipt = self._receipt()
+        if receipt is not None and receipt[0] >= entry.number:
+            return
+        temporary = self._head.with_name(f".{self._head.name}.{uuid.uuid4().hex[:8]}")
+        try:
+            temporary.write_text(
+                json.dumps({"number": entry.number, "hash": entry.hash}) + "\n", encoding="utf-8"
+            )
+            self._on_step("before the receipt")
+            temporary.replace(self._head)
+        except OSError as problem:
+            raise ForewalkError(f"{self._head}: could not be written: {problem}") from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if not self.path.exists():
+                self._on_step("before the file")
+                _create(self.path)
+            with closing(
+                sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            ) as connection:
+                connection.execute("PRAGMA synchronous = FULL")
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version != VERSION:
+                    raise sqlite3.DatabaseError(f"it is of format {version}, not {VERSION}")
+                yield connection
+        except (sqlite3.Error, OSError) as problem:
+            raise ForewalkError(f"{self.path}: {problem}") from problem
+
+
+def _create(path: Path) -> None:
+    """Make an empty file whole under another name and link it: two processes may both find none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with closing(sqlite3.connect(temporary)) as connection:
+            connection.executescript(SCHEMA)
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _entries(connection: sqlite3.Connection) -> list[Entry]:
+    rows = connection.execute("SELECT number, written, kind, content, hash FROM entries ORDER BY number")
+    return [Entry(*row) for row in rows]
+
+
+def _broken(rows: Sequence[Entry]) -> Iterator[str]:
+    seal, expected = GENESIS, 1
+    for row in rows:
+        if row.number != expected:
+            yield f"rows {expected} to {row.number - 1} were deleted"
+        elif row.sealed(seal) != row.hash:
+            yield f"row {row.number} was edited, or one before it"
+        seal, expected = row.hash, row.number + 1
