@@ -16,6 +16,8 @@ from typing import Annotated
 import typer
 
 from engine.cli.data import data_app
+from engine.cli.forecast import EPILOG as FORECAST_EPILOG
+from engine.cli.forecast import forecast, track
 from engine.cli.live import live_app
 from engine.cli.options import (
     Address,
@@ -264,6 +266,10 @@ def trials(
             typer.echo(line)
     if problems:
         raise typer.Exit(1)
+
+
+app.command(epilog=FORECAST_EPILOG)(forecast)
+app.command()(track)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -66,7 +66,8 @@ class Answer:
     Attributes:
         asof: UTC close of the newest bar. session: the exchange's date of the close that it is about.
         symbols: forecasts. silent: symbols without one, and why. run: folder of the model's run, or None.
-        horizon_bars, interval, execution: what the return is of: bars ahead, their length, from close or next open.
+        horizon_bars, interval, calendar, execution: what the return is of: bars ahead, their length and exchange,
+            from close or next open.
         relative: whether it is the return beside the mean of all symbols; then there are no ranges of prices.
         widened: what the ranges were widened by. skill: of all symbols together. notes: what must be known.
     """
@@ -78,6 +79,7 @@ class Answer:
     run: str | None
     horizon_bars: int
     interval: str
+    calendar: str
     execution: str
     relative: bool
     widened: tuple[Widening, ...]
@@ -160,6 +162,7 @@ def answer(basis: Basis, holdings: Holdings | None = None) -> Answer:
         run=None if basis.run is None else str(basis.run),
         horizon_bars=horizon,
         interval=bars.interval,
+        calendar=bars.calendar,
         execution=settings.label.execution,
         relative=settings.label.relative,
         widened=widened,

@@ -4,8 +4,8 @@
 - each row's hash covers the row and the hash before it, so a row edited, removed or inserted is noticed;
 - a receipt beside the file names the newest row, so a file that was cut off or replaced is noticed too.
 
-Any number of processes may append; a row is there whole or not at all, whenever a process is killed. Who rewrites file
-and receipt together, hashes and all, is only found out by somebody who has kept an earlier hash.
+Any number of processes may append; a row is there whole or not at all, whenever a process is killed. Who rewrites
+file and receipt together, hashes and all, is only found out by somebody who has kept an earlier hash.
 """
 
 from __future__ import annotations

@@ -1,0 +1,113 @@
+"""The next forecast and the track record as lines and as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+
+from engine.forecast.answer import Answer, SymbolForecast
+from engine.forecast.job import Given
+from engine.forecast.skill import Skill, skill_of
+
+
+def lines(given: Given) -> list[str]:
+    """Return what a person reads: per symbol the range, how sure the direction is, the order, the record so far."""
+    answer = given.answer
+    said = [
+        f"as of {answer.asof:%Y-%m-%d %H:%M} UTC, for {answer.session}"
+        + (f", by the newest model of {answer.run}" if answer.run else ", trained just now")
+    ]
+    for each in answer.symbols:
+        said += ["", *_symbol_lines(each)]
+    said += [""] if answer.silent else []
+    said += [f"{symbol}: no forecast ({reason})" for symbol, reason in answer.silent.items()]
+    said += ["", f"all symbols, out of sample: {record(answer.skill)}"]
+    said += [f"note: {note}" for note in answer.notes]
+    return [*said, _logged(given)]
+
+
+def table(answer: Answer) -> str:
+    """Return the forecasts as CSV, a row per symbol."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = [f"{side}_{level}" for level in (50, 80, 95) for side in ("low", "high")]
+    writer.writerow(["symbol", "asof", "closes_at", "close", "mean", "std", "p_up", *names, "order"])
+    for each in answer.symbols:
+        ends = [f"{end!r}" for level in ("50", "80", "95") for end in each.bands[level]]
+        numbers = [repr(value) for value in (each.close, each.mean, each.std, each.p_up)]
+        times = [each.asof.isoformat(), each.closes_at.isoformat()]
+        writer.writerow([_cell(each.symbol), *times, *numbers, *ends, _cell(each.order or "")])
+    return buffer.getvalue()
+
+
+def track_lines(table: pd.DataFrame, problems: list[str]) -> list[str]:
+    """Return the track record in words: how many forecasts, how many are settled, and how they fared."""
+    if not len(table):
+        return ["no forecast has been given yet; `forewalk forecast` gives one", *_problems(problems)]
+    settled = int(np.isfinite(table["actual"]).sum())
+    said = [
+        f"{len(table)} forecasts since {table['written'].min():%Y-%m-%d %H:%M} UTC, {settled} of them settled",
+        f"all: {record(skill_of(table))}",
+    ]
+    for symbol, rows in table.groupby("symbol", sort=True):
+        said.append(f"{symbol}: {record(skill_of(rows))}")
+    said.append("each was written down before its outcome was known; the log has not been altered since")
+    return (said if not problems else said[:-1]) + _problems(problems)
+
+
+def _problems(problems: list[str]) -> list[str]:
+    return [f"PROBLEM: {problem}" for problem in problems]
+
+
+def _symbol_lines(each: SymbolForecast) -> list[str]:
+    low, high = each.bands["80"]
+    first = f"{each.symbol}  {each.close:,.2f}"
+    if each.price_bands:
+        down, up = each.price_bands["80"]
+        first += f"  in 80 of 100 such cases between {down:,.2f} and {up:,.2f}"
+    else:
+        first += f"  in 80 of 100 such cases between {low:+.2%} and {high:+.2%} beside the mean of all"
+    return [
+        first,
+        f"  expected {np.expm1(each.mean):+.3%}, give or take {each.std:.2%}; up with {each.p_up:.1%}",
+        f"  order: {each.order or 'none'}",
+        f"  so far: {record(each.skill)}",
+    ]
+
+
+def record(skill: Skill) -> str:
+    """Return how past forecasts fared, in words."""
+    if not skill.forecasts:
+        return "no outcome is known yet"
+    parts = [f"direction right {skill.right:,} of {skill.directions:,}"]
+    if skill.directions:
+        parts[0] += (
+            f" ({skill.right / skill.directions:.1%}; always the commoner sign: {skill.base or 0:.1%})"
+        )
+    if skill.inside is not None:
+        held = ", ".join(f"{skill.inside[level]:.0%} of {level}" for level in ("50", "80", "95"))
+        parts.append(f"ranges held {held}")
+    if skill.skill is not None:
+        better = "better" if skill.skill > 0 else "worse"
+        parts.append(f"error {abs(skill.skill):.2%} {better} than 'no change'")
+    return "; ".join(parts)
+
+
+def _logged(given: Given) -> str:
+    entered = given.entered
+    said = [f"{entered.written} written to the forecast log"]
+    if entered.known:
+        said.append(f"{entered.known} were there already")
+    if entered.closed:
+        said.append(f"{entered.closed} not: their outcome has closed already, so it is no forecast any more")
+    if given.scored:
+        said.append(f"{given.scored} earlier ones settled")
+    return "; ".join(said)
+
+
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
