@@ -1,11 +1,13 @@
 """A record that cannot be embellished: written before the outcome, settled after it; what is altered is seen."""
 
 import json
+import multiprocessing
 import os
 import signal
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -163,17 +165,10 @@ def test_sqlite_itself_refuses_to_change_a_row(full, statement):
         connection.execute(statement)
 
 
-def in_a_process(work):
-    """Do something in a forked process; return how it ended."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(pid, 0)[1]
+def started(work):
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    return process
 
 
 def test_two_processes_write_at_the_same_time_without_losing_a_forecast(path):
@@ -181,16 +176,10 @@ def test_two_processes_write_at_the_same_time_without_losing_a_forecast(path):
         for number in range(10):
             ForecastLog(path, lambda: MORNING).enter(make_answer(f"{name}{number}"))
 
-    children = []
-    for name in ("A", "B"):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                writer(name)
-            finally:
-                os._exit(0)
-        children.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+    children = [started(partial(writer, name)) for name in ("A", "B")]
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0, 0]
     log = ForecastLog(path)
     assert sorted(log.table()["symbol"]) == sorted(f"{name}{number}" for name in "AB" for number in range(10))
     assert log.problems() == []
@@ -212,8 +201,9 @@ def test_a_process_that_is_killed_at_any_step_leaves_a_sound_log(path, step):
         def writes(where=where, kill=kill):
             ForecastLog(where, lambda: MORNING, kill).enter(make_answer("B", "C"))
 
-        ended = in_a_process(writes)
-        assert (ended == signal.SIGKILL) != (step == "before the file" and bool(before))
+        process = started(writes)
+        process.join()
+        assert process.exitcode == (0 if step == "before the file" and before else -signal.SIGKILL)
         log = ForecastLog(where, lambda: MORNING)
         assert log.problems() == []
         assert len(log.table()) - before in (0, 2)
