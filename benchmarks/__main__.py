@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.measure import Report
 
-SUITES = ("train", "predict", "simulate", "sweep", "scale", "memory", "startup", "parallel")
+SUITES = ("train", "predict", "simulate", "sweep", "scale", "memory", "startup", "parallel", "gpu")
 RESULTS = Path(__file__).resolve().parent / "results"
 USAGE = (
     f"usage: python -m benchmarks [SUITE ...]\nsuites: {', '.join(SUITES)}, peers; without one: all but peers"

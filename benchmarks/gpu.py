@@ -1,6 +1,8 @@
-"""A training step of all networks at once on a device: its time, and its share of what the device can do.
+"""A GPU beside one processor core: the same networks of every kind, their time, and whether they learn the same.
 
-What the device can do is measured, not looked up: a large product of bf16 matrices.
+`python -m benchmarks gpu` runs unattended and writes its table. Without a device it says so and measures nothing.
+Times are by the clock, the device's work included: a processor waits while a device works. What the device can do
+is measured, not looked up: a large product of bf16 matrices.
 """
 
 from __future__ import annotations
@@ -8,15 +10,75 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 
+from benchmarks.data import made_up
 from benchmarks.measure import Report
+from benchmarks.train import Problem, problem
 from forewalk.settings.sections import ModelSettings
+from forewalk.types import FloatArray
+from models.recurrent.forecaster import LSTMForecaster
 from models.recurrent.networks import RecurrentForecaster, gaussian_nll
 from models.recurrent.stacked import Stack
 
 NETWORKS, FEATURES, PRODUCT = 24, 17, 8192  # eight folds of three seeds
+SYMBOLS, ROWS, SEEDS, PASSES = 10, 2518, 3, 3
+KINDS: dict[str, dict[str, Any]] = {
+    "LSTM": {},
+    "two layers": {"layers": 2},
+    "GRU": {"cell": "gru"},
+    "attention": {"attention": True},
+}
+
+
+def run() -> Report:
+    """Train every kind on the processor and on the device."""
+    report = Report("gpu", f"made-up random walks, {SYMBOLS} symbols x {ROWS} days, {SEEDS} seeds")
+    if not torch.cuda.is_available():
+        report.details["gpu"] = "none here: nothing was measured"
+        return report
+    report.details["gpu"] = torch.cuda.get_device_name()
+    for name, changes in KINDS.items():
+        _kind_lines(report, name, changes)
+    step_lines(report)
+    return report
+
+
+def _kind_lines(report: Report, name: str, changes: dict[str, Any]) -> None:
+    """Add the time of all folds and seeds on both, and how far apart their forecasts are."""
+    model = {"max_epochs": PASSES, "patience": PASSES, "seeds": SEEDS, **changes}
+    task = problem(made_up(SYMBOLS, ROWS), model=model)
+    _learnt(problem(made_up(2, 1300), model={**model, "max_epochs": 1}), "cuda")  # first use of the libraries
+    here, processor = _learnt(task, "cpu")
+    there, device = _learnt(task, "cuda")
+    networks = f"{len(task.folds) * SEEDS} networks, {PASSES} passes"
+    report.add(f"{name}, one processor core", processor, "s", note=networks)
+    report.add(f"{name}, device", device, "s", against="one core", ratio=processor / device)
+    apart = np.nanmax(np.abs(here - there)) / np.nanstd(here)
+    report.add(f"{name}: largest difference of a forecast", apart, "of their standard deviation")
+
+
+def _learnt(task: Problem, device: str) -> tuple[FloatArray, float]:
+    """Train all members of all folds as a run does; return the means of the test rows and the seconds."""
+    forecaster = LSTMForecaster(task.settings.model, task.settings.seed)
+    data = [task.data(fold) for fold in task.folds]
+    members = forecaster.members(data[0].symbols)
+    work = [(one, member) for one in data for member in members]
+    begun = time.perf_counter()
+    if device == "cpu":
+        parts = [forecaster.fit_member(*one)[0] for one in work]
+    else:
+        parts = [part for part, _ in forecaster.fit_together(work, device)]
+    seconds = time.perf_counter() - begun
+    means = []
+    for number, (one, fold) in enumerate(zip(data, task.folds, strict=True)):
+        own = parts[number * len(members) : (number + 1) * len(members)]
+        fitted = forecaster.assemble(one.info, own)
+        means.append(fitted.predict_scaled(task.panel, int(fold.test[0]), int(fold.test[-1]) + 1).mean)
+    return np.concatenate(means), seconds
 
 
 def step_lines(report: Report, device: str = "cuda", product: int = PRODUCT) -> None:

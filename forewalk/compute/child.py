@@ -27,7 +27,8 @@ class ModelProcess:
     """One child process that answers tasks, restarted when it is gone.
 
     Args:
-        timeout_s: longest wait for an answer. memory_mb: address space beyond which the child fails.
+        timeout_s: longest wait for an answer. memory_mb: private memory beyond which the child fails; what a
+            CUDA driver reserves of the address space without using it does not count.
         work: what the child does with a task; a function of a module, since the child imports it by name.
     """
 
@@ -122,7 +123,7 @@ def serve(pipe: Connection, memory_mb: int, work: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: its own threads make small networks slow
     limit = memory_mb * 2**20
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     while True:
         try:
             task = pipe.recv()

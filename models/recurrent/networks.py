@@ -91,7 +91,8 @@ class CausalAttention(nn.Module):
         query = self.query(hidden).transpose(0, 1)  # [B, L, H]
         key = self.key(past).transpose(0, 1)  # [B, R + L, H]
         value = self.value(past).transpose(0, 1)
-        distance = before + torch.arange(steps)[:, None] - torch.arange(len(past))[None, :]  # [L, R + L]
+        here, there = (torch.arange(count, device=hidden.device) for count in (steps, len(past)))
+        distance = before + here[:, None] - there[None, :]  # [L, R + L]
         visible = (distance >= 0) & (distance < self.lookback)
         bias = self.distance_bias[distance.clamp(0, self.lookback - 1)].masked_fill(~visible, float("-inf"))
         weights = torch.softmax(query @ key.transpose(1, 2) / size**0.5 + bias, dim=-1)  # [B, L, R + L]

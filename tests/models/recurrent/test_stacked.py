@@ -97,12 +97,3 @@ def test_a_device_that_is_not_there_is_refused_and_auto_does_without():
     with pytest.raises(ConfigError, match=r"model\.device = 'cuda'"):
         missing.device  # noqa: B018
     assert LSTMForecaster(make_settings(model__device="auto").model, 7).device == "cpu"
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_device_learns_what_the_processor_does():
-    settings = make_settings(model__max_epochs=3).model
-    folds = [sequences_of(rows, settings) for rows in (150, 260)]
-    here, there = (train_stacked(folds, [1, 2], settings, device) for device in ("cpu", "cuda"))
-    for one, two in zip(here, there, strict=True):
-        np.testing.assert_allclose(one.valid_loss, two.valid_loss, rtol=5e-3)
