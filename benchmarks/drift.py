@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from engine.evaluation.metrics.drift import COVERAGE, WIDTH
 from engine.evaluation.metrics.drift.cusum import by_mean, by_share, calibrated
 from engine.evaluation.metrics.drift.shift import WINDOW, binned, calibrated_shift, highest, windows
 from engine.evaluation.metrics.drift.streams import (
     BLOCK_SESSIONS,
-    COVERAGE,
-    WIDTH,
     forecast_values,
     naive_variance,
 )

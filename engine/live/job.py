@@ -210,7 +210,9 @@ def build_daemon(
     summary = None
     if live.summary:
         writer = ModelProcess(live.inference_timeout_s, live.memory_mb, write_page)
-        summary = DailySummary(settings, journal, live.state.expanduser(), writer, watch.notify)
+        summary = DailySummary(
+            settings, journal, live.state.expanduser(), writer, watch.notify, bars=lambda: retrainer.bars
+        )
     wall: Callable[[], datetime] | None = None if virtual_time else lambda: datetime.now(UTC)
     return Daemon(settings, journal, broker, watch.notify, models, retrainer, summary, wall=wall)
 

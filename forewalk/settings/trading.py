@@ -92,9 +92,14 @@ class LiveSettings(Section):
     inference_timeout_s: float = Field(60.0, gt=0.0)
     """Seconds the model process may take; then it is killed and there is no order."""
     memory_mb: int = Field(8192, ge=256)
-    """Address space of the model process; beyond it, it fails and there is no order."""
+    """Private memory of the model process in MiB; beyond it, it fails and there is no order."""
     replay_bars: int = Field(126, ge=1)
     """Bars over which a strategy's memory is rebuilt from the journal's fills; more than `strategy.min_hold_bars`."""
+    drift: Literal["off", "tell", "challenger"] = "challenger"
+    """What to do where forecasts or features drift from the walk-forward of `live.run`: nothing, tell it, or train a
+    challenger too, which always waits for a person."""
+    drift_alarms_per_year: float = Field(0.05, gt=0.0, le=12.0)
+    """False alarms a year to which each watch of the drift is calibrated."""
     summary: bool = True
     """Write `summary.html` into `state` after each session's close, in a child process."""
     port: int = Field(0, ge=0, le=65535)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from broker.port import Notify
 from engine.live.models.files import HeldOutLosses, ModelFile, accept, run_models
 from engine.live.models.own_code import TrainedWith
 from engine.live.models.tasks import CompareTask, FitTask
+from engine.live.watch.readings import OF_MODELS
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.errors import DataError, ForewalkError, PluginError
 from forewalk.plugins.holding import sources_of
@@ -51,6 +53,7 @@ class Retrainer:
         self._notify = notify
         self._bars: Bars | None = None
         self._pending: tuple[str, str, pd.Timestamp] | None = None  # stage, model id, last bar
+        self._drift: str | None = None  # the alarm that the challenger under way answers
         self._comparison: HeldOutLosses | None = None
         self._monotonic = monotonic
         self._deadline = 0.0
@@ -69,6 +72,11 @@ class Retrainer:
             self._begin(bars)
         self._own_code.check()
         return self._files(CHAMPION)
+
+    @property
+    def bars(self) -> Bars | None:
+        """The bars of the last decision, None before the first."""
+        return self._bars
 
     def while_waiting(self, call: Callable[[], object]) -> None:
         """Let `call` be called while the first model is waited for."""
@@ -124,7 +132,7 @@ class Retrainer:
             )
             return
         self._notify("model", "", "training the first model")
-        model_id = f"live-{bars.timestamps[-1]:%Y%m%dT%H%M}"
+        model_id = _live_id(bars)
         valid_from = self._worker.ask(self._fit_task(bars, model_id), FIT_TIMEOUT_S)
         kept = self._accept(model_id)
         self._record(kept, valid_from.to_pydatetime(), CHAMPION, "the first model", bars)
@@ -150,7 +158,12 @@ class Retrainer:
     def _is_due(self, bars: Bars) -> bool:
         rule = self._settings.live.retrain
         models = self._journal.models.all()
-        if rule == "never" or not models:
+        self._drift = self._unanswered(models)
+        if not models or any(model["model_id"] == _live_id(bars) for model in models):
+            return False
+        if self._drift is not None:
+            return True
+        if rule == "never":
             return False
         newest = max(pd.Timestamp(model["at"]) for model in models)
         since = bars.timestamps[bars.timestamps > newest]
@@ -158,8 +171,20 @@ class Retrainer:
             return len(since) > 0 and since[-1].isocalendar()[:2] != newest.isocalendar()[:2]
         return len(since) >= int(rule)
 
+    def _unanswered(self, models: list[dict[str, Any]]) -> str | None:
+        """Return the newest alarm of a watch of the models that no challenger was trained for; None without one."""
+        if self._settings.live.drift != "challenger":
+            return None
+        alarms = [line.text.partition(":")[0] for line in self._journal.diary.events("drift")]
+        of_models = [alarm for alarm in alarms if alarm.partition(" ")[0] in OF_MODELS]
+        answered = any(of_models and f"drift: {of_models[-1]}" in model["note"] for model in models)
+        return of_models[-1] if of_models and not answered else None
+
+    def _noted(self, note: str) -> str:
+        return note if self._drift is None else f"{note}; drift: {self._drift}"
+
     def _start_challenger(self, bars: Bars) -> None:
-        model_id = f"live-{bars.timestamps[-1]:%Y%m%dT%H%M}"
+        model_id = _live_id(bars)
         champion = self._files(CHAMPION)[-1]
         try:
             self._worker.send(CompareTask(bars, self._settings, champion, HELD_OUT_BARS, self._plugins))
@@ -196,9 +221,10 @@ class Retrainer:
             f"on {comparison.bars} bars neither was trained on"
         )
         role = CHALLENGER if comparison.challenger_is_not_worse else REJECTED
-        if role == CHALLENGER and not self._settings.live.approve:
+        if role == CHALLENGER and not self._settings.live.approve and self._drift is None:
             role = CHAMPION  # written at once: a challenger left by a kill in between would wait for ever
             valid_from = after_the_decided(self._journal, valid_from)
+        note = self._noted(note)
         self._record(kept, valid_from, role, note, self._bars)
         self._notify("model", "", f"{model_id}, {role}: {note}")
 
@@ -211,10 +237,14 @@ class Retrainer:
             "",
             self._bars.timestamps[-1],
             REJECTED,
-            f"failed: {problem}",
+            self._noted(f"failed: {problem}"),
             self._bars.timestamps[-1],
         )
         self._notify("model", "", f"{model_id} failed: {problem}")
+
+
+def _live_id(bars: Bars) -> str:
+    return f"live-{bars.timestamps[-1]:%Y%m%dT%H%M}"
 
 
 def promote(journal: Journal, model_id: str, now: datetime) -> str:

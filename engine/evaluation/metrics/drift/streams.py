@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from engine.evaluation.metrics.drift import COVERAGE, LOSS, QLIKE, WIDTH
 from engine.evaluation.metrics.forecasts.volatility import ewma_variance, qlike
 from forewalk.types import FloatArray
 
-LOSS, COVERAGE, WIDTH, QLIKE = "loss", "coverage", "width", "qlike"
 BAND = 0.80  # of outcomes inside, were the stated spread right and normal; the reference says how many really are
 BLOCK_SESSIONS = 60.0  # a quarter: what volatility remembers for the most part
 

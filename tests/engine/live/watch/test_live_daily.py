@@ -8,7 +8,17 @@ import pytest
 
 from broker.journal.journal import Journal
 from broker.journal.records import DecisionRow
-from engine.live.watch.daily import FAILED, TIMEOUT_S, WRITTEN, DailySummary, SummaryTask, write_page
+from engine.live.watch.daily import (
+    DRIFT,
+    FAILED,
+    TIMEOUT_S,
+    WRITTEN,
+    DailySummary,
+    SummaryDone,
+    SummaryTask,
+    write_page,
+)
+from engine.live.watch.readings import Reading
 from forewalk.compute.child import InferenceFailed
 from helpers.live_values import live_settings
 
@@ -19,8 +29,8 @@ EVENING = CLOSE + timedelta(minutes=2)
 class Child:
     """A child process that is told how it ends."""
 
-    def __init__(self, ends="well"):
-        self.ends = ends
+    def __init__(self, ends="well", readings=()):
+        self.ends, self.readings = ends, readings
         self.tasks = []
 
     def send(self, task):
@@ -34,7 +44,7 @@ class Child:
     def receive(self, timeout_s):
         if self.ends == "dies":
             raise InferenceFailed("the model process died")
-        return 12
+        return SummaryDone(12, self.readings)
 
     def stop(self):
         pass
@@ -98,6 +108,23 @@ def test_the_page_waits_for_the_sessions_last_decision_but_not_for_ever(journal,
     assert bool(child.tasks) == due
 
 
+def test_an_alarm_is_told_once_however_long_it_goes_on_and_over_restarts(journal):
+    told = []
+    for day in range(3):
+        alarm = Reading("loss", 40 + day, 1.2, CLOSE.date(), f"seen on day {day}")
+        quiet = Reading("qlike", 40 + day, 0.3, None, "")
+        decide(journal, CLOSE + timedelta(days=day - 2))
+        child = Child(readings=(alarm, quiet))
+        summary = DailySummary(
+            live_settings(), journal, journal.path.parent, child, lambda *line: told.append(line), lambda: 0.0
+        )
+        for _ in range(3):
+            summary.step(EVENING + timedelta(days=day - 2))
+    assert len(lines(journal, WRITTEN)) == 3
+    assert [text.partition(" (")[2] for text in lines(journal, DRIFT)] == ["seen on day 0)"]
+    assert [kind for kind, _, _ in told].count(DRIFT) == 1
+
+
 def test_a_book_that_has_decided_nothing_has_no_page(journal):
     child = Child()
     summary_of(journal, child).step(EVENING + timedelta(days=1))
@@ -144,7 +171,7 @@ def test_the_childs_work_is_the_page_of_the_journal(journal, monkeypatch):
         if close.weekday() < 5:
             decide(journal, close, 100_000 + 100 * (day % 5))
     page = journal.path.parent / "summary.html"
-    assert write_page(SummaryTask(journal.path, live_settings(), page)) == 10
+    assert write_page(SummaryTask(journal.path, live_settings(), page)).bars == 10
     assert "Paper account" in page.read_text()
 
 
