@@ -6,8 +6,8 @@ by the newest model whose `valid_from` it has reached, never by one that already
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +28,8 @@ class Timeline:
     Attributes:
         models: strictly increasing in `valid_from`, each valid only after its own `trained_until`.
         max_age_bars: bars after `valid_from` from which a model gives no forecast any more; holes count as time.
+        ends: by `model_id`, when one was retired: bars from then on are forecast by the newest of those before it
+            that was not.
 
     Raises:
         LookaheadError: a model claims to be valid at or before the end of its own training.
@@ -36,6 +38,7 @@ class Timeline:
 
     models: tuple[FittedForecaster, ...]
     max_age_bars: int
+    ends: Mapping[str, pd.Timestamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for model in self.models:
@@ -50,11 +53,11 @@ class Timeline:
 
     def extended(self, model: FittedForecaster) -> Timeline:
         """Return a timeline that goes on with `model`; the past answers stay as they were."""
-        return Timeline((*self.models, model), self.max_age_bars)
+        return replace(self, models=(*self.models, model))
 
     def at(self, asof: pd.Timestamp) -> FittedForecaster | None:
         """Return the model that forecasts the bar closing at `asof`, whatever its age; None before the first."""
-        known = [model for model in self.models if model.valid_from <= asof]
+        known = [model for model in self.models if model.valid_from <= asof and not self._ended(model, asof)]
         return known[-1] if known else None
 
     def forecasts(self, panel: FeaturePanel, horizon_bars: int, first: int | None = None) -> Forecasts:
@@ -104,12 +107,26 @@ class Timeline:
 
     def _spans(self, timestamps: pd.DatetimeIndex, first: int) -> Iterable[tuple[FittedForecaster, int, int]]:
         """Yield (model, first row, stop row) for the rows from `first` on that each model answers for."""
+        whose = np.full(
+            len(timestamps), -1
+        )  # a later model takes rows over, and gives them back where it ends
         starts = [int(timestamps.searchsorted(model.valid_from)) for model in self.models]
-        ends = [*starts, len(timestamps)][1:]
-        for model, start, end in zip(self.models, starts, ends, strict=True):
-            begin, stop = max(start, first), min(end, self._expires(timestamps, start))
+        for number, model in enumerate(self.models):
+            end = self.ends.get(model.model_id)
+            stop = len(timestamps) if end is None else int(timestamps.searchsorted(end))
+            whose[starts[number] : stop] = number
+        borders = [0, *(np.flatnonzero(np.diff(whose)) + 1).tolist(), len(whose)]
+        for begin, stop in pairwise(borders):
+            number = int(whose[begin]) if begin < stop else -1
+            if number < 0:
+                continue
+            begin, stop = max(begin, first), min(stop, self._expires(timestamps, starts[number]))
             if begin < stop:
-                yield model, begin, stop
+                yield self.models[number], begin, stop
+
+    def _ended(self, model: FittedForecaster, asof: pd.Timestamp) -> bool:
+        end = self.ends.get(model.model_id)
+        return end is not None and end <= asof
 
 
 def _markets(panel: FeaturePanel) -> list[tuple[slice | list[int], FeaturePanel]]:

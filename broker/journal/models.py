@@ -26,10 +26,19 @@ class ModelList:
         """Keep several models at once, all or none; a row is what `record` takes."""
         with self._file.transaction() as write:
             write.executemany(
-                "INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO models (model_id, file, sha256, valid_from, role, note, at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(*row[:3], stamp(row[3]), *row[4:6], stamp(row[6])) for row in rows],
             )
 
+    def end(self, model_ids: Sequence[str], until: datetime, note: str) -> None:
+        """Let models be asked about no bar from `until` on; all at once, and for those that have not ended yet."""
+        with self._file.transaction() as write:
+            write.executemany(
+                "UPDATE models SET until = ?, note = note || ? WHERE model_id = ? AND until IS NULL",
+                [(stamp(until), f"; {note}", model_id) for model_id in model_ids],
+            )
+
     def all(self) -> list[dict[str, Any]]:
-        """Return every model with file, hash, role and note, oldest first."""
+        """Return every model with file, hash, role, note and its end, oldest first."""
         return [dict(row) for row in self._file.all("SELECT * FROM models ORDER BY at, model_id")]

@@ -83,6 +83,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE orders ADD COLUMN parent TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE cash_flows ADD COLUMN moved_at TEXT",
     ),
+    ("ALTER TABLE models ADD COLUMN until TEXT",),
 )
 
 

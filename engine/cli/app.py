@@ -19,6 +19,7 @@ from engine.cli.data import data_app
 from engine.cli.forecast import EPILOG as FORECAST_EPILOG
 from engine.cli.forecast import forecast, track
 from engine.cli.live import live_app
+from engine.cli.models import models_app
 from engine.cli.options import (
     Address,
     Config,
@@ -44,6 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(live_app)
+app.add_typer(models_app)
 app.add_typer(data_app)
 
 

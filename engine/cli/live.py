@@ -71,7 +71,7 @@ def live(
     flags = {"live.dry_run": dry_run, "live.approve": approve}
     given = [f"{key}=true" for key, on in flags.items() if on]
     given += [f"live.retrain={retrain}"] if retrain is not None else []
-    settings = _settings(config, [*(set_ or []), *given])
+    settings = settings_of(config, [*(set_ or []), *given])
     if simulator:
         _simulate(settings, sessions)
         return
@@ -113,8 +113,8 @@ def status(config: Config = None, set_: Set = None) -> None:
     from broker.trading.commands import status_lines
     from engine.live.lock import is_locked
 
-    settings = _settings(config, set_)
-    journal = _journal(settings, readonly=True)
+    settings = settings_of(config, set_)
+    journal = opened_journal(settings, readonly=True)
     running = is_locked(settings.live.state.expanduser())
     typer.echo("\n".join(status_lines(journal, running)))
 
@@ -128,7 +128,7 @@ def orders(
     """List the orders that are not finished."""
     from broker.trading.commands import order_rows
 
-    rows = order_rows(_journal(_settings(config, set_), readonly=True), everything)
+    rows = order_rows(opened_journal(settings_of(config, set_), readonly=True), everything)
     for row in rows:
         typer.echo("  ".join(cell for cell in row if cell))
     if not rows:
@@ -148,15 +148,15 @@ def approve(
     from broker.trading import commands
     from engine.live.models.retrain import promote
 
-    settings = _settings(config, set_)
-    journal = _journal(settings)
+    settings = settings_of(config, set_)
+    journal = opened_journal(settings)
     now = commands.now_utc()
     known = {model["model_id"] for model in journal.models.all()}
     for order_id in order_ids:
         if order_id in known:
-            typer.echo(promote(journal, order_id, _market_time(settings, now)))
+            typer.echo(promote(journal, order_id, market_time(settings, now)))
         else:
-            commands.approve(journal, order_id, nonce, _market_time(settings, now))
+            commands.approve(journal, order_id, nonce, market_time(settings, now))
             typer.echo(f"{order_id} approved")
 
 
@@ -165,7 +165,7 @@ def reject(order_ids: list[str], config: Config = None, set_: Set = None) -> Non
     """Say no to orders that wait, or close orders that nobody can find."""
     from broker.trading import commands
 
-    journal = _journal(_settings(config, set_))
+    journal = opened_journal(settings_of(config, set_))
     for order_id in order_ids:
         commands.reject(journal, order_id, commands.now_utc())
         typer.echo(f"{order_id} rejected")
@@ -182,7 +182,7 @@ def halt(
     ] = True,
 ) -> None:
     """Stop: cancel our open orders and send no more until `resume`."""
-    _stop(_settings(config, set_), symbol, reason, flatten=False, suspend=suspend)
+    _stop(settings_of(config, set_), symbol, reason, flatten=False, suspend=suspend)
 
 
 @live_app.command()
@@ -198,7 +198,7 @@ def flatten(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Stop and close positions at the market; it is tried again until the broker shows zero."""
-    settings = _settings(config, set_)
+    settings = settings_of(config, set_)
     if foreign_too and not yes:
         _confirm_all(settings, symbol)
     _stop(settings, symbol, "flatten by hand", flatten=True, suspend=suspend, foreign_too=foreign_too)
@@ -213,7 +213,7 @@ def _confirm_all(settings: Settings, symbol: str | None) -> None:
     from engine.live.job import broker_from_environment
     from forewalk.errors import UsageError
 
-    journal = _journal(settings, readonly=True)
+    journal = opened_journal(settings, readonly=True)
     try:
         lines = foreign_things(journal, broker_from_environment(settings), symbol)
     except BrokerError as problem:
@@ -238,7 +238,7 @@ def _stop(
     from engine.live.job import carry_out_halts
     from engine.live.lock import is_locked
 
-    journal = _journal(settings)
+    journal = opened_journal(settings)
     commands.halt(journal, symbol, reason, commands.now_utc(), flatten, suspend, foreign_too)
     journal.close()
     typer.echo(f"halted: {symbol or 'everything'}")
@@ -268,9 +268,9 @@ def resume(
     from broker.trading.resuming import Wishes
     from engine.live.job import resume_book
 
-    settings = _settings(config, set_)
+    settings = settings_of(config, set_)
     wishes = Wishes(adopt, new_peak, unsuspend)
-    for line in resume_book(settings, _journal(settings), symbol, wishes):
+    for line in resume_book(settings, opened_journal(settings), symbol, wishes):
         typer.echo(line)
 
 
@@ -285,8 +285,8 @@ def parity(
     """Compare every live bar with what the backtest says about it; exit 1 where decisions differ unexplained."""
     from engine.live.parity import parity as compare
 
-    settings = _settings(config, set_)
-    report = compare(run, settings, _journal(settings, readonly=True))
+    settings = settings_of(config, set_)
+    report = compare(run, settings, opened_journal(settings, readonly=True))
     typer.echo("\n".join(report.lines()))
     if not report.same:
         raise typer.Exit(1)
@@ -303,19 +303,21 @@ def summary(
     """Write a page about the paper account, by QuantStats."""
     from engine.live.watch.summary import write_summary
 
-    settings = _settings(config, set_)
+    settings = settings_of(config, set_)
     page = out or settings.live.state.expanduser() / "summary.html"
-    history = write_summary(_journal(settings, readonly=True), settings, page)
+    history = write_summary(opened_journal(settings, readonly=True), settings, page)
     typer.echo(f"{page}: {len(history)} bars, equity {history['equity'].iloc[-1]:,.2f}")
 
 
-def _settings(config: Path | None, overrides: list[str] | None) -> Settings:
+def settings_of(config: Path | None, overrides: list[str] | None) -> Settings:
+    """Return the settings of a command about a book."""
     from forewalk.settings.loading import load_settings
 
     return load_settings(config, overrides or [])
 
 
-def _journal(settings: Settings, readonly: bool = False) -> Journal:
+def opened_journal(settings: Settings, readonly: bool = False) -> Journal:
+    """Return the journal of a book; DataError where there is none yet."""
     from engine.live.job import open_journal
     from forewalk.errors import DataError
 
@@ -325,7 +327,7 @@ def _journal(settings: Settings, readonly: bool = False) -> Journal:
     return open_journal(state, settings.live.book, readonly)
 
 
-def _market_time(settings: Settings, now: datetime) -> datetime:
+def market_time(settings: Settings, now: datetime) -> datetime:
     """Return the broker's time on a simulator, whose clock is virtual; else this machine's."""
     from broker.hosts import is_local
     from engine.live.job import broker_from_environment

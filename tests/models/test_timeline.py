@@ -56,6 +56,31 @@ def test_a_bar_is_forecast_by_the_newest_model_that_may_and_is_not_too_old(start
         assert np.isfinite(forecasts.mean[row - starts[0]]).all() == bool(expected)
 
 
+@given(
+    starts=st.lists(st.integers(40, 118), min_size=1, max_size=4, unique=True).map(sorted),
+    lives=st.lists(st.one_of(st.none(), st.integers(1, 80)), min_size=4, max_size=4),
+    age=st.integers(1, 90),
+)
+def test_a_retired_model_gives_its_later_bars_back_to_the_newest_one_before_it(starts, lives, age):
+    models = tuple(Constant(float(s), s) for s in starts)
+    ends = {s: s + life for s, life in zip(starts, lives, strict=False) if life is not None}
+    moments = {
+        f"constant-{float(s)}": PANEL.timestamps[-1] + pd.Timedelta(days=1)
+        if end >= len(PANEL)
+        else PANEL.timestamps[end]
+        for s, end in ends.items()
+    }
+    timeline = Timeline(models, age, moments)
+    forecasts = timeline.forecasts(PANEL, 1)
+    for row, asof in enumerate(forecasts.timestamps, starts[0]):
+        asked = [s for s in starts if s <= row and row < ends.get(s, len(PANEL))]
+        newest = max(asked, default=None)
+        expected = "" if newest is None or row >= newest + age else f"constant-{float(newest)}"
+        assert forecasts.model_ids[row - starts[0]] == expected
+        found = timeline.at(asof)
+        assert (None if found is None else found.starts) == newest
+
+
 def test_holes_make_a_model_old_before_its_bars_are_used_up():
     moved = PANEL.timestamps.where(np.arange(len(PANEL)) < 60, PANEL.timestamps + pd.Timedelta(days=365))
     holed = replace(PANEL, timestamps=pd.DatetimeIndex(moved))

@@ -34,11 +34,15 @@ MIN_EVIDENCE_BARS = 20  # a champion younger than this cannot be compared with
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file, the hash it had when it was accepted, and from when on it is asked (its own start when None)."""
+    """A model file, the hash it had when it was accepted, and from when on it is asked (its own start when None).
+
+    `until` is when it was retired: bars from then on are not asked of it; None where it was not.
+    """
 
     path: Path
     sha256: str
     valid_from: datetime | None = None
+    until: datetime | None = None
 
 
 def sha256_of(path: Path) -> str:
@@ -86,7 +90,7 @@ def load_timeline(files: Sequence[ModelFile], settings: Settings) -> Timeline:
     from models.timeline import Timeline
 
     forecaster = forecaster_of(settings)
-    models = []
+    models, ends = [], {}
     for file in files:
         if sha256_of(file.path) != file.sha256:
             raise DataError(
@@ -95,7 +99,10 @@ def load_timeline(files: Sequence[ModelFile], settings: Settings) -> Timeline:
         # one that was promoted after it was trained begins later: the past stays as it was
         later = None if file.valid_from is None else pd.Timestamp(file.valid_from)
         models.append(forecaster.load(file.path, later))
-    return Timeline(tuple(sorted(models, key=lambda model: model.valid_from)), settings.model.max_age_bars)
+        if file.until is not None:
+            ends[models[-1].model_id] = pd.Timestamp(file.until)
+    ordered = tuple(sorted(models, key=lambda model: model.valid_from))
+    return Timeline(ordered, settings.model.max_age_bars, ends)
 
 
 def forecasts_for(bars: Bars, settings: Settings, timeline: Timeline, first: pd.Timestamp) -> Forecasts:

@@ -112,7 +112,9 @@ class Retrainer:
             (m for m in self._journal.models.all() if m["role"] == role), key=lambda m: m["valid_from"]
         )
         return tuple(
-            ModelFile(self._folder / row["file"], row["sha256"], datetime.fromisoformat(row["valid_from"]))
+            ModelFile(
+                self._folder / row["file"], row["sha256"], _moment(row["valid_from"]), _moment(row["until"])
+            )
             for row in rows
         )
 
@@ -241,6 +243,10 @@ class Retrainer:
             self._bars.timestamps[-1],
         )
         self._notify("model", "", f"{model_id} failed: {problem}")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _live_id(bars: Bars) -> str:
