@@ -27,6 +27,7 @@ SLOW = (
     "engine/audit/test_no_false_alarm.py",
     "engine/audit/test_own_code_leaks.py",
     "engine/backtest",
+    "engine/compare",
     "engine/evaluation/metrics/test_claims.py",
     "engine/evaluation/metrics/test_robust_inference.py",
     "engine/evaluation/test_baseline_runs.py",

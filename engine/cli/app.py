@@ -15,6 +15,8 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.compare import EPILOG as COMPARE_EPILOG
+from engine.cli.compare import compare, runs
 from engine.cli.data import data_app
 from engine.cli.forecast import EPILOG as FORECAST_EPILOG
 from engine.cli.forecast import forecast, track
@@ -272,6 +274,8 @@ def trials(
 
 app.command(epilog=FORECAST_EPILOG)(forecast)
 app.command()(track)
+app.command(epilog=COMPARE_EPILOG)(compare)
+app.command()(runs)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

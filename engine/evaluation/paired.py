@@ -18,6 +18,7 @@ from forewalk.returns import simple_returns
 from forewalk.types import FloatArray
 
 TAIL = 0.025
+SAME_OUTCOME = 1e-9  # log return; prices that a source adjusts anew agree to their last digits only
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,41 @@ def pair_forecasts(a: pd.DataFrame, b: pd.DataFrame) -> ForecastPair:
     horizons = {int(table["horizon_bars"].iloc[0]) for table in (a, b) if len(table)}
     if len(horizons) > 1:
         raise DataError(f"their horizons are {' and '.join(map(str, sorted(horizons)))} bars")
+    both = _shared(a, b)
+    losses = _bar_losses(both)
+    # the mean over the symbols of a bar is what the test takes of each bar
+    test = diebold_mariano(losses["a"].to_numpy(), losses["b"].to_numpy(), horizons.pop())
+    mse_a, mse_b = (float(((both["actual_a"] - both[f"mean_{name}"]) ** 2).mean()) for name in ("a", "b"))
+    skill = 1.0 - mse_a / mse_b if mse_b > 0 else None
+    return ForecastPair(len(both), len(losses["a"]), mse_a, mse_b, skill, test)
+
+
+def lead_of(a: pd.DataFrame, b: pd.DataFrame) -> pd.Series:
+    """Return the sum up to each shared bar of b's squared error minus a's; it rises where a forecasts better.
+
+    Errors are means over the symbols of a bar; index UTC closes. Goyal & Welch (2003), Management Science 49.
+
+    Raises:
+        DataError: see `pair_forecasts`.
+    """
+    losses = _bar_losses(_shared(a, b))
+    return (losses["b"] - losses["a"]).cumsum()
+
+
+def _shared(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     both = a.merge(b, on=["asof", "symbol"], suffixes=("_a", "_b")).dropna(subset=["actual_a", "actual_b"])
     if not len(both):
         raise DataError("they share no forecast with a known outcome")
-    if not np.array_equal(both["actual_a"], both["actual_b"]):
+    if ((both["actual_a"] - both["actual_b"]).abs() > SAME_OUTCOME).any():
         raise DataError("the outcomes are not the same: other data, or another label")
-    losses = {
-        name: ((both["actual_a"] - both[f"mean_{name}"]) ** 2).groupby(both["asof"]) for name in ("a", "b")
+    return both
+
+
+def _bar_losses(both: pd.DataFrame) -> dict[str, pd.Series]:
+    return {
+        name: ((both["actual_a"] - both[f"mean_{name}"]) ** 2).groupby(both["asof"]).mean()
+        for name in ("a", "b")
     }
-    # the mean over the symbols of a bar is what the test takes of each bar
-    test = diebold_mariano(losses["a"].mean().to_numpy(), losses["b"].mean().to_numpy(), horizons.pop())
-    mse_a, mse_b = (float(((both["actual_a"] - both[f"mean_{name}"]) ** 2).mean()) for name in ("a", "b"))
-    skill = 1.0 - mse_a / mse_b if mse_b > 0 else None
-    return ForecastPair(len(both), losses["a"].ngroups, mse_a, mse_b, skill, test)
 
 
 def pair_accounts(
@@ -125,8 +148,10 @@ def _bounds(
 
     resampled = StationaryBootstrap(optimal_block(gap), returns, seed=seed).bootstrap(repetitions)
     draws = np.array([_differences(np.asarray(sample[0]), bars_per_year) for sample, _ in resampled])
-    low, high = np.nanquantile(draws, [TAIL, 1.0 - TAIL], axis=0)
-    return np.asarray(low), np.asarray(high)
+    known = np.isfinite(draws).any(axis=0)  # an account that never moves has no Sharpe ratio in any draw
+    bounds = np.full((2, draws.shape[1]), np.nan)
+    bounds[:, known] = np.nanquantile(draws[:, known], [TAIL, 1.0 - TAIL], axis=0)
+    return bounds[0], bounds[1]
 
 
 def _differences(returns: FloatArray, bars_per_year: float) -> FloatArray:

@@ -90,6 +90,14 @@ def test_accounts_of_chance_differ_by_what_their_interval_holds(seed):
     assert found.sharpe_difference.value == pytest.approx(found.sharpe_a - found.sharpe_b)
 
 
+def test_an_account_that_never_moves_has_no_sharpe_ratio_and_no_interval_of_it():
+    idle = pd.DataFrame({"time": TIMES, "equity": 100.0})
+    found = pair_accounts(idle, account(0.001), 252, seed=1, repetitions=100)
+    assert found.sharpe_a is None
+    assert (found.sharpe_difference.low, found.sharpe_difference.high) == (None, None)
+    assert found.return_difference.low < found.return_difference.high
+
+
 def test_a_run_compared_with_itself_differs_in_nothing(result, saved):
     found = fw.compare(result, saved)
     assert found.same_data
