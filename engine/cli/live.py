@@ -104,7 +104,7 @@ def _simulate(settings: Settings, sessions: int) -> None:
         closing(open_journal(state, settings.live.book, readonly=True)) as journal,
     ):
         write_summary(journal, settings, page)
-    console.print(f"journal and log: {state}\naccount by QuantStats: {page}", soft_wrap=True)
+    console.print(f"journal and log: {state}\nthe account: {page}", soft_wrap=True)
 
 
 @live_app.command()
@@ -300,7 +300,7 @@ def summary(
         Path | None, typer.Option(help="The page to write; default summary.html in the state folder.")
     ] = None,
 ) -> None:
-    """Write a page about the paper account, by QuantStats."""
+    """Write the page about the paper account: halts, money, positions, orders, models."""
     from engine.live.watch.summary import write_summary
 
     settings = settings_of(config, set_)

@@ -170,7 +170,7 @@ def write_page(task: SummaryTask) -> SummaryDone:
     journal = Journal(task.journal, task.settings.live.book, readonly=True)
     try:
         found, problem = _read(journal, task)
-        bars = len(write_summary(journal, task.settings, task.page))
+        bars = len(write_summary(journal, task.settings, task.page, found))
         return SummaryDone(bars, found, problem)
     finally:
         journal.close()

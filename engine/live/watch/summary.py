@@ -1,9 +1,9 @@
-"""A page about the paper account: QuantStats on the equity at each decision, beside holding the same symbols."""
+"""The pages about the paper account: what it is and does now, and QuantStats once there is enough of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -11,39 +11,77 @@ import numpy as np
 import pandas as pd
 
 from broker.journal.journal import Journal
+from engine.live.watch.facts import account, book_facts
+from engine.live.watch.readings import Reading
 from forewalk.data.benchmark import file_bars, is_file
 from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
+from forewalk.types import FloatArray
 
 
-def write_summary(journal: Journal, settings: Settings, page: Path) -> pd.DataFrame:
+def write_summary(
+    journal: Journal, settings: Settings, page: Path, readings: Sequence[Reading] = ()
+) -> pd.DataFrame:
     """Write the page and return what it shows: time (UTC), equity, benchmark, one row per bar decided on.
 
-    The page appears whole or not at all: it is written beside itself and renamed. The benchmark
-    is the first equity put into the symbols in equal parts at the closes that decisions saw, or into
-    `evaluation.benchmark` where that is one of them, or a file.
+    From `MIN_RATIO_BARS` bars on QuantStats' page is written beside it. Each page appears whole or not at all: it is
+    written beside itself and renamed. The benchmark is the first equity put into the symbols in
+    equal parts at the closes that decisions saw, or into `evaluation.benchmark` where that is one of them, or a file.
+
+    Args:
+        readings: of the drift; none where it was not read.
 
     Raises:
         DataError: nothing has been decided yet.
     """
+    from engine.live.watch.page import MIN_RATIO_BARS, write_page
+
+    equity = account_history(journal, settings)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    tearsheet = None
+    if len(equity) >= MIN_RATIO_BARS:
+        tearsheet = page.with_name(f"{page.stem}-tearsheet.html")
+        _whole(tearsheet, lambda path: _tearsheet(journal, settings, equity, path))
+    facts = book_facts(journal, settings, journal.path.parent / "models", readings)
+    expected, why_not = _expected(settings, len(equity))
+    held = equity["benchmark"].to_numpy(dtype=np.float64)
+    beside = None if tearsheet is None else tearsheet.name
+    _whole(page, lambda path: write_page(facts, account(journal), held, expected, why_not, path, beside))
+    return equity
+
+
+def _whole(page: Path, write: Callable[[Path], None]) -> None:
+    unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
+    write(unfinished)
+    unfinished.replace(page)
+
+
+def _tearsheet(journal: Journal, settings: Settings, equity: pd.DataFrame, path: Path) -> None:
     from engine.report.tearsheet import write_tearsheet
     from forewalk.returns import bars_per_year_covered
     from forewalk.sessions import bars_per_year
 
-    equity = account_history(journal, settings)
-    page.parent.mkdir(parents=True, exist_ok=True)
     usual = bars_per_year(settings.data.exchange, settings.data.bar_length)
-    unfinished = page.with_name(f".{page.name}.{os.getpid()}.part")
     write_tearsheet(
         equity,
-        unfinished,
+        path,
         title=f"Paper account, book {settings.live.book}",
         parameters={"symbols": ", ".join(settings.data.symbols[:12]), "orders": len(journal.orders.all())},
         bars_per_year=bars_per_year_covered(pd.DatetimeIndex(equity["time"]), usual),
         held_title=_held_title(settings),
     )
-    unfinished.replace(page)
-    return equity
+
+
+def _expected(settings: Settings, bars: int) -> tuple[FloatArray | None, str]:
+    """Return the band of the run behind the book, or why there is none."""
+    from engine.live.watch.expected import expected_growth
+
+    if settings.live.run is None:
+        return None, "What a backtest leads to expect is not known: name a finished run in live.run."
+    try:
+        return expected_growth(settings.live.run, bars, settings.seed), ""
+    except DataError as problem:
+        return None, f"What a backtest leads to expect is not known: {problem}"
 
 
 def account_history(journal: Journal, settings: Settings) -> pd.DataFrame:

@@ -147,18 +147,18 @@ def test_a_child_that_fails_costs_its_page_only_and_is_not_tried_again(journal, 
 
 
 def test_a_page_that_cannot_be_finished_leaves_the_one_of_yesterday(journal, monkeypatch):
-    import engine.report.tearsheet
+    import engine.live.watch.page
     from engine.live.watch.summary import write_summary
 
     decide(journal)
     page = journal.path.parent / "summary.html"
     page.write_text("yesterday's")
 
-    def breaks(equity, path, **_):
-        path.write_text("half a p")
+    def breaks(*parts):
+        parts[5].write_text("half a p")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(engine.report.tearsheet, "write_tearsheet", breaks)
+    monkeypatch.setattr(engine.live.watch.page, "write_page", breaks)
     with pytest.raises(OSError, match="No space"):
         write_summary(journal, live_settings(), page)
     assert page.read_text() == "yesterday's"

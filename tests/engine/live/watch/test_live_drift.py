@@ -56,7 +56,8 @@ def run_of(folder, bars):
     )
     folder.mkdir()
     forecast_table(forecasts, ahead[:KNOWN]).to_parquet(folder / "forecasts.parquet")
-    pd.DataFrame({"time": bars.timestamps[:1]}).to_parquet(folder / "equity.parquet")
+    account = {"time": bars.timestamps[:KNOWN], "equity": 1000 * bars.close[:KNOWN, 0] / bars.close[0, 0]}
+    pd.DataFrame(account).to_parquet(folder / "equity.parquet")
     (folder / "orders.csv").write_text("symbol\n")
     for name in ("manifest", "metrics"):
         (folder / f"{name}.json").write_text(json.dumps({}))
