@@ -175,8 +175,8 @@ def _parts(facts: BookFacts) -> list[dict[str, Any]]:
                         i["symbol"],
                         _number(i["close"]),
                         _move(i["mean"]),
-                        _move(i["std"]),
-                        _share(i["weight"]),
+                        _spread(i["std"]),
+                        _share(i["weight"]) or "as it is",
                     ),
                     i["problem"] or i["reason"],
                 )
@@ -248,6 +248,10 @@ def _share(value: float | None) -> str:
 
 def _move(value: float | None) -> str:
     return "" if value is None else f"{100 * value:+.2f} %"
+
+
+def _spread(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f} %"
 
 
 def _time(moment: datetime) -> str:

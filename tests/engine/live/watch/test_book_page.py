@@ -115,7 +115,8 @@ def test_drift_models_wishes_and_alerts_are_there(journal, tmp_path):
         "not read",
         "m1 (asked now)",
         "the bar of Monday",
-        "+2.00 %",
+        "+0.10 %",
+        "2.00 %",
     ):
         assert part in text, part
 
