@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from engine.forecast.bands import Ranges, Widening, ranges, widenings
+from engine.forecast.bands import Ranges, Widening, ranges, widenings, with_record
 from engine.forecast.basis import Basis
 from engine.forecast.moments import next_closes, session_of
 from engine.forecast.orders import Holdings, orders_from
-from engine.forecast.skill import Skill, grid_of, skill_of
+from engine.forecast.probability import Correction, correction
+from engine.forecast.skill import Skill, grid_of
 from forewalk.types import CLOSED_AT
 
 
@@ -23,7 +25,8 @@ class SymbolForecast:
 
     Attributes:
         symbol: its name. asof: UTC close of the bar it is made at. closes_at: UTC close of the bar it is about.
-        close: price at `asof`, as the bars have it. mean, std: of the log return. p_up: probability of a rise.
+        close: price at `asof`, as the bars have it. mean, std: of the log return, as the model says.
+        p_up: probability of a rise, corrected as `Answer.corrected` says. p_up_model: as the model says.
         bands: central ranges of the log return by percentage, widened where `Answer.widened` says so.
         price_bands: the same as prices. order: of the strategy, in words; None where it wants none.
         skill: of past forecasts of this symbol. model: that made it.
@@ -36,6 +39,7 @@ class SymbolForecast:
     mean: float
     std: float
     p_up: float
+    p_up_model: float
     bands: Ranges
     price_bands: Ranges
     order: str | None
@@ -51,6 +55,7 @@ class SymbolForecast:
             "mean": self.mean,
             "std": self.std,
             "p_up": self.p_up,
+            "p_up_model": self.p_up_model,
             "bands": {name: list(pair) for name, pair in self.bands.items()},
             "price_bands": {name: list(pair) for name, pair in self.price_bands.items()},
             "order": self.order,
@@ -69,7 +74,8 @@ class Answer:
         horizon_bars, interval, calendar, execution: what the return is of: bars ahead, their length and exchange,
             from close or next open.
         relative: whether it is the return beside the mean of all symbols; then there are no ranges of prices.
-        widened: what the ranges were widened by. skill: of all symbols together. notes: what must be known.
+        widened: what the ranges were widened by. corrected: what the probabilities of a rise were corrected by.
+        skill: of all symbols together. notes: what must be known.
     """
 
     asof: pd.Timestamp
@@ -83,6 +89,7 @@ class Answer:
     execution: str
     relative: bool
     widened: tuple[Widening, ...]
+    corrected: Correction
     skill: Skill
     notes: tuple[str, ...]
 
@@ -99,6 +106,7 @@ class Answer:
             "symbols": {each.symbol: each.to_dict() for each in self.symbols},
             "silent": dict(self.silent),
             "widened": {f"{w.level:.0%}".rstrip("%"): w.factor for w in self.widened},
+            "corrected": asdict(self.corrected),
             "skill": self.skill.to_dict(),
             "notes": list(self.notes),
         }
@@ -117,8 +125,11 @@ def answer(basis: Basis, holdings: Holdings | None = None) -> Answer:
     horizon = settings.label.horizon_bars
     held = holdings or Holdings(settings.execution.cash)
     orders, none = orders_from(held, bars, forecasts, settings)
-    past = basis.history
-    widened = widenings(*grid_of(past, bars.symbols), horizon)
+    past = grid_of(basis.history, bars.symbols)
+    told = past.mean, past.std, past.actual
+    widened = with_record(widenings(*told, horizon), *told, settings.label.reach_bars)
+    corrected = correction(past.p_up, past.actual)
+    closes_at = cache(partial(_closes_at, bars.interval, settings.label.reach_bars))
     found, silent = [], {}
     for column, symbol in enumerate(bars.symbols):
         mean, std, p_up = (float(getattr(forecasts, name)[-1, column]) for name in ("mean", "std", "p_up"))
@@ -134,20 +145,26 @@ def answer(basis: Basis, holdings: Holdings | None = None) -> Answer:
             SymbolForecast(
                 symbol=symbol,
                 asof=asof,
-                closes_at=next_closes(calendar, bars.interval, asof, settings.label.reach_bars)[-1],
+                closes_at=closes_at(calendar, asof),
                 close=close,
                 mean=mean,
                 std=std,
-                p_up=p_up,
+                p_up=corrected.of(p_up),
+                p_up_model=p_up,
                 bands=bands,
                 price_bands=prices,
                 order=orders.get(symbol),
-                skill=skill_of(past[past["symbol"] == symbol]),
+                skill=past.skill(column),
                 model=forecasts.model_ids[-1],
             )
         )
     last = max((each.closes_at for each in found), default=bars.timestamps[-1])
-    notes = [*basis.notes, *_said(widened), none or f"orders are those from {held.source}"]
+    notes = [
+        *basis.notes,
+        *_said(widened),
+        *_toned(corrected),
+        none or f"orders are those from {held.source}",
+    ]
     if settings.label.relative:
         notes.append(
             "returns are beside the mean of all symbols: they say which will do better, not what will rise"
@@ -166,9 +183,14 @@ def answer(basis: Basis, holdings: Holdings | None = None) -> Answer:
         execution=settings.label.execution,
         relative=settings.label.relative,
         widened=widened,
-        skill=skill_of(past),
+        corrected=corrected,
+        skill=past.skill(),
         notes=tuple(notes),
     )
+
+
+def _closes_at(interval: str, count: int, calendar: str, asof: pd.Timestamp) -> pd.Timestamp:
+    return next_closes(calendar, interval, asof, count)[-1]
 
 
 def _prices(close: float, bands: Ranges) -> Ranges:
@@ -198,6 +220,20 @@ def _reason(basis: Basis, column: int) -> str:
 def _said(widened: tuple[Widening, ...]) -> list[str]:
     return [
         f"the {w.level:.0%} range held {w.held:.1%} of past outcomes: widened by {w.factor:.2f}"
+        + (
+            ""
+            if w.held_widened is None
+            else f" (so widened by what was known before, it would have held {w.held_widened:.1%})"
+        )
         for w in widened
         if w.factor > 1
+    ]
+
+
+def _toned(corrected: Correction) -> list[str]:
+    if not corrected.outcomes:
+        return []
+    return [
+        f"chances of a rise are corrected by {corrected.outcomes:,} past outcomes (Platt scaling): their log odds "
+        f"times {corrected.slope:.2f}, {corrected.shift:+.3f}"
     ]

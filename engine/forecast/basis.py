@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from engine.live.models.files import ModelFile, forecasts_for, load_timeline, run_models, sha256_of
 from engine.runs.folder import StoredRun, forecast_table, read_run
 from engine.runs.stored import stored_forecasts
-from engine.training.walked import Progress, walk
-from forewalk.compute.workers import workers_of
 from forewalk.data.cleaning.together import by_day
 from forewalk.data.loading import load_bars
 from forewalk.errors import DataError, PluginError
-from forewalk.features.own import panel_of
-from forewalk.features.panel import build_labels
 from forewalk.plugins.holding import changed_since, held, settled, sources_of
 from forewalk.settings.loading import load_settings
 from forewalk.settings.sections import Settings
 from forewalk.types import CLOSED_AT, Bars, Forecasts
+
+if TYPE_CHECKING:
+    from engine.training.walked import Progress
+    from models.timeline import Timeline
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +51,13 @@ def trained(settings: Settings, progress: Progress) -> Basis:
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
     """
+    from engine.training.walked import walk
+    from forewalk.compute.workers import workers_of
+
     workers_of(settings).prepare()
     with held(settings) as own:
         walked = walk(settled(settings, own), progress)
-    _refuse_silence(walked.forecasts, walked.settings, "the newest model")
+    _refuse_silence(walked.forecasts, walked.settings, "the newest model", walked.timeline)
     history = forecast_table(walked.forecasts, walked.actual, walked.bars)
     notes = tuple(walked.quality.headlines())
     return Basis(walked.settings, walked.bars, walked.forecasts, history, None, notes)
@@ -86,27 +89,50 @@ def from_run(run: Path, progress: Progress, overrides: Sequence[str] = ()) -> Ba
     with held(settings):
         bars, quality = load_bars(settings.data, columns=settings.features.columns)
         bars = by_day(bars)
-        timeline = load_timeline([ModelFile(path, sha256_of(path)) for path in run_models(run)], settings)
         progress("forecast", 0, 1)
         first, last = _span(stored, bars)
-        fresh = forecasts_for(bars, settings, timeline, bars.timestamps[last])
-        labels = build_labels(bars, panel_of(bars, settings), settings.label)
-    _refuse_silence(fresh, settings, f"the last model of {run}")
-    before = stored_forecasts(
-        stored.forecasts,
-        bars.timestamps[first:last],
-        bars.symbols,
-        settings.label.horizon_bars,
-        CLOSED_AT in bars.extras,
-    )
+        unchanged = bars.fingerprint == stored.manifest["data_fingerprint"]
+        asked = _stored if unchanged else _asked
+        fresh, history = asked(stored, bars, settings, first, last)
+    notes = (*quality.headlines(), *([] if unchanged else _revisions(stored, bars)))
+    return Basis(settings, bars, fresh, history, run, notes)
+
+
+def _stored(
+    stored: StoredRun, bars: Bars, settings: Settings, first: int, last: int
+) -> tuple[Forecasts, pd.DataFrame]:
+    """Return the run's own last rows and all of its forecasts: its models say the same of the same bars."""
+    fresh = _read(stored, bars, settings, last, len(bars))
+    _refuse_silence(fresh, settings, f"the last model of {stored.path}")
+    return fresh, stored.forecasts
+
+
+def _asked(
+    stored: StoredRun, bars: Bars, settings: Settings, first: int, last: int
+) -> tuple[Forecasts, pd.DataFrame]:
+    """Return the rows from `last` on as the newest model says, and every forecast up to now with its outcome."""
+    from engine.live.models.files import ModelFile, forecasts_from, load_timeline, run_models, sha256_of
+    from forewalk.features.own import panel_of
+    from forewalk.features.panel import build_labels
+
+    timeline = load_timeline([ModelFile(path, sha256_of(path)) for path in run_models(stored.path)], settings)
+    panel = panel_of(bars, settings)
+    fresh = forecasts_from(panel, settings, timeline, bars.timestamps[last])
+    _refuse_silence(fresh, settings, f"the last model of {stored.path}", timeline)
+    labels = build_labels(bars, panel, settings.label)
+    before = _read(stored, bars, settings, first, last)
     parts = [
         forecast_table(part, labels.returns[row : row + len(part)], bars.until(part.timestamps[-1]))
         for row, part in ((first, before), (len(bars) - len(fresh), fresh))
         if len(part)
     ]
-    notes = (*quality.headlines(), *_revisions(stored, bars))
-    history = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return Basis(settings, bars, fresh, history, run, notes)
+    return fresh, pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def _read(stored: StoredRun, bars: Bars, settings: Settings, first: int, stop: int) -> Forecasts:
+    """Return the run's forecasts of the rows from `first` to `stop - 1`."""
+    times, horizon = bars.timestamps[first:stop], settings.label.horizon_bars
+    return stored_forecasts(stored.forecasts, times, bars.symbols, horizon, CLOSED_AT in bars.extras)
 
 
 def _span(stored: StoredRun, bars: Bars) -> tuple[int, int]:
@@ -119,16 +145,22 @@ def _span(stored: StoredRun, bars: Bars) -> tuple[int, int]:
     return first, max(first, min(last, len(bars) - 1))
 
 
-def _refuse_silence(forecasts: Forecasts, settings: Settings, model: str) -> None:
-    """Raise DataError where the newest bar has no model that is young enough."""
+def _refuse_silence(
+    forecasts: Forecasts, settings: Settings, model: str, timeline: Timeline | None = None
+) -> None:
+    """Raise DataError where the newest bar has no model that is young enough; the message tells its age."""
     if forecasts.model_ids[-1]:
         return
-    named = [name for name in forecasts.model_ids if name]
+    age = ""
+    if timeline is not None and timeline.models:
+        newest = timeline.models[-1]
+        since = int((forecasts.timestamps >= newest.valid_from).sum())
+        age = f": it was trained until {newest.trained_until:%Y-%m-%d}"
+        # rows may begin after its start: then it is older still
+        age += f", {'more than ' if forecasts.timestamps[0] > newest.valid_from else ''}{since} bars ago"
     raise DataError(
-        f"{model} is too old for the bar of {forecasts.timestamps[-1]:%Y-%m-%d}: it answers for "
-        f"model.max_age_bars = {settings.model.max_age_bars} bars"
-        + (f" ({len(forecasts) - len(named)} bars ago it fell silent)" if named else "")
-        + "; run the backtest again, it trains a new one"
+        f"{model} is too old for the bar of {forecasts.timestamps[-1]:%Y-%m-%d}{age}, and answers for "
+        f"model.max_age_bars = {settings.model.max_age_bars} bars; run the backtest again, it trains a new one"
     )
 
 

@@ -108,25 +108,22 @@ class ForecastLog:
         """
         if not self.path.exists():
             return 0
-        known = history[np.isfinite(history["actual"])]
-        outcomes = {
-            (symbol, asof.isoformat()): float(actual)
-            for symbol, asof, actual in zip(known["symbol"], known["asof"], known["actual"], strict=True)
-        }
 
         def make(there: Sequence[Entry]) -> list[Entry]:
             now = self._time_after(there)
             scored = {json.loads(row.content)["forecast"] for row in there if row.kind == OUTCOME}
-            rows = []
+            due = {}
             for row in there:
-                if row.kind != FORECAST or row.number in scored:
-                    continue
-                given = json.loads(row.content)
-                actual = outcomes.get((given["symbol"], given["asof"]))
-                if actual is None or not _same_question(given, answer) or _time(given["closes_at"]) > now:
-                    continue
-                content = {"forecast": row.number, "actual": actual}
-                rows.append(Entry(0, now.isoformat(), OUTCOME, json.dumps(content, allow_nan=False)))
+                if row.kind == FORECAST and row.number not in scored:
+                    given = json.loads(row.content)
+                    if _same_question(given, answer) and _time(given["closes_at"]) <= now:
+                        due[row.number] = (given["symbol"], given["asof"])
+            outcomes = _outcomes(history, {asof for _, asof in due.values()})
+            rows = []
+            for number, key in due.items():
+                if key in outcomes:
+                    content = {"forecast": number, "actual": outcomes[key]}
+                    rows.append(Entry(0, now.isoformat(), OUTCOME, json.dumps(content, allow_nan=False)))
             return rows
 
         return len(self._chain.append(make))
@@ -184,9 +181,22 @@ def _content(each: SymbolForecast, answer: Answer) -> dict[str, Any]:
         "mean": each.mean,
         "std": each.std,
         "p_up": each.p_up,
+        "p_up_model": each.p_up_model,
         "bands": {name: list(pair) for name, pair in each.bands.items()},
         "model": each.model,
         "run": answer.run,
+    }
+
+
+def _outcomes(history: pd.DataFrame, asked: set[str]) -> dict[tuple[str, str], float]:
+    """Return what became of the forecasts made at these moments, by symbol and moment."""
+    if not asked:
+        return {}
+    moments = pd.DatetimeIndex([pd.Timestamp(asof) for asof in asked])
+    rows = history[history["asof"].isin(moments) & np.isfinite(history["actual"])]
+    return {
+        (symbol, asof.isoformat()): float(actual)
+        for symbol, asof, actual in zip(rows["symbol"], rows["asof"], rows["actual"], strict=True)
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri
 
 from forewalk.types import FloatArray
 
@@ -44,16 +44,21 @@ class Skill:
 
 def skill_of(table: pd.DataFrame) -> Skill:
     """Return the skill of the rows of a `forecast_table`; rows without an outcome are left out."""
-    known = table[np.isfinite(table["actual"]) & np.isfinite(table["mean"])]
-    if not len(known):
+    mean, std, actual = (table[name].to_numpy(dtype=np.float64) for name in ("mean", "std", "actual"))
+    return skill_from(mean, std, actual, pd.DatetimeIndex(table["asof"]))
+
+
+def skill_from(mean: FloatArray, std: FloatArray, actual: FloatArray, asof: pd.DatetimeIndex) -> Skill:
+    """Return the skill of forecasts [N] made at the closes `asof`; those without an outcome are left out."""
+    known = np.isfinite(actual) & np.isfinite(mean)
+    if not known.any():
         return Skill(0, None, None, 0, 0, None, None, None, None, None)
-    mean, std, actual = (known[name].to_numpy(dtype=np.float64) for name in ("mean", "std", "actual"))
+    mean, std, actual, asof = mean[known], std[known], actual[known], asof[known]
     signed = (mean != 0) & (actual != 0)
     up = float((actual[signed] > 0).mean()) if signed.any() else float("nan")
     error, naive = actual - mean, float(np.mean(actual**2))
-    asof = pd.DatetimeIndex(known["asof"])
     return Skill(
-        forecasts=len(known),
+        forecasts=len(mean),
         first=f"{asof.min():%Y-%m-%d}",
         last=f"{asof.max():%Y-%m-%d}",
         right=int((np.sign(mean) == np.sign(actual))[signed].sum()),
@@ -66,14 +71,35 @@ def skill_of(table: pd.DataFrame) -> Skill:
     )
 
 
-def grid_of(table: pd.DataFrame, symbols: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean, std and outcome as arrays [T, S] of the bars and symbols of a `forecast_table`."""
-    wide = table.pivot(index="asof", columns="symbol")
-    mean, std, actual = (
-        pd.DataFrame(wide[name]).reindex(columns=list(symbols)).to_numpy(dtype=np.float64)
-        for name in ("mean", "std", "actual")
-    )
-    return mean, std, actual
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Past forecasts as arrays [T, S]: bars that have one, in time order, and symbols; NaN where there is none."""
+
+    asof: pd.DatetimeIndex
+    mean: FloatArray
+    std: FloatArray
+    p_up: FloatArray
+    actual: FloatArray
+
+    def skill(self, column: int | None = None) -> Skill:
+        """Return the skill of one symbol, or of all."""
+        if column is not None:
+            return skill_from(self.mean[:, column], self.std[:, column], self.actual[:, column], self.asof)
+        asof = self.asof.repeat(self.mean.shape[1])
+        return skill_from(self.mean.ravel(), self.std.ravel(), self.actual.ravel(), asof)
+
+
+def grid_of(table: pd.DataFrame, symbols: Sequence[str]) -> Grid:
+    """Return the rows of a `forecast_table` about these symbols as arrays."""
+    column = pd.Index(symbols).get_indexer(pd.Index(table["symbol"].astype(str)))
+    row, asof = pd.factorize(pd.DatetimeIndex(table["asof"]), sort=True)
+    inside = column >= 0
+    arrays = []
+    for name in ("mean", "std", "p_up", "actual"):
+        values = np.full((len(asof), len(symbols)), np.nan)
+        values[row[inside], column[inside]] = table[name].to_numpy(dtype=np.float64)[inside]
+        arrays.append(values)
+    return Grid(pd.DatetimeIndex(asof), *arrays)
 
 
 def _inside(error: FloatArray, std: FloatArray) -> dict[str, float] | None:
@@ -81,9 +107,7 @@ def _inside(error: FloatArray, std: FloatArray) -> dict[str, float] | None:
     if not used.any():
         return None
     distance = np.abs(error[used] / std[used])
-    return {
-        str(level): float(np.mean(distance <= stats.norm.ppf(0.5 + level / 200))) for level in (50, 80, 95)
-    }
+    return {str(level): float(np.mean(distance <= ndtri(0.5 + level / 200))) for level in (50, 80, 95)}
 
 
 def _number(value: float) -> float | None:

@@ -231,8 +231,9 @@ def _technical(bars: Bars, settings: FeatureSettings) -> dict[str, FloatArray]:
     features: dict[str, FloatArray] = {}
     for column in range(len(bars.symbols)):
         for name, feature in _symbol_features(bars, column, settings).items():
-            values = features.setdefault(name, np.full(bars.close.shape, np.nan))
-            values[bars.present[:, column], column] = feature
+            if name not in features:
+                features[name] = np.full(bars.close.shape, np.nan)
+            features[name][bars.present[:, column], column] = feature
     return features
 
 

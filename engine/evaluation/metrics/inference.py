@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from forewalk.types import FloatArray
 
@@ -72,13 +72,13 @@ def robust_mean_test(values: npt.ArrayLike, horizon_bars: int = 1) -> RobustTest
     if not error > 0:
         return RobustTest(mean, NAN, NAN, NAN, NAN, NAN, NAN, n, 0, enough)
     t = mean / error
-    half = float(stats.t.ppf(0.975, degrees)) * error
+    half = float(stdtrit(degrees, 0.975)) * error
     return RobustTest(
         mean=mean,
         standard_error=error,
         t=t,
-        p_greater=float(stats.t.sf(t, degrees)),
-        p_two_sided=float(2 * stats.t.sf(abs(t), degrees)),
+        p_greater=float(stdtr(degrees, -t)),
+        p_two_sided=float(2 * stdtr(degrees, -abs(t))),
         low=mean - half,
         high=mean + half,
         observations=n,

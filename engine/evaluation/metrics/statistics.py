@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtr
 
 from engine.evaluation.metrics.door import Record, named
 from forewalk.types import BoolArray, FloatArray
@@ -136,8 +136,8 @@ def diebold_mariano(
     if n < 3 or factor <= 0 or _no_spread(series) or variance <= 0:
         return DieboldMariano(math.nan, math.nan, math.nan, mean, n, used)
     statistic = mean / math.sqrt(variance / n) * math.sqrt(factor)
-    less = float(stats.t.cdf(statistic, n - 1))
-    return DieboldMariano(statistic, less, float(2 * stats.t.sf(abs(statistic), n - 1)), mean, n, used)
+    less = float(stdtr(n - 1, statistic))
+    return DieboldMariano(statistic, less, float(2 * stdtr(n - 1, -abs(statistic))), mean, n, used)
 
 
 def clark_west(actual: npt.ArrayLike, forecast: npt.ArrayLike, horizon_bars: int = 1) -> MeanTest:

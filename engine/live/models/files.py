@@ -25,6 +25,7 @@ from forewalk.settings.sections import FoldSettings, Settings
 from forewalk.types import Bars, Forecasts
 
 if TYPE_CHECKING:
+    from forewalk.features.panel import FeaturePanel
     from models.base import FittedForecaster
     from models.timeline import Timeline
 
@@ -109,8 +110,14 @@ def forecasts_for(bars: Bars, settings: Settings, timeline: Timeline, first: pd.
     """Return the forecasts of the bars from `first` on, by the same features as the backtest's."""
     from forewalk.features.own import panel_of
 
+    return forecasts_from(panel_of(bars, settings), settings, timeline, first)
+
+
+def forecasts_from(
+    panel: FeaturePanel, settings: Settings, timeline: Timeline, first: pd.Timestamp
+) -> Forecasts:
+    """Return the forecasts of the rows from `first` on."""
     horizon = settings.label.horizon_bars
-    panel = panel_of(bars, settings)
     row = int(panel.timestamps.searchsorted(first))
     known = (
         int(panel.timestamps.searchsorted(timeline.models[0].valid_from)) if timeline.models else len(panel)

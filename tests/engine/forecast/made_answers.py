@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from engine.forecast.answer import Answer, SymbolForecast
+from engine.forecast.probability import Correction
 from engine.forecast.skill import skill_of
 
 ASOF = pd.Timestamp("2024-03-07 21:00", tz="UTC")
@@ -17,7 +18,9 @@ def make_answer(*symbols, mean=0.001, asof=ASOF, closes_at=CLOSES, model="fold-0
     none = skill_of(NOTHING)
     bands = {"50": (-0.01, 0.012), "80": (-0.02, 0.022), "95": (-0.03, 0.032)}
     found = tuple(
-        SymbolForecast(symbol, asof, closes_at, 100.0, mean, 0.015, 0.53, bands, bands, None, none, model)
+        SymbolForecast(
+            symbol, asof, closes_at, 100.0, mean, 0.015, 0.53, 0.53, bands, bands, None, none, model
+        )
         for symbol in symbols
     )
     return Answer(
@@ -32,6 +35,7 @@ def make_answer(*symbols, mean=0.001, asof=ASOF, closes_at=CLOSES, model="fold-0
         execution="close",
         relative=False,
         widened=(),
+        corrected=Correction(),
         skill=none,
         notes=(),
     )

@@ -53,7 +53,7 @@ def last_rows(run):
 
 
 def numbers(found):
-    return {each.symbol: (each.mean, each.std, each.p_up) for each in found.symbols}
+    return {each.symbol: (each.mean, each.std, each.p_up_model) for each in found.symbols}
 
 
 def test_the_newest_model_of_a_run_says_what_the_last_rows_of_the_run_say(run):
@@ -75,6 +75,23 @@ def test_a_forecast_from_data_that_end_earlier_is_the_one_of_that_bar(run, back)
     found = answer(from_run(run, silent, [f"data.end={asof:%Y-%m-%d}"]))
     then = table[table["asof"] == asof].set_index("symbol")
     assert numbers(found) == {s: tuple(then.loc[s, ["mean", "std", "p_up"]]) for s in then.index}
+
+
+@pytest.mark.parametrize("back", [2, 7])
+def test_nothing_that_came_later_changes_what_was_said(run, prices, back):
+    """Ranges, corrections, orders, the record: all of the answer at a cut, whatever the rows after it hold."""
+    table = pd.read_parquet(run / "forecasts.parquet")
+    asof = sorted(table["asof"].unique())[-1 - back]
+    cut = [f"data.end={asof:%Y-%m-%d}"]
+    then = answer(from_run(run, silent, cut)).to_dict()
+    rows = pd.read_csv(prices, float_precision="round_trip")
+    later = rows["date"] > f"{asof:%Y-%m-%d}"
+    assert later.sum() == 2 * back
+    rows.loc[later, ["open", "high", "low", "close"]] *= 3.0
+    rows.to_csv(prices, index=False)
+    assert answer(from_run(run, silent, cut)).to_dict() == then
+    rows[~later].to_csv(prices, index=False)
+    assert answer(from_run(run, silent)).to_dict() == then
 
 
 def test_new_bars_are_forecast_by_the_newest_model_and_old_outcomes_become_known(run, prices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import exchange_calendars
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from forewalk.sessions import (
     regular_closes,
     session_closes,
     session_grid,
+    session_opens,
     sessions_between,
 )
 from forewalk.types import Bars
@@ -114,3 +116,18 @@ def test_no_bars_have_no_opening_times():
 def test_the_grid_of_a_half_day_ends_at_its_early_close():
     grid = session_grid("XNYS", pd.Timestamp("2026-11-27"), "1h")
     assert [f"{close:%H:%M}" for close in grid] == ["15:30", "16:30", "17:30", "18:00"]
+
+
+@pytest.mark.parametrize("calendar", ["XNYS", "XTKS", "XKRX", "24/7"])
+def test_what_was_asked_before_changes_no_answer(calendar):
+    """Years are cut out of a wider span where one was built; they hold what the library says of these years alone."""
+    assert len(sessions_between(calendar, "1995-01-01", "2025-01-01")) > 7000
+    library = type(exchange_calendars.get_calendar(calendar))(start="2010-01-01", end="2020-01-01")
+    days = sessions_between(calendar, "2012-03-01", "2018-11-30")
+    assert len(days) > 1500
+    assert list(session_opens(calendar, days)) == list(library.opens[days])
+    assert list(session_closes(calendar, days)) == list(library.closes[days])
+
+
+def test_a_young_calendar_counts_its_own_years():
+    assert bars_per_year("XSAU", "1d") == 249.0

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from engine.evaluation.metrics.door import Record
 from engine.evaluation.metrics.inference import robust_mean_test
@@ -57,10 +57,10 @@ def calibration(mean: FloatArray, std: FloatArray, actual: FloatArray, horizon_b
     """
     used = np.isfinite(mean) & np.isfinite(actual) & (std > 0)
     score = np.where(used, (actual - mean) / np.where(used, std, 1.0), np.nan)
-    u = stats.norm.cdf(score)
+    u = ndtr(score)
     levels = []
     for level in LEVELS:
-        inside = np.where(used, np.abs(score) <= stats.norm.ppf(0.5 + level / 2), np.nan)
+        inside = np.where(used, np.abs(score) <= ndtri(0.5 + level / 2), np.nan)
         per_bar = row_means(np.asarray(inside, dtype=np.float64))
         test = robust_mean_test(per_bar - level, horizon_bars)
         levels.append(CoverageTest(level, test.mean + level, test.t, test.p_two_sided))
