@@ -24,9 +24,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--start", help="start of the virtual clock (RFC 3339 or a date); default: the first bar"
     )
-    command.add_argument("--port", type=_port, default=8787, help="port of the API; 0 takes a free one")
     command.add_argument(
-        "--control-port", type=_port, default=8788, help="port of the control API; 0 takes a free one"
+        "--port", type=_port, help="port of the API; 0 takes a free one; default: 8787, or a free one"
+    )
+    command.add_argument(
+        "--control-port",
+        type=_port,
+        help="port of the control API; 0 takes a free one; default: 8788, or a free one",
     )
     command.add_argument("--state", type=Path, help="SQLite file that survives a restart; default: memory")
     command.add_argument("--seed", type=int, default=0)
@@ -34,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--market-fill",
         choices=("open", "path"),
-        default="open",
-        help="at the bar's open, or at the moment's price",
+        default="path",
+        help="at the moment's price, or at the bar's open as in a backtest, which lies before the order",
     )
     command.add_argument(
         "--running-bar", action="store_true", help="show the bar that has not closed yet, too"

@@ -22,6 +22,7 @@ from broker.simulator.world.exchange import advance
 from broker.simulator.world.state import SimulatorSettings, World, start_of
 from forewalk.errors import ConfigError
 
+PORT, CONTROL_PORT = 8787, 8788
 TICK_SECONDS = 0.05  # how often a clock that runs by itself is moved
 
 
@@ -55,12 +56,22 @@ def build(options: argparse.Namespace) -> tuple[SimulatorCore, tuple[socket.sock
 
 
 def _bind(options: argparse.Namespace) -> tuple[socket.socket, socket.socket]:
-    api = loopback_socket(options.port, options.host)
+    api = _socket(options.port, PORT, options.host)
     try:
-        return api, loopback_socket(options.control_port, options.host)
+        return api, _socket(options.control_port, CONTROL_PORT, options.host)
     except OSError as error:
         api.close()
         raise ConfigError(f"port {options.control_port}: {error.strerror}") from None
+
+
+def _socket(asked: int | None, usual: int, host: str) -> socket.socket:
+    """Return a socket on the port asked for; without one on the usual port, or a free one where that is taken."""
+    if asked is not None:
+        return loopback_socket(asked, host)
+    try:
+        return loopback_socket(usual, host)
+    except OSError:
+        return loopback_socket(0, host)
 
 
 def announce(api: socket.socket, control: socket.socket) -> None:

@@ -52,7 +52,12 @@ def simulated(
         raise DataError(f"{len(bars)} bars are too few for {sessions} sessions")
     begin = bars.timestamps[-sessions - 2]
     rows: list[SessionRow] = []
-    with Simulator(bars, start=begin.isoformat(), cash=settings.execution.cash) as simulator:
+    with Simulator(
+        bars,
+        start=begin.isoformat(),
+        cash=settings.execution.cash,
+        market_fill="open",  # as the backtest fills
+    ) as simulator:
         there = local_settings(settings, bars, simulator.url, state)
         with opened(there, console=False, keys=KEYS) as (daemon, _watch):
             for _ in range(sessions):

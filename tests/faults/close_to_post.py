@@ -104,7 +104,9 @@ def daemon_on(bars, settings, folder):
     (folder / "run" / "models").mkdir(parents=True)
     model = fit_live(bars.until(bars.timestamps[HISTORY - 1]), settings, "fold-00")
     model.save(folder / "run" / "models" / "fold-00.safetensors")
-    with Simulator(bars, start=bars.timestamps[HISTORY].isoformat(), cash=1_000_000) as simulator:
+    with Simulator(
+        bars, start=bars.timestamps[HISTORY].isoformat(), cash=1_000_000, market_fill="open"
+    ) as simulator:
         live = settings.live.model_copy(update={"url": simulator.url, "data_url": simulator.url})
         with opened(settings.model_copy(update={"live": live}), console=False, keys=KEYS) as (daemon, _):
             simulator.control.advance(to="open", offset_seconds=3600)  # too late for the bar before

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def shared_simulator(tmp_path_factory):
-    with Simulator(plain_bars(), start=START) as handle:
+    with Simulator(plain_bars(), start=START, market_fill="open") as handle:
         yield handle
 
 

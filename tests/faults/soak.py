@@ -66,7 +66,7 @@ def soak(sessions, seed, folder):
     chance, counts, memory = random.Random(seed), Counter(), []
     bars = some_bars(sessions + 3, seed=seed)
     began = time.monotonic()
-    with Simulator(bars, cash=100_000, partial_probability=0.1, seed=seed) as simulator:
+    with Simulator(bars, cash=100_000, partial_probability=0.1, seed=seed, market_fill="open") as simulator:
         desk = Desk(live_settings(), simulator, folder, random_forecasts(bars, seed=seed))
         for _ in range(sessions):
             desk.session(lambda: disturb(desk, chance, counts))

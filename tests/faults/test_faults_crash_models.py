@@ -26,7 +26,7 @@ def market(tmp_path_factory):
     for number in range(MODELS):
         known = bars.until(bars.timestamps[ROWS - 10 * (MODELS - number)])
         fit_live(known, model_settings(LEARNS), name(number)).save(folder / f"{name(number)}.safetensors")
-    with Simulator(bars, start=bars.timestamps[ROWS - 1].isoformat()) as simulator:
+    with Simulator(bars, start=bars.timestamps[ROWS - 1].isoformat(), market_fill="open") as simulator:
         yield simulator, folder
 
 

@@ -27,7 +27,7 @@ def hourly_bars():
 def test_hourly_bars_are_decided_on_and_traded_at_their_close(tmp_path):
     bars = hourly_bars()
     settings = live_settings(data={"symbols": list(SYMBOLS), "interval": "1h"}, live={"close_delay_s": 5})
-    with Simulator(bars, start="2026-03-11T09:35:00-04:00") as simulator:
+    with Simulator(bars, start="2026-03-11T09:35:00-04:00", market_fill="open") as simulator:
         desk = Desk(settings, simulator, tmp_path, random_forecasts(bars))
         for at in ("10:30:10", "11:30:10", "12:30:10", "15:30:10", "16:00:10"):
             simulator.control.advance(to=f"2026-03-11T{at}-04:00")

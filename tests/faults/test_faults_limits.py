@@ -86,7 +86,7 @@ def test_a_wrong_clock_is_found_behind_slow_answers_all_the_same(tmp_path, off_s
 def test_a_hundred_and_twenty_orders_at_one_open_meet_no_refusal_and_are_cancelled_at_once(
     tmp_path, socket_enabled
 ):
-    with Simulator(plain_bars(MANY), start=START, cash=1_000_000) as simulator:
+    with Simulator(plain_bars(MANY), start=START, cash=1_000_000, market_fill="open") as simulator:
         simulator.control.rate_limit(per_minute=200)
         simulator.control.auto_fill(enabled=False)
         scene = Scene(simulator, tmp_path, requests_per_minute=200)
@@ -109,7 +109,7 @@ def test_a_hundred_and_twenty_orders_at_one_open_meet_no_refusal_and_are_cancell
 @pytest.mark.faults
 @pytest.mark.row(94)
 def test_more_orders_than_a_minute_allows_go_out_in_the_next_one(tmp_path, socket_enabled):
-    with Simulator(plain_bars(MANY), start=START, cash=1_000_000) as simulator:
+    with Simulator(plain_bars(MANY), start=START, cash=1_000_000, market_fill="open") as simulator:
         simulator.control.rate_limit(per_minute=100)
         scene = Scene(simulator, tmp_path, requests_per_minute=100, poll_s=20.0)
         scene.tree["data"]["symbols"] = list(MANY)

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 def desk(tmp_path):
     """A desk an hour after an open, too late for the bar before."""
     bars = some_bars(40)
-    with Simulator(bars, start=bars.timestamps[30].isoformat(), cash=100_000) as simulator:
+    with Simulator(
+        bars, start=bars.timestamps[30].isoformat(), cash=100_000, market_fill="open"
+    ) as simulator:
         simulator.control.advance(to="open", offset_seconds=3600)
         made = Desk(live_settings(), simulator, tmp_path, random_forecasts(bars))
         made.settle()

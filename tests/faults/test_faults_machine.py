@@ -178,7 +178,7 @@ def test_another_host_is_refused_before_anything_is_opened(scene, url, setting):
 
 @pytest.mark.row(68)
 def test_a_redirect_to_another_host_is_not_followed(scene):
-    with Simulator(start="2026-03-04T10:00:00-05:00") as other:
+    with Simulator(start="2026-03-04T10:00:00-05:00", market_fill="open") as other:
         scene.control.http_fault(
             route="GET /v2/account", status=302, headers={"Location": f"{other.url}/v2/account"}, count=None
         )
@@ -206,7 +206,7 @@ def test_the_keys_show_nowhere_even_at_debug_and_in_a_traceback(scene):
 
 @pytest.mark.row(70)
 def test_proxies_of_the_environment_are_ignored(scene):
-    with Simulator(start="2026-03-04T10:00:00-05:00") as trap:
+    with Simulator(start="2026-03-04T10:00:00-05:00", market_fill="open") as trap:
         names = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY")
         proxies = dict.fromkeys(names, trap.url)
         scene.after_close()

@@ -60,7 +60,9 @@ def test_a_diary_of_a_million_lines_is_no_burden_to_a_session(tmp_path, socket_e
     journal = Journal(tmp_path / "journal.db", "paper")
     write_diary(journal)
     journal.close()
-    with Simulator(bars, start=bars.timestamps[20].isoformat(), cash=100_000) as simulator:
+    with Simulator(
+        bars, start=bars.timestamps[20].isoformat(), cash=100_000, market_fill="open"
+    ) as simulator:
         desk = Desk(live_settings(), simulator, tmp_path, random_forecasts(bars))
         desk.session()
         before = rss_mb()

@@ -23,7 +23,7 @@ def market(tmp_path_factory):
     fair = run_with_champion(folder / "fair", bars, LEARNS | {"max_epochs": 1})
     poor = run_with_champion(folder / "poor", bars, CANNOT_LEARN)
     evening = bars.timestamps[ROWS - 1] + pd.Timedelta(seconds=65)
-    with Simulator(bars, start=evening.isoformat()) as simulator:
+    with Simulator(bars, start=evening.isoformat(), market_fill="open") as simulator:
         yield simulator, {"good": good, "fair": fair, "poor": poor}
 
 

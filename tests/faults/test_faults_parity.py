@@ -27,7 +27,7 @@ def traded(
     """Return the journal's comparison with the backtest after so many sessions, its file forged before that."""
     bars = some_bars(sessions + 3, seed=seed)
     forecasts = random_forecasts(bars, seed=seed)
-    with Simulator(bars, cash=100_000, **options) as simulator:
+    with Simulator(bars, cash=100_000, **options, market_fill="open") as simulator:
         desk = Desk(settings, simulator, tmp_path, forecasts)
         for number in range(sessions):
             desk.session(lambda number=number: disturb(desk, number))

@@ -64,7 +64,7 @@ def test_limits_are_met_and_missed_where_the_backtest_says(tmp_path):
 )
 def test_each_style_is_sent_as_the_broker_calls_it(tmp_path, style, tif, kind):
     bars = some_bars(6, seed=3)
-    with Simulator(bars, cash=100_000) as simulator:
+    with Simulator(bars, cash=100_000, market_fill="open") as simulator:
         desk = EarlyDesk(styled(style), simulator, tmp_path, random_forecasts(bars, seed=3))
         for _ in range(3):
             desk.session()
@@ -85,7 +85,7 @@ def posted(simulator):
 def test_where_it_is_asked_for_limits_are_sent_before_the_session_and_filled_there(tmp_path):
     bars = some_bars(6, seed=3)
     settings = styled("limit", live={"extended_hours": True})
-    with Simulator(bars, cash=100_000) as simulator:
+    with Simulator(bars, cash=100_000, market_fill="open") as simulator:
         desk = EarlyDesk(settings, simulator, tmp_path, random_forecasts(bars, seed=3))
         for _ in range(3):
             desk.session()
@@ -107,7 +107,7 @@ def test_where_it_is_asked_for_limits_are_sent_before_the_session_and_filled_the
 )
 def test_an_order_for_an_auction_that_comes_too_late_for_it_is_not_sent_and_says_so(tmp_path, style, late):
     bars = some_bars(6, seed=3)
-    with Simulator(bars, cash=100_000) as simulator:
+    with Simulator(bars, cash=100_000, market_fill="open") as simulator:
         desk = Desk(styled(style), simulator, tmp_path, random_forecasts(bars, seed=3))
         simulator.control.advance(to="close", offset_seconds=65)
         desk.settle()
@@ -124,7 +124,7 @@ def test_an_order_for_an_auction_that_comes_too_late_for_it_is_not_sent_and_says
 def test_a_limit_that_rests_is_over_at_the_close_and_decided_on_anew(tmp_path):
     """A partly filled limit leaves what was filled, a daemon that is restarted goes on with it."""
     bars = some_bars(8, seed=3)
-    with Simulator(bars, cash=100_000, partial_probability=1.0) as simulator:
+    with Simulator(bars, cash=100_000, partial_probability=1.0, market_fill="open") as simulator:
         desk = Desk(styled("limit"), simulator, tmp_path, random_forecasts(bars, seed=3))
         for _ in range(5):
             desk.session(desk.restart)

@@ -23,7 +23,8 @@ class WorldBroker:
 
     def __init__(self, bars, start, **settings):
         self.simulator = SimulatorCore(
-            World(bars, parse_instant(start), SimulatorSettings(**settings)), Store(None)
+            World(bars, parse_instant(start), SimulatorSettings(**{"market_fill": "open", **settings})),
+            Store(None),
         )
         self.fault = None
         self.hidden = 0

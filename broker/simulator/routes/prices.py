@@ -1,6 +1,7 @@
 """The market-data API's routes as functions of the world and a call: bars, trades, quotes, snapshots, with paging.
 
-A daily bar is named by midnight in New York, an intraday bar by its start; a bar is served once it has closed.
+A daily bar is named by midnight in New York, an intraday bar by its start; a bar is served once it has closed. Bars
+of another length than the loaded ones are made from them; see `timeframes`.
 Trades and quotes are those of the price path: four to a bar. `limit` counts items over all symbols together,
 sorted by symbol, as the real API does.
 """
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import pandas as pd
 
 from broker.simulator.calls import Call, Reply, Route
+from broker.simulator.routes.timeframes import Asked, TimeFrame, is_loaded, made_bars
 from broker.simulator.values import DAY, MINUTE, Refusal, parse_instant, utc_text
 from broker.simulator.world.clock import instant_on, new_york_day
 from broker.simulator.world.market import Bar
@@ -26,8 +28,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 1000, 10_000
 SIP_DELAY = 15 * MINUTE
 Item = tuple[str, int, dict[str, Any]]  # symbol, stamp, body
 Source = Callable[[World, Call, str, int, int], Iterator[Item]]
-_TIMEFRAME = re.compile(r"(\d+)(Min|T|Hour|H|Day|D)")
-_UNITS = {"Min": "min", "T": "min", "Hour": "h", "H": "h", "Day": "D", "D": "D"}
+MINUTES, DAYS = TimeFrame(1, "Min"), TimeFrame(1, "Day")
 
 
 def bar_body(bar: Bar, stamp: int) -> dict[str, Any]:
@@ -68,9 +69,16 @@ def quote_body(price: Decimal, at: int, spread_bps: Decimal) -> dict[str, Any]:
 
 
 def bars_of(world: World, call: Call, symbol: str, first: int, last: int) -> Iterator[Item]:
-    """Yield the symbol's bars from `first` to `last`, as doctored by the control port."""
+    """Yield the symbol's bars of the timeframe asked for from `first` to `last`, as doctored by the control port."""
     adjusted = call.query.get("adjustment", "raw") in ("split", "all")
     day = new_york_day(world.now).isoformat() if adjusted else None
+    frame = TimeFrame.parse(call.query.get("timeframe", ""))
+    if not is_loaded(world.market, frame):
+        asked = Asked(world.now, day, _backwards(call), world.settings.running_bar)
+        for made in made_bars(world.market, symbol, frame, first, last, asked):
+            for body in world.doctored_bars(symbol, bar_body(made, made.begin)):
+                yield symbol, made.begin, body
+        return
     found: list[tuple[int, Bar | None]] = [
         (row, None) for row in world.market.rows(symbol, first, last, world.now)
     ]
@@ -102,7 +110,7 @@ def paged(name: str, source: Source) -> Route:
 
     def route(world: World, call: Call) -> Reply:
         if name == "bars":
-            check_timeframe(world, call.query.get("timeframe", ""))
+            TimeFrame.parse(call.query.get("timeframe", ""))
         check_plan(world, call)
         limit = call.whole("limit", DEFAULT_LIMIT, MAX_LIMIT)
         page: dict[str, list[dict[str, Any]]] = {}
@@ -135,11 +143,15 @@ def latest(name: str, body_of: Callable[[World, str], dict[str, Any] | None]) ->
     return route
 
 
-def latest_bar(world: World, symbol: str, back: int = 1) -> dict[str, Any] | None:
-    """Return the newest closed bar, or the `back`-th newest."""
-    rows = world.market.rows(symbol, 0, world.now, world.now)
-    bar = world.market.bar(symbol, rows[-back]) if len(rows) >= back else None
-    return None if bar is None else bar_body(bar, world.market.stamps[rows[-back]])
+def latest_bar(world: World, symbol: str, frame: TimeFrame = MINUTES, back: int = 1) -> dict[str, Any] | None:
+    """Return the newest closed bar of a length, or the `back`-th newest; a minute's where none is asked for."""
+    asked = Asked(world.now, backwards=True)
+    rows = world.market.overlapping(symbol, 0, world.now)
+    newest = [world.market.bar(symbol, row) for row in rows[-back - 1 :]]
+    first = min((bar.begin for bar in newest if bar is not None), default=world.now)
+    found = made_bars(world.market, symbol, frame, frame.bucket(first)[0], world.now, asked)
+    bar = next(islice(found, back - 1, None), None)
+    return None if bar is None else bar_body(bar, bar.begin)
 
 
 def latest_trade(world: World, symbol: str) -> dict[str, Any] | None:
@@ -155,7 +167,7 @@ def latest_quote(world: World, symbol: str) -> dict[str, Any] | None:
 
 
 def snapshot(world: World, symbol: str) -> dict[str, Any] | None:
-    """Return the newest of everything; the minute bar is the newest bar there is."""
+    """Return the newest of everything; the bars are those that have closed."""
     trade = latest_trade(world, symbol)
     if trade is None:
         return None
@@ -163,8 +175,8 @@ def snapshot(world: World, symbol: str) -> dict[str, Any] | None:
         "latestTrade": trade,
         "latestQuote": latest_quote(world, symbol),
         "minuteBar": latest_bar(world, symbol),
-        "dailyBar": latest_bar(world, symbol),
-        "prevDailyBar": latest_bar(world, symbol, back=2),
+        "dailyBar": latest_bar(world, symbol, DAYS),
+        "prevDailyBar": latest_bar(world, symbol, DAYS, back=2),
     }
 
 
@@ -174,16 +186,6 @@ def get_snapshots(world: World, call: Call) -> Reply:
     if "symbol" in call.params:
         return Reply(200, {"symbol": call.params["symbol"], **(found[call.params["symbol"]] or {})})
     return Reply(200, {symbol: body for symbol, body in found.items() if body is not None})
-
-
-def check_timeframe(world: World, timeframe: str) -> None:
-    """Refuse a timeframe other than the loaded bars'."""
-    match = _TIMEFRAME.fullmatch(timeframe)
-    asked = pd.Timedelta(int(match[1]), unit=_UNITS[match[2]]) if match else None  # type: ignore[arg-type]
-    interval = world.market.interval
-    if asked != pd.Timedelta("1D" if interval == "1d" else interval):
-        message = f"invalid timeframe: {timeframe[:20]}; the simulator was given {interval} bars"
-        raise Refusal(400, 40010001, message)
 
 
 def check_plan(world: World, call: Call) -> None:

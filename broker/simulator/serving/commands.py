@@ -140,7 +140,7 @@ def settings(simulator: SimulatorCore, **changes: Any) -> Any:
     for name in ("slippage_bps", "spread_bps", "cash"):
         if name in changes:
             changes[name] = Decimal(str(changes[name]))
-    if changes.get("market_fill", "open") not in ("open", "path"):
+    if changes.get("market_fill", "path") not in ("open", "path"):
         raise ValueError("market_fill must be open or path")
     simulator.world.settings = replace(simulator.world.settings, **changes)
     return {}

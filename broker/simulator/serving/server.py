@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
 from decimal import Decimal
@@ -23,6 +24,11 @@ HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 UNAUTHORIZED = Reply(401, {"message": "unauthorized."})
 TOO_MANY = Reply(429, {"code": 42910000, "message": "rate limit exceeded"})
 MAX_BODY = 1_000_000
+# Calls that Alpaca has and this simulator has not: who makes one must not take the answer for Alpaca's own.
+NOT_MODELLED = re.compile(
+    r"/(v1beta[123]/(options|crypto|screener|forex|fixed_income|logos)|v2/(options|crypto|wallets|perpetuals|rfq|tokenization)|v3)\b"
+    r"|/v2/positions/[^/]+/do-not-exercise"
+)
 ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *corporate.ROUTES, *prices.ROUTES, *news.ROUTES)
 
 
@@ -41,7 +47,12 @@ def api_app(simulator: SimulatorCore) -> web.Application:
 
 
 def _no_such_endpoint(world: Any, call: Call) -> Reply:
-    return Reply(404, {"code": 40410000, "message": "endpoint not found"})
+    path = "/" + call.params.get("path", "")
+    if not NOT_MODELLED.match(path):
+        return Reply(404, {"code": 40410000, "message": "endpoint not found"})
+    modelled = sorted({f"{method} {place}" for method, place, _ in ROUTES})
+    message = f"{path[:100]} is a call of Alpaca's that this simulator does not model"
+    return Reply(501, {"code": 50110000, "message": message, "modelled": modelled})
 
 
 def _either(rest: Any, websocket: Any) -> Any:

@@ -20,7 +20,12 @@ from broker.simulator.world.clock import new_york_day
 from forewalk.sessions import bar_open_times, microseconds
 from forewalk.types import Bars, BoolArray, FloatArray
 
-CENT_FRACTION = Decimal("0.0001")
+TICK, SUB_DOLLAR_TICK = Decimal("0.01"), Decimal("0.0001")
+
+
+def to_tick(price: Decimal) -> Decimal:
+    """Return the nearest price that the exchange knows: whole cents from a dollar on, hundredths of one below."""
+    return price.quantize(TICK if price >= 1 else SUB_DOLLAR_TICK)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Bar:
         return self.end if number == 3 else self.begin + (self.end - self.begin) * number // 3
 
     def price(self, instant: int) -> Decimal:
-        """Return the price at an instant from `begin` to `end`: exact at a vertex, else to 1/100 cent."""
+        """Return the price at an instant from `begin` to `end`: exact at a vertex, else on the tick."""
         for number in range(4):
             if instant == self.vertex(number):
                 return self.path[number]
@@ -78,7 +83,7 @@ class Bar:
         first, last = self.vertex(number), self.vertex(number + 1)
         share = Decimal(instant - first) / Decimal(last - first)
         price = self.path[number] + (self.path[number + 1] - self.path[number]) * share
-        return price.quantize(CENT_FRACTION)
+        return min(max(to_tick(price), self.low), self.high)
 
 
 class Market:

@@ -27,8 +27,8 @@ class SimulatorSettings:
     Attributes:
         seed: of identifiers and partial fills.
         cash: dollars of a new account.
-        market_fill: "open" fills market orders at the open of the bar that runs, whenever in the bar they
-            come, as a backtest does; "path" at the price of their instant.
+        market_fill: "path" fills market orders at the price of their instant; "open" at the open of the bar that
+            runs, whenever in the bar they come, as a backtest does: a price from before the order.
         slippage_bps: by how many hundredths of a percent market and stop orders fill worse than the price;
             0 fills them exactly at it. Negative is better than the price.
         partial_probability: chance that a fill is a part only; Alpaca's paper account says 0.1.
@@ -40,7 +40,7 @@ class SimulatorSettings:
 
     seed: int = 0
     cash: Decimal = Decimal(100_000)
-    market_fill: str = "open"
+    market_fill: str = "path"
     slippage_bps: Decimal = Decimal(0)
     partial_probability: float = 0.0
     resume_seconds: int = 60

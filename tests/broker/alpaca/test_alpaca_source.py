@@ -62,7 +62,7 @@ def daily_bars():
 
 @pytest.fixture(scope="module")
 def daily(daily_bars):
-    with Simulator(daily_bars, start="2026-03-31T16:30:00-04:00") as handle:
+    with Simulator(daily_bars, start="2026-03-31T16:30:00-04:00", market_fill="open") as handle:
         yield handle
 
 
@@ -77,7 +77,7 @@ def test_daily_bars_of_the_simulator_are_the_bars_it_was_given(daily, daily_bars
 @pytest.mark.enable_socket
 def test_intraday_bars_come_page_by_page_and_close_when_their_interval_ends(tmp_path):
     given = intraday()
-    with Simulator(given, start="2026-03-06T17:00:00-05:00") as simulator:
+    with Simulator(given, start="2026-03-06T17:00:00-05:00", market_fill="open") as simulator:
         settings = wanted(tmp_path, simulator.url, "AAPL", "MSFT", interval="30min", end="2026-03-06")
         bars, _ = clean(read_alpaca(settings, NOW), settings)
     assert bars.fingerprint == given.fingerprint
@@ -102,7 +102,7 @@ def test_raw_and_adjusted_bars_are_cached_apart(daily, tmp_path):
 
 @pytest.mark.enable_socket
 def test_a_split_is_in_the_adjusted_bars_and_a_fall_in_the_raw_ones(tmp_path):
-    with Simulator(plain_bars(), start="2026-03-02T10:00:00-05:00") as simulator:
+    with Simulator(plain_bars(), start="2026-03-02T10:00:00-05:00", market_fill="open") as simulator:
         simulator.control.split(symbol="AAPL", new=2, day="2026-03-16")
         simulator.control.advance(to="2026-03-31T16:30:00-04:00")
         raw, split = (

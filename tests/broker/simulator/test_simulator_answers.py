@@ -25,7 +25,7 @@ from broker.simulator.values import (
 from broker.simulator.world.clock import TradingCalendar
 from broker.simulator.world.exchange import advance
 from broker.simulator.world.orders import STATUSES, TERMINAL, TRANSITIONS, IllegalTransition, moved
-from broker.simulator.world.state import World
+from broker.simulator.world.state import SimulatorSettings, World
 
 
 @given(number=st.decimals(-(10**12), 10**12, places=9))
@@ -272,7 +272,7 @@ def test_hourly_bars_trade_at_each_open_and_are_named_by_their_start():
     stamps = session_grid("XNYS", pd.Timestamp("2026-03-02"), "1h")
     level = np.arange(100.0, 100.0 + len(stamps))[:, None]
     bars = type(daily)(stamps, ("AAPL",), level, level + 2, level - 1, level + 1, level * 10, "XNYS", "1h")
-    world = World(bars, parse_instant("2026-03-02T11:30:05-05:00"))
+    world = World(bars, parse_instant("2026-03-02T11:30:05-05:00"), SimulatorSettings(market_fill="open"))
     order = send(world)
     assert world.book.orders[order.id].average_price == 102
     call = Call(query={"symbols": "AAPL", "timeframe": "1Hour", "start": "2026-03-02"})

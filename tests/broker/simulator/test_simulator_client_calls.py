@@ -1,7 +1,7 @@
 """Every call that alpaca-py's clients make, unmodified, against the simulator: one line each."""
 
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from alpaca.data.enums import Adjustment
@@ -253,7 +253,7 @@ STOCK_CALLS = {
     ),
     "get_stock_latest_bar": (
         lambda c: c.get_stock_latest_bar(StockLatestBarRequest(symbol_or_symbols="AAPL")),
-        lambda found: found["AAPL"].close == 103,
+        lambda found: found["AAPL"].timestamp == datetime(2026, 3, 4, 14, 59, tzinfo=UTC),
     ),
     "get_stock_latest_trade": (
         lambda c: c.get_stock_latest_trade(StockLatestTradeRequest(symbol_or_symbols=BOTH)),
@@ -265,7 +265,7 @@ STOCK_CALLS = {
     ),
     "get_stock_snapshot": (
         lambda c: c.get_stock_snapshot(StockSnapshotRequest(symbol_or_symbols=BOTH)),
-        lambda found: found["AAPL"].previous_daily_bar.close == 102,
+        lambda found: (found["AAPL"].previous_daily_bar.close, found["AAPL"].daily_bar.close) == (102, 103),
     ),
 }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from exchange_world import EVENING, MORNING, TEN, clock, outcome, send, to, world_at
 from hypothesis import given
@@ -21,7 +22,7 @@ from helpers.simulator_bars import plain_bars
 
 FILLS = [
     ("market at the open", MORNING, {}, "100", "03-02T09:30"),
-    ("market in the session", "2026-03-02T11:40:00-05:00", {}, "100", "03-02T11:40"),
+    ("market in the session", "2026-03-02T11:40:00-05:00", {}, "98", "03-02T11:40"),
     ("market after the close", EVENING, {}, "101", "03-03T09:30"),
     ("market on a weekend", "2026-03-07T12:00:00-05:00", {}, "105", "03-09T09:30"),
     ("market on open", "2026-03-02T09:00:00-05:00", {"time_in_force": "opg"}, "100", "03-02T09:30"),
@@ -165,9 +166,18 @@ def test_slippage_makes_market_orders_worse(side, price):
     assert outcome(world, send(world, side=side)) == ("filled", Decimal(price))
 
 
-def test_market_orders_can_fill_at_the_price_of_their_moment():
-    world = world_at("2026-03-02T11:40:00-05:00", market_fill="path")
-    assert outcome(world, send(world)) == ("filled", 98)
+def test_market_orders_can_fill_at_the_open_of_the_bar_as_in_a_backtest():
+    world = world_at("2026-03-02T11:40:00-05:00", market_fill="open")
+    assert outcome(world, send(world)) == ("filled", 100)
+
+
+@given(minutes=st.integers(0, 389), side=st.sampled_from(["buy", "sell"]))
+def test_a_market_order_never_fills_at_a_price_from_before_it(minutes, side):
+    moment = pd.Timestamp("2026-03-02T09:30:00-05:00") + pd.Timedelta(minutes=minutes)
+    world = world_at(moment.isoformat())
+    there = world.price("AAPL")
+    assert outcome(world, send(world, side=side)) == ("filled", there)
+    assert there == round(there, 2)
 
 
 def test_a_price_by_hand_is_the_price():

@@ -322,3 +322,21 @@ def test_a_key_that_looks_real_cannot_even_be_configured(key):
 @pytest.mark.parametrize("key", ["key", "PK", "simulator", "PK-not-a-real-one-at-all"])
 def test_a_made_up_key_is_let_in(key):
     assert Keys().accept(key, "secret")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1beta1/options/bars", 501),
+        ("/v1beta3/crypto/us/bars", 501),
+        ("/v1beta1/screener/stocks/movers", 501),
+        ("/v2/nothing", 404),
+        ("/v1beta3/cryptozoology", 404),
+    ],
+)
+def test_what_alpaca_has_and_is_not_modelled_is_not_taken_for_alpacas_own_answer(simulator, path, status):
+    answer = requests.get(simulator.url + path, headers=HEADERS, timeout=PATIENCE_S)
+    assert answer.status_code == status
+    if status == 501:
+        assert "does not model" in answer.json()["message"]
+        assert "GET /v2/stocks/bars" in answer.json()["modelled"]

@@ -80,7 +80,8 @@ def test_recent_sip_data_needs_the_plan():
 
 
 QUERIES = [
-    ({"timeframe": "1Min"}, "invalid timeframe"),
+    ({"timeframe": "60Min"}, "invalid timeframe"),
+    ({"timeframe": "5Month"}, "invalid timeframe"),
     ({"timeframe": "soon"}, "invalid timeframe"),
     ({"symbols": ""}, "symbols is required"),
     ({"limit": "0"}, "invalid limit"),

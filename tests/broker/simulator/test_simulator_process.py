@@ -256,3 +256,15 @@ def test_the_line_that_announces_the_ports_is_json(bars, tmp_path):
     process.stdout.close()
     assert set(found) == {"port", "control_port", "pid"}
     assert found["pid"] == process.pid
+
+
+def test_several_that_are_started_alike_do_not_collide(bars, tmp_path):
+    save_bars(bars, tmp_path / "bars.npz")
+    command = [sys.executable, "-m", "broker.simulator", "--bars", str(tmp_path / "bars.npz")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    found = [json.loads(process.stdout.readline()) for process in running]
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert len({line[name] for line in found for name in ("port", "control_port")}) == 4

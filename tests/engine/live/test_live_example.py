@@ -29,7 +29,7 @@ def run(*command, **environment):
 def test_an_own_strategy_trades_once_however_often_it_is_run():
     example = ROOT / "examples" / "alpaca_own_strategy.py"
     assert len(example.read_text().splitlines()) < 50
-    with Simulator("synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00") as simulator:
+    with Simulator("synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00", market_fill="open") as simulator:
         for _ in range(2):
             done = run(str(example), simulator.url)
             assert done.returncode == 0, done.stderr

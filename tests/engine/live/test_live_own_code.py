@@ -62,7 +62,7 @@ def book(here):
     write_project(here, rows=240, strategy='kind = "mine:Mine"')
     settings = load_settings(here / "config.toml", ["live.summary=false"], environment={})
     bars, _ = load_bars(settings.data)
-    with Simulator(bars, start=bars.timestamps[-8].isoformat(), cash=1e5) as simulator:
+    with Simulator(bars, start=bars.timestamps[-8].isoformat(), cash=1e5, market_fill="open") as simulator:
 
         def open_daemon(**live):
             there = local_settings(settings, bars, simulator.url, here / "state")

@@ -47,7 +47,7 @@ def book(tmp_path_factory):
         settings = load_settings(config, ["live.summary=false"], environment={})
         bars, _ = load_bars(settings.data)
         begin = bars.timestamps[-SESSIONS - 2].isoformat()
-        with Simulator(bars, start=begin, cash=1e5) as simulator:
+        with Simulator(bars, start=begin, cash=1e5, market_fill="open") as simulator:
             there = local_settings(settings, bars, simulator.url, here / "state")
             with opened(there, console=False, keys=KEYS) as (daemon, watch):
                 for _ in range(SESSIONS):

@@ -25,7 +25,9 @@ class Limits(bt.Strategy):
 
 @pytest.fixture(scope="module")
 def simulator():
-    with fw.Simulator("synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00") as running:
+    with fw.Simulator(
+        "synthetic:AAPL,MSFT", start="2025-03-04T09:35:00-05:00", market_fill="open"
+    ) as running:
         yield running
 
 
