@@ -109,10 +109,11 @@ def forecast(
 
 def track(log: Log = LOG, as_json: Json = False) -> None:
     """Show what became of every forecast given, and check that the log is as it was written; exit 1 if it is not."""
-    from engine.forecast.log import ForecastLog
+    from engine.forecast.log import LOG_FILE, ForecastLog
     from engine.forecast.skill import skill_of
     from engine.forecast.text import track_lines
 
+    log = log / LOG_FILE if log.is_dir() else log
     book = ForecastLog(log)
     found, problems = book.table() if log.exists() else None, book.problems()
     if as_json:

@@ -282,13 +282,20 @@ def parity(
     config: Config = None,
     set_: Set = None,
 ) -> None:
-    """Compare every live bar with what the backtest says about it; exit 1 where decisions differ unexplained."""
+    """Compare every live bar with what the backtest says about it, and its forecasts with the forecast log.
+
+    Exit 1 where decisions differ unexplained, or the log is not as it was written.
+    """
+    from engine.live.logged import logged
     from engine.live.parity import parity as compare
+    from engine.runs.record import LOG_FILE
 
     settings = settings_of(config, set_)
-    report = compare(run, settings, opened_journal(settings, readonly=True))
-    typer.echo("\n".join(report.lines()))
-    if not report.same:
+    journal = opened_journal(settings, readonly=True)
+    report = compare(run, settings, journal)
+    log = logged(journal, settings.live.state.expanduser() / LOG_FILE)
+    typer.echo("\n".join([*report.lines(), *log.lines()]))
+    if not report.same or log.problems:
         raise typer.Exit(1)
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 
 from engine.forecast.bands import Ranges, Widening, ranges, widenings, with_record
 from engine.forecast.basis import Basis
-from engine.forecast.moments import next_closes, session_of
 from engine.forecast.orders import Holdings, orders_from
 from engine.forecast.probability import Correction, correction
 from engine.forecast.skill import Skill, grid_of
+from engine.runs.closes import next_closes, session_of
 from forewalk.types import CLOSED_AT
 
 

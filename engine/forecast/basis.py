@@ -95,7 +95,8 @@ def from_run(run: Path, progress: Progress, overrides: Sequence[str] = ()) -> Ba
         asked = _stored if unchanged else _asked
         fresh, history = asked(stored, bars, settings, first, last)
     notes = (*quality.headlines(), *([] if unchanged else _revisions(stored, bars)))
-    return Basis(settings, bars, fresh, history, run, notes)
+    # `runs/latest` leads to another run tomorrow
+    return Basis(settings, bars, fresh, history, run.parent / run.resolve().name, notes)
 
 
 def _stored(

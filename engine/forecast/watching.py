@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from engine.forecast.job import Given
-from engine.forecast.moments import next_closes
+from engine.runs.closes import next_closes
 from forewalk.errors import ConnectionFailed, DataError
 
 log = logging.getLogger(__name__)

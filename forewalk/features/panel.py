@@ -147,12 +147,11 @@ def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> La
     In a panel of several markets each counts its own bars, and is compared with its own symbols; a row's `end` is the
     latest of its markets'.
     """
-    returns = np.full(bars.close.shape, np.nan)
+    returns = label_returns(bars, settings)
     ends = np.full(len(bars), np.iinfo(np.int64).min + 1)
     missing = np.zeros(len(bars), bool)
     stamps, reach = microseconds(bars.timestamps), settings.reach_bars
-    for market, own in each_market(bars):
-        spread_out(_returns_ahead(own, settings), market, returns)
+    for market, _ in each_market(bars):
         rows = market.rows
         ended, open_ended = rows[: max(len(rows) - reach, 0)], rows[max(len(rows) - reach, 0) :]
         ends[ended] = np.maximum(ends[ended], stamps[rows[reach:]])
@@ -166,6 +165,14 @@ def build_labels(bars: Bars, panel: FeaturePanel, settings: LabelSettings) -> La
         horizon_bars=settings.horizon_bars,
         scores=frozen(_scores(scaled, bars)) if settings.kind == "rank" else None,
     )
+
+
+def label_returns(bars: Bars, settings: LabelSettings) -> FloatArray:
+    """Return what each bar's label is about, its log return over the next `horizon_bars`, not yet scaled, [T, S]."""
+    returns = np.full(bars.close.shape, np.nan)
+    for market, own in each_market(bars):
+        spread_out(_returns_ahead(own, settings), market, returns)
+    return returns
 
 
 def _returns_ahead(bars: Bars, settings: LabelSettings) -> FloatArray:

@@ -22,6 +22,7 @@ from engine.live.bars import FreshBars, LiveBars
 from engine.live.columns import with_live_columns
 from engine.live.deciding.corporate import CorporateActions
 from engine.live.deciding.decide import StrategyRun, repeat_problem, run_strategy
+from engine.live.deciding.foretold import ForecastWriter
 from engine.live.deciding.past import account_state, replay_start
 from engine.live.deciding.records import Doubts, decision_records, model_problems
 from engine.live.guards import Guards
@@ -86,6 +87,7 @@ class Decider:
         with suppress(PluginError):  # the decision meets it again, and halts
             self._chosen()
         self._may_queue = settings.live.send == "after_close"
+        self._foretold = ForecastWriter(settings, say)
         self._kept: set[str] = set()
         self.untidy = False
 
@@ -149,6 +151,8 @@ class Decider:
         if problem is not None:
             raise DataError(problem)
         doubts = Doubts(fresh.problems, model_problems(forecasts, self._symbols, self._settings.risk))
+        if forecasts is not None:
+            self._foretold.write(bars, forecasts, look.now)
         ledger = self._journal.ledger.quantities()
         decision, targets, orders = decision_records(
             run,

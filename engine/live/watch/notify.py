@@ -22,7 +22,9 @@ from forewalk.errors import ConfigError
 log = logging.getLogger("engine.live")
 
 LOG_FILES = 5
-WEBHOOK_KINDS = frozenset({"halt", "refused", "fill", "needs_human", "foreign_fill", "skew", "no_trading"})
+WEBHOOK_KINDS = frozenset(
+    {"halt", "refused", "fill", "needs_human", "foreign_fill", "skew", "no_trading", "forecast_log"}
+)
 WEBHOOK_QUEUE = 100
 
 
@@ -76,7 +78,7 @@ class Watch:
     def notify(self, kind: str, symbol: str, text: str) -> None:
         """Count, log and pass on one thing that happened."""
         self.counts[kind] += 1
-        bad = kind in ("halt", "needs_human", "unreachable", "journal", "halted")
+        bad = kind in ("halt", "needs_human", "unreachable", "journal", "halted", "forecast_log")
         log.log(
             logging.ERROR if bad else logging.INFO,
             "%s %s %s",

@@ -8,8 +8,8 @@ from made_answers import make_answer
 
 from engine.forecast.job import Given
 from engine.forecast.log import Entered
-from engine.forecast.moments import next_closes
 from engine.forecast.watching import watch
+from engine.runs.closes import next_closes
 from forewalk.errors import ConfigError, ConnectionFailed
 
 FIRST = pd.Timestamp("2024-11-27 21:00", tz="UTC")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.forecast.moments import next_closes, session_of
+from engine.runs.closes import next_closes, session_of
 from forewalk.sessions import session_closes, sessions_between
 
 CASES = [

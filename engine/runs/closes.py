@@ -1,4 +1,4 @@
-"""For which session a forecast is: when the bar that it is about will close."""
+"""When the bar that a forecast is about will close, and for which session that is."""
 
 from __future__ import annotations
 
