@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.cli.options import Config, Jobs, Json, Set, settings_of_flags
 from forewalk.errors import UsageError
 
+if TYPE_CHECKING:
+    from forewalk.settings.sections import Settings
+
 EPILOG = """\b
 Examples:
   python -m engine.forecast
   python -m engine.forecast runs/latest
   python -m engine.forecast --symbols AAPL,MSFT --source yahoo --positions positions.csv
-  python -m engine.forecast runs/latest --watch
+  python -m engine.forecast --horizons 1,5,20
+  python -m engine.forecast runs/one-day runs/one-week --watch
 
 Exit codes: 0 done, 1 failure, 2 usage, 3 configuration, 4 connection, 5 data, 130 interrupted."""
 
@@ -27,8 +31,11 @@ LOG = Path("runs/forecasts.sqlite")
 
 
 def forecast(
-    run: Annotated[
-        Path | None, typer.Argument(help="Folder of a finished run; without one, train now.", metavar="[RUN]")
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of finished runs, one for each horizon; without one, train now.", metavar="[RUN...]"
+        ),
     ] = None,
     config: Config = None,
     symbols: Annotated[
@@ -36,6 +43,9 @@ def forecast(
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Where bars come from.", metavar="sample|files|yahoo|alpaca")
+    ] = None,
+    horizons: Annotated[
+        str | None, typer.Option(help="Bars ahead; a model is trained for each.", metavar="1,5,...")
     ] = None,
     path: Annotated[Path | None, typer.Option(help="File or folder of the files source.")] = None,
     positions: Annotated[
@@ -71,8 +81,10 @@ def forecast(
         "data.source": source,
         "data.path": None if path is None else str(path.resolve()),
     }
-    if run is not None and config is not None:
+    if runs and config is not None:
         raise UsageError("a run has its own settings; give RUN or --config")
+    if runs and horizons is not None:
+        raise UsageError("a run has its own horizon; name one run for each horizon instead of --horizons")
 
     from engine.cli.console import progress_display
     from engine.forecast.job import Given, give
@@ -80,24 +92,38 @@ def forecast(
     from engine.forecast.text import lines, table
 
     overrides = list(set_ or [])
-    if run is not None:
+    if runs:
         overrides += [f"{key}={json.dumps(value)}" for key, value in data.items() if value is not None]
-    what = settings_of_flags(config, set_, {**data, "jobs": jobs}) if run is None else run
+    asked: list[Settings | Path] = (
+        list(runs)
+        if runs
+        else [
+            settings_of_flags(config, set_, {**data, "jobs": jobs, "label.horizon_bars": horizon})
+            for horizon in _horizons(horizons)
+        ]
+    )
+    pages = _pages(html, len(asked))
     book = ForecastLog(log)
 
-    def make() -> Given:
+    def make() -> tuple[Given, ...]:
         with progress_display(enabled=not (as_json or as_csv)) as progress:
-            return give(what, book, progress, overrides, positions, html)
+            return tuple(
+                give(what, book, progress, overrides, positions, page)
+                for what, page in zip(asked, pages, strict=True)
+            )
 
-    def show(given: Given) -> None:
+    def show(given: tuple[Given, ...]) -> None:
         if as_json:
-            entered = given.entered
-            logged = {"written": entered.written, "known": entered.known, "closed": entered.closed}
-            typer.echo(json.dumps({**given.answer.to_dict(), "log": logged}, allow_nan=False))
+            found = [each.to_dict() for each in given]
+            typer.echo(json.dumps(found[0] if len(found) == 1 else {"forecasts": found}, allow_nan=False))
         elif as_csv:
-            typer.echo(table(given.answer), nl=False)
+            typer.echo(table(*(each.answer for each in given)), nl=False)
         else:
-            typer.echo("\n".join([*lines(given), *([] if html is None else [f"charts: {html}"])]))
+            said = [
+                "\n".join([*lines(each), *([] if page is None else [f"charts: {page}"])])
+                for each, page in zip(given, pages, strict=True)
+            ]
+            typer.echo("\n\n".join(said))
 
     if watch:
         from engine.forecast.watching import watch as keep_watching
@@ -105,6 +131,26 @@ def forecast(
         keep_watching(make, show, once=once)
     else:
         show(make())
+
+
+def _horizons(text: str | None) -> list[int | None]:
+    """Return bars ahead, None for what the settings say."""
+    if text is None:
+        return [None]
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--horizons {text!r}: give whole numbers of bars, as in 1,5,20") from None
+    if len({*found}) < len(found):
+        raise UsageError(f"--horizons {text!r} names one twice")
+    return [*found]
+
+
+def _pages(html: Path | None, count: int) -> list[Path | None]:
+    """Return where the page of each answer goes: `next.html`, then `next-2.html`, ..."""
+    if html is None:
+        return [None] * count
+    return [html, *(html.with_stem(f"{html.stem}-{number}") for number in range(2, count + 1))]
 
 
 def track(log: Log = LOG, as_json: Json = False) -> None:
@@ -119,7 +165,14 @@ def track(log: Log = LOG, as_json: Json = False) -> None:
     if as_json:
         rows = [] if found is None else json.loads(found.to_json(orient="records", date_format="iso"))
         skill = None if found is None else skill_of(found).to_dict()
-        typer.echo(json.dumps({"forecasts": rows, "skill": skill, "problems": problems}, allow_nan=False))
+        parts = {} if found is None else dict(list(found.groupby("horizon_bars")))
+        said = {
+            "forecasts": rows,
+            "skill": skill,
+            "skill_by_horizon": {str(bars): skill_of(part).to_dict() for bars, part in parts.items()},
+            "problems": problems,
+        }
+        typer.echo(json.dumps(said, allow_nan=False))
     else:
         import pandas as pd
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from engine.runs.closes import next_closes
 from engine.runs.folder import StoredRun, forecast_table, read_run
+from engine.runs.record import Clock, wall_clock
 from engine.runs.stored import stored_forecasts
 from forewalk.data.cleaning.together import by_day
-from forewalk.data.loading import load_bars
+from forewalk.data.loading import closed_by, load_bars
 from forewalk.errors import DataError, PluginError
 from forewalk.plugins.holding import changed_since, held, settled, sources_of
 from forewalk.settings.loading import load_settings
@@ -22,6 +26,8 @@ from forewalk.types import CLOSED_AT, Bars, Forecasts
 if TYPE_CHECKING:
     from engine.training.walked import Progress
     from models.timeline import Timeline
+
+CLOSES_KNOWN = 30  # bars whose closes are laid beside the forecast log
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +50,31 @@ class Basis:
     run: Path | None
     notes: tuple[str, ...]
 
+    def closes(self) -> dict[tuple[str, pd.Timestamp], float]:
+        """Return the last CLOSES_KNOWN closes by symbol and UTC close of the bar, where there is one."""
+        bars = self.bars
+        rows = range(max(0, len(bars) - CLOSES_KNOWN), len(bars))
+        closed = bars.extras.get(CLOSED_AT)
+        return {
+            (symbol, bars.timestamps[row] if closed is None else _moment(closed[row, column])): float(
+                bars.close[row, column]
+            )
+            for row in rows
+            for column, symbol in enumerate(bars.symbols)
+            if np.isfinite(bars.close[row, column])
+        }
 
-def trained(settings: Settings, progress: Progress) -> Basis:
-    """Train walk-forward on the bars of the settings and return the basis.
+    def noting(self, lines: Sequence[str]) -> Basis:
+        """Return the basis with more notes."""
+        return replace(self, notes=(*self.notes, *lines))
+
+
+def _moment(microseconds: float) -> pd.Timestamp:
+    return pd.Timestamp(int(microseconds), unit="us", tz="UTC")
+
+
+def trained(settings: Settings, progress: Progress, now: Clock = wall_clock) -> Basis:
+    """Train walk-forward on the bars of the settings that have closed and return the basis.
 
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
@@ -55,16 +83,17 @@ def trained(settings: Settings, progress: Progress) -> Basis:
     from forewalk.compute.workers import workers_of
 
     workers_of(settings).prepare()
+    moment = now()
     with held(settings) as own:
-        walked = walk(settled(settings, own), progress)
+        walked = walk(settled(settings, own), progress, now=moment)
     _refuse_silence(walked.forecasts, walked.settings, "the newest model", walked.timeline)
     history = forecast_table(walked.forecasts, walked.actual, walked.bars)
-    notes = tuple(walked.quality.headlines())
+    notes = (*walked.quality.headlines(), *_late(walked.bars, moment))
     return Basis(walked.settings, walked.bars, walked.forecasts, history, None, notes)
 
 
-def from_run(run: Path, progress: Progress, overrides: Sequence[str] = ()) -> Basis:
-    """Ask the newest model of a finished run about the newest bars of its source.
+def from_run(run: Path, progress: Progress, overrides: Sequence[str] = (), now: Clock = wall_clock) -> Basis:
+    """Ask the newest model of a finished run about the newest bars of its source that have closed.
 
     Args:
         overrides: of its settings, as `data.end=2020-01-31`; only settings of `data` may be changed.
@@ -86,15 +115,17 @@ def from_run(run: Path, progress: Progress, overrides: Sequence[str] = ()) -> Ba
             f"{', '.join(changed)}: not what {run} was made with; put it back or run the backtest again"
         )
     progress("data", 0, 1)
+    moment = now()
     with held(settings):
         bars, quality = load_bars(settings.data, columns=settings.features.columns)
-        bars = by_day(bars)
+        bars = closed_by(moment, by_day(bars))
         progress("forecast", 0, 1)
         first, last = _span(stored, bars)
         unchanged = bars.fingerprint == stored.manifest["data_fingerprint"]
         asked = _stored if unchanged else _asked
         fresh, history = asked(stored, bars, settings, first, last)
-    notes = (*quality.headlines(), *([] if unchanged else _revisions(stored, bars)))
+    revised = [] if unchanged else _revisions(stored, bars)
+    notes = (*quality.headlines(), *revised, *_late(bars, moment))
     # `runs/latest` leads to another run tomorrow
     return Basis(settings, bars, fresh, history, run.parent / run.resolve().name, notes)
 
@@ -163,6 +194,18 @@ def _refuse_silence(
         f"{model} is too old for the bar of {forecasts.timestamps[-1]:%Y-%m-%d}{age}, and answers for "
         f"model.max_age_bars = {settings.model.max_age_bars} bars; run the backtest again, it trains a new one"
     )
+
+
+def _late(bars: Bars, moment: datetime) -> list[str]:
+    """Return, in words, whether a bar has closed since the newest one that is there."""
+    last = bars.timestamps[-1]
+    due = next_closes(bars.calendar, bars.interval, last, 1)[0]
+    if due > pd.Timestamp(moment):
+        return []
+    return [
+        f"the newest bar closed at {last:%Y-%m-%d %H:%M} UTC; the one that closed at {due:%Y-%m-%d %H:%M} is not "
+        "there"
+    ]
 
 
 def _revisions(stored: StoredRun, bars: Bars) -> list[str]:

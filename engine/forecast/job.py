@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.forecast.answer import Answer
     from engine.forecast.log import Entered, ForecastLog
+    from engine.runs.record import Clock
     from engine.training.walked import Progress
     from forewalk.settings.sections import Settings
 
@@ -26,6 +27,12 @@ class Given:
     entered: Entered
     scored: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types: the answer, and what writing it down came to."""
+        entered = self.entered
+        logged = {"written": entered.written, "known": entered.known, "closed": entered.closed}
+        return {**self.answer.to_dict(), "log": {**logged, "settled": self.scored}}
+
 
 def give(
     what: Settings | Path,
@@ -34,6 +41,7 @@ def give(
     overrides: Sequence[str] = (),
     positions: Path | None = None,
     page: Path | None = None,
+    now: Clock | None = None,
 ) -> Given:
     """Make the next forecast and write it down.
 
@@ -41,6 +49,7 @@ def give(
         what: settings to train by, or the folder of a finished run whose newest model is asked.
         log: of forecasts. overrides: of a run's settings, data.* only.
         positions: file of positions, or the daemon's folder; None means cash only. page: file of the chart.
+        now: the clock, this machine's by default; bars that have not closed by then are left out.
 
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
@@ -49,9 +58,15 @@ def give(
     from engine.forecast.answer import answer
     from engine.forecast.basis import from_run, trained
     from engine.forecast.orders import read_holdings
+    from engine.runs.record import wall_clock
 
-    basis = from_run(what, progress, overrides) if isinstance(what, Path) else trained(what, progress)
+    clock = now or wall_clock
+    if isinstance(what, Path):
+        basis = from_run(what, progress, overrides, clock)
+    else:
+        basis = trained(what, progress, clock)
     holdings = None if positions is None else read_holdings(positions, basis.settings)
+    basis = basis.noting(log.revised(basis.closes()))
     found = answer(basis, holdings)
     scored = log.score(basis.history, found)
     entered = log.enter(found)
@@ -60,6 +75,3 @@ def give(
 
         write_page(found, basis.bars, page)
     return Given(found, entered, scored)
-
-
-Give = Callable[[], Given]

@@ -18,6 +18,7 @@ def lines(given: Given) -> list[str]:
     answer = given.answer
     said = [
         f"as of {answer.asof:%Y-%m-%d %H:%M} UTC, for {answer.session}"
+        + (f", {bars_of(answer.horizon_bars)} ahead" if answer.horizon_bars > 1 else "")
         + (f", by the newest model of {answer.run}" if answer.run else ", trained just now")
     ]
     for each in answer.symbols:
@@ -29,16 +30,17 @@ def lines(given: Given) -> list[str]:
     return [*said, _logged(given)]
 
 
-def table(answer: Answer) -> str:
-    """Return the forecasts as CSV, a row per symbol."""
+def table(*answers: Answer) -> str:
+    """Return the forecasts as CSV, a row per symbol and answer."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{side}_{level}" for level in (50, 80, 95) for side in ("low", "high")]
-    writer.writerow(["symbol", "asof", "closes_at", "close", "mean", "std", "p_up", *names, "order"])
-    for each in answer.symbols:
+    heads = ["symbol", "asof", "closes_at", "horizon_bars", "close", "mean", "std", "p_up"]
+    writer.writerow([*heads, *names, "order"])
+    for given, each in [(answer, each) for answer in answers for each in answer.symbols]:
         ends = [f"{end!r}" for level in ("50", "80", "95") for end in each.bands[level]]
         numbers = [repr(value) for value in (each.close, each.mean, each.std, each.p_up)]
-        times = [each.asof.isoformat(), each.closes_at.isoformat()]
+        times = [each.asof.isoformat(), each.closes_at.isoformat(), str(given.horizon_bars)]
         writer.writerow([_cell(each.symbol), *times, *numbers, *ends, _cell(each.order or "")])
     return buffer.getvalue()
 
@@ -50,10 +52,15 @@ def track_lines(table: pd.DataFrame, problems: list[str]) -> list[str]:
     settled = int(np.isfinite(table["actual"]).sum())
     said = [
         f"{len(table)} forecasts since {table['written'].min():%Y-%m-%d %H:%M} UTC, {settled} of them settled",
-        f"all: {record(skill_of(table))}",
     ]
-    for symbol, rows in table.groupby("symbol", sort=True):
-        said.append(f"{symbol}: {record(skill_of(rows))}")
+    # forecasts over one bar and over five are different questions
+    horizons = [rows for _, rows in table.groupby("horizon_bars", sort=True)]
+    for rows in horizons:
+        over = "" if len(horizons) == 1 else f", over {bars_of(int(rows['horizon_bars'].iloc[0]))}"
+        said.append(f"all{over}: {record(skill_of(rows))}")
+        said += [
+            f"{symbol}{over}: {record(skill_of(own))}" for symbol, own in rows.groupby("symbol", sort=True)
+        ]
     said.append("each was written down before its outcome was known; the log has not been altered since")
     return (said if not problems else said[:-1]) + _problems(problems)
 
@@ -76,6 +83,11 @@ def _symbol_lines(each: SymbolForecast) -> list[str]:
         f"  order: {each.order or 'none'}",
         f"  so far: {record(each.skill)}",
     ]
+
+
+def bars_of(count: int) -> str:
+    """Return "1 bar" or "n bars"."""
+    return f"{count:,} bar" if count == 1 else f"{count:,} bars"
 
 
 def record(skill: Skill) -> str:

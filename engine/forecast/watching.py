@@ -25,13 +25,13 @@ RETRY_S = (
 
 
 def watch(
-    make: Callable[[], Given],
-    show: Callable[[Given], None],
+    make: Callable[[], tuple[Given, ...]],
+    show: Callable[[tuple[Given, ...]], None],
     once: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Give a forecast for the newest close, and, unless `once`, one after each close from then on.
+    """Give forecasts for the newest close, and, unless `once`, one after each close from then on.
 
     Where it stopped does not matter: what was given is in the log, and is not entered twice. A source that does not
     answer, or has no new bar yet, is asked again after a while; any other error ends it.
@@ -39,10 +39,10 @@ def watch(
     given = make()
     show(given)
     while not once:
-        answer = given.answer
-        due = next_closes(answer.calendar, answer.interval, answer.asof, 1)[0]
+        seen = [each.answer for each in given]
+        due = min(next_closes(each.calendar, each.interval, each.asof, 1)[0] for each in seen)
         _wait(due + pd.Timedelta(seconds=DELAY_S), now, sleep)
-        given = _after(answer.asof, make, sleep)
+        given = _after(max(each.asof for each in seen), make, sleep)
         show(given)
 
 
@@ -52,13 +52,15 @@ def _wait(until: pd.Timestamp, now: Callable[[], datetime], sleep: Callable[[flo
         sleep(min(left, 60.0))
 
 
-def _after(asof: pd.Timestamp, make: Callable[[], Given], sleep: Callable[[float], None]) -> Given:
-    """Return the first forecast that knows a bar after `asof`."""
+def _after(
+    asof: pd.Timestamp, make: Callable[[], tuple[Given, ...]], sleep: Callable[[float], None]
+) -> tuple[Given, ...]:
+    """Return the first forecasts that all know a bar after `asof`."""
     tries = 0
     while True:
         try:
             given = make()
-            if given.answer.asof > asof:
+            if all(each.answer.asof > asof for each in given):
                 return given
             problem = f"no bar after {asof:%Y-%m-%d %H:%M} UTC yet"
         except (ConnectionFailed, DataError) as error:

@@ -22,6 +22,7 @@ from forewalk.errors import ForewalkError
 
 LOG_FILE = "forecasts.sqlite"
 FORECAST, OUTCOME = "forecast", "outcome"
+SAME_CLOSE = 1e-6  # relative
 COLUMNS = [
     *(
         "number",
@@ -178,6 +179,27 @@ class ForecastRecord:
             return rows
 
         return len(self._chain.append(make))
+
+    def revised(self, closes: Mapping[tuple[str, pd.Timestamp], float]) -> list[str]:
+        """Return, in words, whose newest forecast was made at a close that is another one now.
+
+        Args:
+            closes: by symbol and UTC close of the bar, as they are now.
+        """
+        newest: dict[str, dict[str, Any]] = {}
+        for row in self._chain.entries():
+            if row.kind == FORECAST:
+                content = json.loads(row.content)
+                newest[content["symbol"]] = content
+        found = []
+        for symbol, content in newest.items():
+            close = closes.get((symbol, pd.Timestamp(content["asof"])))
+            if close is not None and abs(close / content["close"] - 1) > SAME_CLOSE:
+                found.append(
+                    f"{symbol}: its close of {content['asof'][:10]} was {content['close']:g} when it was forecast "
+                    f"from, and is {close:g} now: adjusted for a split or dividend, or corrected"
+                )
+        return found
 
     def table(self) -> pd.DataFrame:
         """Return the forecasts in the order in which they were written, with outcomes where known; see COLUMNS."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.training.walkforward import walk_forward
 from forewalk.compute.workers import workers_of
 from forewalk.data.cleaning.together import by_day
-from forewalk.data.loading import load_bars, resolved
+from forewalk.data.loading import closed_by, load_bars, resolved
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import Table
 from forewalk.features.own import gap_findings, panel_of
@@ -64,6 +65,7 @@ def walk(
     given: Table | None = None,
     refuse: Callable[[Bars, Settings], None] = _nothing,
     meanwhile: Callable[[Bars, Settings, Sequence[Fold]], AbstractContextManager[object]] = _no_context,
+    now: datetime | None = None,
 ) -> Walked:
     """Go the whole way from prices to forecasts.
 
@@ -73,6 +75,7 @@ def walk(
         given: rows in memory, taken instead of the source of the settings.
         refuse: raises where these bars and settings make no sense together.
         meanwhile: entered with the folds, while the networks are trained.
+        now: bars that close later are left out, UTC; None where all have closed.
 
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
@@ -81,6 +84,8 @@ def walk(
     bars, quality = load_bars(settings.data, given, settings.features.columns)
     settings = settings.model_copy(update={"data": resolved(settings.data, bars)})
     bars = by_day(bars)
+    if now is not None:
+        bars = closed_by(now, bars)
     refuse(bars, settings)
     progress("features", 0, 1)
     panel = panel_of(bars, settings)

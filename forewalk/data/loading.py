@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
+
+import pandas as pd
 
 from forewalk.data.cleaning.judging import too_damaged
 from forewalk.data.cleaning.rules import clean
@@ -14,7 +17,7 @@ from forewalk.errors import ConfigError, DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars
 
-__all__ = ["Finding", "QualityReport", "load_bars", "read_table", "resolved"]
+__all__ = ["Finding", "QualityReport", "closed_by", "load_bars", "read_table", "resolved"]
 
 
 def load_bars(
@@ -40,6 +43,21 @@ def load_bars(
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
     return _believed(_read_all(settings, columns, given), settings)[1:]
+
+
+def closed_by(moment: datetime, bars: Bars) -> Bars:
+    """Return the bars that had closed at `moment`, UTC; one that is still being made is nobody's to know.
+
+    Raises:
+        DataError: none had.
+    """
+    closed = bars.until(pd.Timestamp(moment))
+    if not len(closed):
+        first = bars.timestamps[0]
+        raise DataError(
+            f"no bar had closed by {moment:%Y-%m-%d %H:%M} UTC; the first closes at {first:%Y-%m-%d %H:%M}"
+        )
+    return closed
 
 
 def read_table(settings: DataSettings, columns: Sequence[str] = (), given: Table | None = None) -> Table:

@@ -171,10 +171,24 @@ def test_the_command_prints_one_object_and_logs_nothing_of_the_past(run, tmp_pat
     found = json.loads(done.stdout)
     assert set(found["symbols"]) == {"S00", "S01"}
     assert set(found["symbols"]["S00"]["bands"]) == {"50", "80", "95"}
-    assert found["log"] == {"written": 0, "known": 0, "closed": 2}
+    assert found["log"] == {"written": 0, "known": 0, "closed": 2, "settled": 0}
     assert found["for"] > found["asof"][:10]
     assert not log.exists()
     assert page.read_text(encoding="utf-8").count("<svg") == 2
+
+
+def test_several_horizons_come_from_one_command(project, tmp_path):
+    log, page = tmp_path / "log.sqlite", tmp_path / "next.html"
+    command = ["forecast", "--config", str(project / "config.toml"), "--horizons", "1,5", "--log", str(log)]
+    done = CliRunner().invoke(app, [*command, "--json", "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["forecasts"]
+    assert [each["horizon_bars"] for each in found] == [1, 5]
+    assert found[0]["for"] < found[1]["for"]
+    assert page.exists()
+    assert page.with_stem("next-2").exists()
+    rows = CliRunner().invoke(app, [*command, "--csv"]).stdout.splitlines()
+    assert [row.split(",")[3] for row in rows] == ["horizon_bars", "1", "1", "5", "5"]
 
 
 @pytest.mark.parametrize("flag", ["--csv", None])
@@ -189,7 +203,13 @@ def test_the_command_prints_a_table_or_lines(run, tmp_path, flag):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--csv", "--json"], ["--once"], ["somewhere", "--config", "x.toml"]],
+    [
+        ["--csv", "--json"],
+        ["--once"],
+        ["somewhere", "--config", "x.toml"],
+        ["x", "--horizons", "1"],
+        ["--horizons", "1,1"],
+    ],
 )
 def test_flags_that_contradict_each_other_are_refused(arguments):
     assert CliRunner().invoke(app, ["forecast", *arguments]).exit_code != 0
