@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.evaluation.metrics.door import LEFT_OUT, Record, named
+from engine.evaluation.metrics.forecasts.confidence_set import confidence_set
 from engine.evaluation.metrics.inference import robust_mean_test
 from engine.evaluation.metrics.statistics import (
     DieboldMariano,
@@ -18,6 +19,7 @@ from engine.evaluation.metrics.statistics import (
     matthews_correlation,
     mean_test,
     rank_ic,
+    row_means,
     skill,
 )
 from forewalk.types import BoolArray, FloatArray, Forecasts
@@ -100,16 +102,23 @@ class BaselineMetrics(Record):
         forecasts: cells counted. bars: bars with at least one.
         forecasters: by name, the network first.
         against: by name of the baseline.
+        confidence_set: by name, the p-value with which the squared errors leave a forecaster out of the model
+            confidence set; above 0.1 it is in the set. None, and absent, where nothing can be tested.
     """
 
     forecasts: int = field(metadata=named("n"))
     bars: int
     forecasters: Mapping[str, ForecasterScore]
     against: Mapping[str, AgainstBaseline]
+    confidence_set: Mapping[str, float] | None = field(default=None, metadata=LEFT_OUT)
 
 
 def compare_forecasters(
-    forecasts: Forecasts, baselines: Mapping[str, Forecasts], actual: FloatArray, name: str = "lstm"
+    forecasts: Forecasts,
+    baselines: Mapping[str, Forecasts],
+    actual: FloatArray,
+    name: str = "lstm",
+    seed: int = 0,
 ) -> BaselineMetrics:
     """Measure the network and every baseline on the cells that all of them forecast.
 
@@ -117,6 +126,7 @@ def compare_forecasters(
         forecasts, baselines: same rows and symbols.
         actual: realised log return over the horizon, [T, S], NaN where it is not known.
         name: of the network in the result.
+        seed: of the bootstrap behind the model confidence set.
 
     Raises:
         ValueError: rows or symbols differ.
@@ -148,7 +158,14 @@ def compare_forecasters(
         bars=int(counted.any(axis=1).sum()),
         forecasters={other: _measure(theirs, actual, counted) for other, theirs in everyone.items()},
         against=against,
+        confidence_set=_best_of(errors, h, seed),
     )
+
+
+def _best_of(errors: Mapping[str, FloatArray], horizon_bars: int, seed: int) -> dict[str, float] | None:
+    """The symbols of a bar are one observation, as in the tests of pairs."""
+    losses = {name: row_means(error**2) for name, error in errors.items()}
+    return confidence_set(losses, horizon_bars, seed) or None
 
 
 def _measure(forecasts: Forecasts, actual: FloatArray, counted: BoolArray) -> ForecasterScore:

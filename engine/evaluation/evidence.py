@@ -35,7 +35,7 @@ from engine.evaluation.metrics.alarms import Alarm, feature_alarms, plausibility
 from engine.evaluation.metrics.forecasts.garch import garch_variance
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
 from engine.evaluation.metrics.over_time import time_metrics
-from engine.evaluation.policies import policy_baselines
+from engine.evaluation.policies import policy_baselines, shuffled_forecasts
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
@@ -51,6 +51,7 @@ from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 
 GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols stand for the rest
 MANY_CELLS = 50_000  # symbol-bars from which a simulation in Cerebro takes seconds
+SHUFFLED_TWIN = "shuffled_twin"  # the run's own forecasts at other dates, among the forecasters
 FEW_RUNS = 4  # of the second break-even cost there
 FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
 
@@ -73,7 +74,11 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     garch = _garch(subject) if settings.evaluation.garch else None
     forecast = _forecast(subject, subject.forecasts, garch)
     account = _account(subject, subject.simulation)
-    compared = compare_forecasters(subject.forecasts, baselines, subject.actual, name=settings.model.called)
+    if settings.evaluation.baselines:
+        baselines[SHUFFLED_TWIN] = shuffled_forecasts(subject.forecasts, settings.seed)
+    compared = compare_forecasters(
+        subject.forecasts, baselines, subject.actual, settings.model.called, settings.seed
+    )
     seeds = _seeds(subject)
     progress("luck and costs", 0, 1)
     own_equity = None if "pair" in subject.bars.extras else subject.simulation.equity

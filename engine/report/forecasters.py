@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.evaluation.comparison import AgainstBaseline, BaselineMetrics
+from engine.evaluation.metrics.forecasts.confidence_set import SIZE
 from engine.report import tables
 from engine.report.tables import PageTable
 
@@ -15,6 +16,7 @@ LABELS = {
     "reversal_1": "reversal, 1 bar",
     "reversal_5": "reversal, 5 bars",
     "momentum_12_1": "momentum, 252 bars without the last 21",
+    "shuffled_twin": "its own forecasts at other dates",
     "lstm": "LSTM",
     "gru": "GRU",
     "buy_and_hold": "buy and hold",
@@ -40,6 +42,7 @@ def forecaster_table(comparison: BaselineMetrics, own: str) -> PageTable:
                 f"{rank.mean:.4f} ({tables.number(rank.t, 1)})" if rank else tables.NOTHING,
                 tables.number(against.diebold_mariano.p_less, 3) if against else "",
                 _ranks_better(against),
+                _in_set(comparison, name),
             )
         )
     columns = (
@@ -51,6 +54,7 @@ def forecaster_table(comparison: BaselineMetrics, own: str) -> PageTable:
         "Rank IC (t)",
         "p: this run is better",
         "Rank IC: this run more by (p)",
+        "May be the best (p)",
     )
     return PageTable(columns, tuple(rows))
 
@@ -60,3 +64,10 @@ def _ranks_better(against: AgainstBaseline | None) -> str:
         return ""
     paired = against.rank_difference
     return f"{tables.number(paired.mean, 4)} ({tables.number(paired.p, 3)})" if paired else tables.NOTHING
+
+
+def _in_set(comparison: BaselineMetrics, name: str) -> str:
+    p = (comparison.confidence_set or {}).get(name)
+    if p is None:
+        return tables.NOTHING
+    return f"{'yes' if p > SIZE else 'no'} ({p:.2f})"

@@ -35,7 +35,11 @@ def _forecast_rows(metrics: Metrics) -> Iterator[Cells]:
     )
     if ranks:
         yield "rank IC per bar (t)", f"{_text(ranks.mean, '{:.4f}')} ({_text(ranks.t, '{:.2f}')})", "0"
-    scores = {name: score for name, score in metrics.baselines.forecasters.items() if name != "zero"}
+    scores = {
+        name: score
+        for name, score in metrics.baselines.forecasters.items()
+        if name not in ("zero", "shuffled_twin")
+    }
     known = {name: score.skill_mse for name, score in scores.items() if score.skill_mse is not None}
     best = max(known, key=lambda name: known[name], default="none has a known outcome")
     yield "best forecaster on the same rows", best, _text(known.get(best), "{:+.4%}")

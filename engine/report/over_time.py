@@ -11,7 +11,12 @@ from engine.report.tables import PageTable
 
 def time_context(time: TimeMetrics | None) -> Mapping[str, PageTable]:
     """Return what the pages show of it."""
-    return {"years": year_table(time), "decay": decay_table(time), "spread": spread_table(time)}
+    return {
+        "years": year_table(time),
+        "regimes": regime_table(time),
+        "decay": decay_table(time),
+        "spread": spread_table(time),
+    }
 
 
 def year_table(time: TimeMetrics | None) -> PageTable:
@@ -40,6 +45,31 @@ def year_table(time: TimeMetrics | None) -> PageTable:
                 "",
             )
         )
+    return PageTable(columns, tuple(rows), (0,))
+
+
+REGIMES = {
+    "calm": "calm (volatility of 21 bars below its median so far)",
+    "wild": "wild (above it)",
+    "risen": "the market has risen over 126 bars",
+    "fallen": "it has fallen",
+}
+
+
+def regime_table(time: TimeMetrics | None) -> PageTable:
+    """The account and the forecasts by the state of the market that was known before each bar."""
+    columns = ("Market", "Bars", "This run", "Benchmark", "Rank IC", "Direction right")
+    rows = [
+        (
+            REGIMES.get(one.regime, one.regime),
+            f"{one.bars:,}",
+            tables.percent(one.total_return),
+            tables.percent(one.benchmark_return),
+            tables.number(one.rank_ic, 4),
+            tables.percent(one.direction),
+        )
+        for one in (time.regimes if time else ())
+    ]
     return PageTable(columns, tuple(rows), (0,))
 
 

@@ -12,6 +12,7 @@ from engine.evaluation.metrics.accounts.relative import alpha_against
 from engine.evaluation.metrics.door import Record
 from engine.evaluation.metrics.forecasts.pit import Calibration, calibration
 from engine.evaluation.metrics.inference import robust_mean_test
+from engine.evaluation.metrics.regimes import RegimeMetrics, regime_metrics
 from engine.evaluation.metrics.statistics import rank_ic
 from forewalk.returns import DAYS_A_YEAR, simple_returns
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, IntArray
@@ -72,6 +73,7 @@ class TimeMetrics(Record):
         tradable: against the return from the next bar's open to the open `horizon_bars` later, which an order sent
             after the forecast can have; `lag_bars` 0.
         calibration: of the stated spread.
+        regimes: by the state of the market; states that hardly occur are left out.
     """
 
     years: tuple[YearMetrics, ...]
@@ -79,6 +81,7 @@ class TimeMetrics(Record):
     decay: tuple[RankAt, ...]
     tradable: RankAt
     calibration: Calibration
+    regimes: tuple[RegimeMetrics, ...] = ()
 
 
 def time_metrics(forecasts: Forecasts, actual: FloatArray, bars: Bars, equity: pd.DataFrame) -> TimeMetrics:
@@ -99,6 +102,7 @@ def time_metrics(forecasts: Forecasts, actual: FloatArray, bars: Bars, equity: p
         decay=tuple(_rank_at(lag, forecasts.mean, actual, h) for lag in LAGS),
         tradable=_rank_at(0, forecasts.mean, open_to_open(opens, h), h),
         calibration=calibration(forecasts.mean, forecasts.std, actual, h),
+        regimes=regime_metrics(forecasts.mean, actual, ranks, bars.close, equity),
     )
 
 
