@@ -38,6 +38,7 @@ POINTS = (
     "after_resume_commit",
     "after_approve_commit",
     "during_rebuild",
+    "after_cut_commit",
 )
 _reached: Counter[str] = Counter()
 _told: list[Callable[[str], None]] = []

@@ -20,6 +20,7 @@ _ID = re.compile(r"([A-Za-z0-9]{1,12})-(\d{8})-([A-Z0-9_]{1,14})-([a-z]{1,6})-(\
 MAX_SEQUENCE = 99_999
 FLAT = "flat"  # leg of the kill switch's orders
 SAFE = "safe"  # leg of the stops that are a net under positions
+REST = "rest"  # leg of what is left of an order that could not be sent as one
 ORDERS_PER_BAR = 10  # orders of one symbol and leg that one decision may make
 
 
@@ -42,7 +43,7 @@ def client_order_id(book: str, session: date, symbol: str, leg: str, sequence: i
         session: exchange date of the decision.
         symbol: ticker; the dot of `BRK.B` is written as `_`, which no ticker holds.
         leg: `m` for the main order, `tp` and `sl` of a bracket, `flat` for the kill switch,
-            `safe` for a stop under a position.
+            `safe` for a stop under a position, `rest` for what is left of an order that was cut in two.
         sequence: number of the decision within the session times ORDERS_PER_BAR, plus the order's own number.
 
     Raises:

@@ -16,6 +16,26 @@ class JournalUnwritable(DataError):  # noqa: N818 - the name says the reaction
     """The disk is full, read-only or busy: nothing may be sent, since it could not be remembered."""
 
 
+def book_of(path: Path) -> str | None:
+    """Return the name of the book that a journal is of; None where there is no journal yet.
+
+    Raises:
+        DataError: the file is damaged, or no journal.
+    """
+    if not path.exists():
+        return None
+    connection = connect(path, readonly=True)
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE name = 'book'").fetchone()
+    except sqlite3.Error as error:
+        if "no such table" in str(error):  # it is being made
+            return None
+        raise DataError(f"{path}: not a journal of this program ({error})") from None
+    finally:
+        connection.close()
+    return None if row is None else str(row["value"])
+
+
 class JournalFile:
     """One SQLite file of one book; use it from one thread.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from broker.journal.allocation import Allocations
 from broker.journal.corporate import CorporateLog
 from broker.journal.decisions import Decisions
 from broker.journal.diary import Diary
@@ -25,7 +26,7 @@ class Journal:
     Attributes:
         file: who owns it, and flags; see there for what opening it raises.
         decisions, orders, ledger, halts: what decides and acts.
-        corporate, money, models, diary: what is remembered beside.
+        corporate, money, models, diary: what is remembered beside. allocation: its share of a shared account.
     """
 
     def __init__(self, path: Path, book: str, readonly: bool = False) -> None:
@@ -36,6 +37,7 @@ class Journal:
         self.halts = Halts(self.file)
         self.corporate = CorporateLog(self.file)
         self.money = Money(self.file)
+        self.allocation = Allocations(self.file)
         self.models = ModelList(self.file)
         self.diary = Diary(self.file)
 

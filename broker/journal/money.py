@@ -65,6 +65,13 @@ class Money:
             return None
         return Mark(read_stamp(row["at"]), Decimal(row["equity"]), Decimal(row["cash"]))
 
+    def session_start(self) -> Decimal | None:
+        """Return the first equity marked for the newest session: about that of the close before it."""
+        row = self._file.one(
+            "SELECT equity FROM equity WHERE session = (SELECT MAX(session) FROM equity) ORDER BY at LIMIT 1"
+        )
+        return None if row is None else Decimal(row["equity"])
+
     # cash flows
 
     def add_cash_flows(self, flows: Sequence[CashFlow], now: datetime) -> list[CashFlow]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from broker.failpoints import reach
+from broker.ids import REST, client_order_id, parse_client_order_id
 from broker.journal.diary import add_line
 from broker.journal.file import JournalFile
 from broker.journal.records import DecisionRow, NewOrder, StoredOrder, insert, read, stamp
@@ -161,6 +162,33 @@ class Orders:
                 "UPDATE orders SET quantity = ?, updated_at = ? WHERE client_order_id = ?",
                 (plain(quantity), stamp(now), client_order_id),
             )
+
+    def cut(self, order: StoredOrder, quantity: Decimal, now: datetime) -> StoredOrder:
+        """Cut an intent in two: it keeps `quantity`, the rest becomes an intent of its own. Return the first."""
+        name = parse_client_order_id(order.client_order_id)
+        assert name is not None
+        prefix = client_order_id(name.book, name.session, name.symbol, REST, 0)[:-1]
+        rest = f"{prefix}{self.next_number(prefix)}"
+        left = order.quantity - quantity
+        with self._file.transaction() as write:
+            columns = [row["name"] for row in write.execute("PRAGMA table_info(orders)")]
+            own = ("client_order_id", "quantity", "state", "posts", "posted_at")
+            kept = ", ".join(column for column in columns if column not in own)
+            write.execute(
+                f"INSERT INTO orders (client_order_id, quantity, state, {kept}) "
+                f"SELECT ?, ?, ?, {kept} FROM orders WHERE client_order_id = ?",
+                (rest, plain(left), str(OrderState.INTENT), order.client_order_id),
+            )
+            write.execute(
+                "UPDATE orders SET quantity = ?, updated_at = ? WHERE client_order_id = ?",
+                (plain(quantity), stamp(now), order.client_order_id),
+            )
+            text = f"{plain(quantity)} now, {plain(left)} as {rest}: no order may turn the account's position around"
+            add_line(write, now, "cut", order.symbol, order.client_order_id, text)
+        reach("after_cut_commit")
+        found = self.get(order.client_order_id)
+        assert found is not None
+        return found
 
     def legs(self, bracket: StoredOrder) -> list[StoredOrder]:
         """Return the legs of a bracket, none before the broker has shown them."""

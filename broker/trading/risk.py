@@ -64,6 +64,7 @@ class Facts:
         model_problem: why its forecast cannot be trusted, or None.
         foreign_sides: sides on which open orders that are not ours stand in this symbol.
         configured: the symbols this book may trade.
+        suspension_is_ours: whether the broker may refuse orders because this book said so.
     """
 
     now: datetime
@@ -83,6 +84,7 @@ class Facts:
     model_problem: str | None = None
     foreign_sides: frozenset[str] = frozenset()
     configured: frozenset[str] = frozenset()
+    suspension_is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,12 @@ def _time(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
 def _account(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:
     if facts.account is None:
         return Breach("account", "the broker did not show the account")
-    problem = facts.account.problem()
-    return None if problem is None else Breach("account", problem, HaltCause.ACCOUNT)
+    problem = facts.account.problem(facts.suspension_is_ours)
+    if problem is not None:
+        return Breach("account", problem, HaltCause.ACCOUNT)
+    if facts.account.trade_suspended:  # a halt of ours is behind it, or its lifting is under way
+        return Breach("account", "this book has told the broker to refuse orders (suspend_trade)")
+    return None
 
 
 def _asset(ask: Ask, facts: Facts, limits: RiskSettings) -> Breach | None:

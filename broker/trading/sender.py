@@ -21,6 +21,7 @@ from broker.port import Broker, Notify
 from broker.trading.posting import Poster, may_be_extended
 from broker.trading.reconcile import Look, Reconciler
 from broker.trading.risk import Ask, Breach, Facts, check
+from broker.trading.suspension import is_ours
 from broker.values import Asset
 from forewalk.settings.trading import RiskSettings
 
@@ -42,6 +43,10 @@ class Outside:
     session: date
 
 
+def no_limit(symbol: str, side: str) -> None:
+    """Say that an order may be as large as it is: the account is the book's alone."""
+
+
 class Sender:
     """Sends the orders of one journal.
 
@@ -50,6 +55,7 @@ class Sender:
         dry_run: refuse every order instead of sending it.
         over: asked before each order whether to stop sending for now.
         extended_hours: whether limit orders of the day may be filled outside of the session.
+        most: how much one order of a symbol and side may be over on a shared account, None for no limit.
 
     Attributes:
         held_back: whether the request budget kept orders from being sent.
@@ -66,6 +72,7 @@ class Sender:
         dry_run: bool = False,
         over: Callable[[], bool] = lambda: False,
         extended_hours: bool = False,
+        most: Callable[[str, str], Decimal | None] = no_limit,
     ) -> None:
         self.journal = journal
         self.broker = broker
@@ -77,6 +84,7 @@ class Sender:
         self._over = over
         self.held_back = False
         self._extended_hours = extended_hours
+        self._most = most
         self._poster = Poster(journal, broker, reconciler, notify, extended_hours)
         self._assets: dict[str, Asset | None] = {}
         self._assets_of: date | None = None
@@ -163,6 +171,11 @@ class Sender:
         if breaches:
             self._refuse(current, breaches, look.now)
             return False, True
+        most = self._most(current.symbol, current.side) if not current.posts else None
+        if most is not None and most < current.quantity:
+            if most <= 0:
+                return False, True  # orders of other books hold what it could be sent over; it waits
+            current = self.journal.orders.cut(current, most, look.now)
         return True, self._poster.post(current, look.now)
 
     def _refuse(self, order: StoredOrder, breaches: list[Breach], now: datetime) -> None:
@@ -218,6 +231,7 @@ class Sender:
             model_problem=target.model_problem if target else None,
             foreign_sides=frozenset(o.side for o in look.foreign if o.symbol == order.symbol),
             configured=frozenset(self.reconciler.symbols),
+            suspension_is_ours=is_ours(self.journal),
         )
 
     def _pending(self, order: StoredOrder, look: Look) -> dict[str, Decimal]:

@@ -210,12 +210,12 @@ def _confirm_all(settings: Settings, symbol: str | None) -> None:
 
     from broker.errors import BrokerError
     from broker.trading.closing import foreign_things
-    from engine.live.job import broker_from_environment
+    from engine.live.job import as_book, broker_from_environment
     from forewalk.errors import UsageError
 
     journal = opened_journal(settings, readonly=True)
     try:
-        lines = foreign_things(journal, broker_from_environment(settings), symbol)
+        lines = foreign_things(journal, as_book(broker_from_environment(settings), settings, journal), symbol)
     except BrokerError as problem:
         lines = [f"the broker does not show what is there: {problem}"]
     journal.close()
@@ -239,9 +239,14 @@ def _stop(
     from engine.live.lock import is_locked
 
     journal = opened_journal(settings)
+    suspend = suspend and not settings.live.is_shared
     commands.halt(journal, symbol, reason, commands.now_utc(), flatten, suspend, foreign_too)
     journal.close()
     typer.echo(f"halted: {symbol or 'everything'}")
+    if settings.live.is_shared:
+        typer.echo(
+            f"of the book {settings.live.book} only: the broker goes on taking orders of the other books"
+        )
     if is_locked(settings.live.state.expanduser()):
         typer.echo("the daemon tells the broker within seconds; see `live status`")
         return

@@ -10,9 +10,10 @@ import gc
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from broker.books.shared import SharedAccount
 from broker.errors import BrokerError, MustHalt, RateLimited, Unreachable
 from broker.halts import EVERYTHING, HaltCause
 from broker.ids import checked_symbol
@@ -23,7 +24,7 @@ from broker.port import Broker, Notify
 from broker.trading.killswitch import KillSwitch
 from broker.trading.reconcile import Look, Reconciler
 from broker.trading.safety import SafetyStops
-from broker.trading.sender import Outside, Sender
+from broker.trading.sender import Outside, Sender, no_limit
 from broker.values import CalendarDay
 from engine.live.bars import BarFeed, LiveBars
 from engine.live.deciding.corporate import ActionFeed, CorporateActions
@@ -89,6 +90,7 @@ class Daemon:
         self._retrainer = retrainer
         self._summary = summary
         self._monotonic = monotonic
+        self._wall = wall
         self.deadline = float("inf")
         self.reconciler = Reconciler(journal, broker, self.symbols, monotonic, live.lookup_s, notify, wall)
         self.switch = KillSwitch(journal, broker, self.reconciler, notify, monotonic, live.dry_run)
@@ -102,6 +104,7 @@ class Daemon:
             dry_run=live.dry_run,
             over=lambda: monotonic() >= self.deadline,
             extended_hours=live.extended_hours,
+            most=broker.most if isinstance(broker, SharedAccount) else no_limit,
         )
         net = None if live.dry_run else live.broker_stops
         self.stops = SafetyStops(
@@ -170,7 +173,7 @@ class Daemon:
 
     def _pull_switch(self) -> None:
         """Do what halts ask for, before and without anything else."""
-        now = self._guards.last_now or datetime.now(UTC)
+        now = self._guards.last_now or self._time_known()
         if self.switch.busy:
             try:
                 with self.broker.urgent():
@@ -180,6 +183,20 @@ class Daemon:
             except BrokerError as problem:
                 log.info("the kill switch goes by the time that is known here: %s", problem)
         self.switch.step(now, self.schedule.session_day(now).day)
+
+    def _time_known(self) -> datetime:
+        """Return this machine's time, but none that lies before what the journal knows; that where time is virtual.
+
+        What is booked at a time before a decision would have been known to it, and the strategy would not repeat
+        itself.
+        """
+        mark, last = self.journal.money.last_mark(), self.journal.decisions.last()
+        known = [] if mark is None else [mark.at]
+        known += [] if last is None else [last.made_at]
+        moments = [at + timedelta(microseconds=1) for at in known]
+        if self._wall is not None or not known:
+            moments.append(datetime.now(UTC) if self._wall is None else self._wall())
+        return max(moments)
 
     def attend(self) -> bool:
         """See to the kill switch while something else takes its time; return whether another process has written.

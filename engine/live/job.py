@@ -88,15 +88,15 @@ def opened(
     start_log(state / "log.jsonl", live.log_mb, console)
     watch = Watch(live.book, live.webhook)
     journal = open_journal(state, live.book)
-    account = account_lock(journal.file.account or first_account_id(broker, patient))
-    daemon = build_daemon(settings, journal, broker, watch, virtual_time=is_local(broker.url))
-    try:
-        yield daemon, watch
-    finally:
-        daemon.stop()
-        journal.close()
-        account.release()
-        lock.release()
+    account = journal.file.account or first_account_id(broker, patient)
+    with account_lock(account, live.book, live.is_shared):
+        daemon = build_daemon(settings, journal, broker, watch, virtual_time=is_local(broker.url))
+        try:
+            yield daemon, watch
+        finally:
+            daemon.stop()
+            journal.close()
+            lock.release()
 
 
 def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
@@ -107,7 +107,7 @@ def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
     live = settings.live
     per_minute = live.requests_per_minute
     if per_minute is None:
-        per_minute = 0 if is_local(live.url) else ALPACA_PER_MINUTE
+        per_minute = 0 if is_local(live.url) else ALPACA_PER_MINUTE // (1 + len(live.beside))
     return AlpacaPaper(keys, live.url, live.data_url, live.timeout_s, live.feed, per_minute)
 
 
@@ -116,6 +116,14 @@ def broker_from_environment(settings: Settings) -> AlpacaPaper:
     from broker.keys import read_keys
 
     return paper_broker(settings, read_keys(os.environ))
+
+
+def as_book(broker: AlpacaPaper, settings: Settings, journal: Journal) -> AlpacaPaper:
+    """Return the account as the book of the settings sees it: the whole of it, or its part of a shared one."""
+    from broker.books.shared import book_share
+
+    journals = [folder.expanduser() / "journal.db" for folder in settings.live.beside]
+    return book_share(broker, journal, settings.live.share, journals)
 
 
 def carry_out_halts(settings: Settings) -> list[str]:
@@ -155,7 +163,7 @@ def resume_book(settings: Settings, journal: Journal, symbol: str | None, wishes
     from broker.trading.resuming import Day, resume
     from engine.live.schedule import Schedule
 
-    broker = broker_from_environment(settings)
+    broker = as_book(broker_from_environment(settings), settings, journal)
     schedule = Schedule(settings.data.exchange, settings.data.bar_length, settings.live)
 
     def day_of(now: datetime) -> Day:
@@ -214,7 +222,8 @@ def build_daemon(
             settings, journal, live.state.expanduser(), writer, watch.notify, bars=lambda: retrainer.bars
         )
     wall: Callable[[], datetime] | None = None if virtual_time else lambda: datetime.now(UTC)
-    return Daemon(settings, journal, broker, watch.notify, models, retrainer, summary, wall=wall)
+    account = as_book(broker, settings, journal)
+    return Daemon(settings, journal, account, watch.notify, models, retrainer, summary, wall=wall)
 
 
 def rebuilt(daemon: Daemon) -> list[str]:
@@ -227,7 +236,9 @@ def rebuilt(daemon: Daemon) -> list[str]:
             return None
         return daemon.schedule.bar_of(name.session, name.sequence // ORDERS_PER_BAR)
 
-    return rebuild(daemon.journal, daemon.broker, daemon.symbols, bar_of) or ["nothing to take over"]
+    said = rebuild(daemon.journal, daemon.broker, daemon.symbols, bar_of)
+    daemon.journal.allocation.forget()  # the book is given its share anew, beside what it holds now
+    return said or ["nothing to take over"]
 
 
 def run_once(

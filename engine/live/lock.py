@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -18,17 +20,17 @@ class AlreadyRunning(ForewalkError):  # noqa: N818 - what is the case
 
 
 class Lock:
-    """An exclusive lock on a file that names its holder.
+    """A lock on a file that names its holder; with `shared` others that share it may hold it too.
 
     Raises:
         AlreadyRunning: somebody else has it; the message names the process.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(self, path: Path, what: str, shared: bool = False) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: IO[str] = path.open("a+", encoding="utf-8")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = _holder(path)
             self._file.close()
@@ -48,11 +50,22 @@ def state_lock(state: Path) -> Lock:
     return Lock(state / "daemon.lock", f"the state folder {state}")
 
 
-def account_lock(account_id: str) -> Lock:
-    """Lock an account on this machine, whatever folder its daemon keeps its state in."""
+@contextmanager
+def account_lock(account_id: str, book: str, shared: bool = False) -> Iterator[None]:
+    """Lock an account on this machine, whatever folder its daemon keeps its state in.
+
+    With `shared` one book of it is locked: daemons of its other books may run beside, one that has it all may not.
+    """
     name = hashlib.sha256(account_id.encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"forewalk-{os.getuid()}"
-    return Lock(folder / f"account-{name}.lock", "this account")
+    held = [Lock(folder / f"account-{name}.lock", "this account", shared)]
+    try:
+        if shared:
+            held.append(Lock(folder / f"account-{name}-{book}.lock", f"the book {book} of this account"))
+        yield
+    finally:
+        for lock in reversed(held):
+            lock.release()
 
 
 def is_locked(state: Path) -> bool:

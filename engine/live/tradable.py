@@ -50,6 +50,11 @@ def refuse_untradable(settings: Settings) -> None:
         )
     if set(settings.execution.styles) & set(AUCTIONS) and is_intraday(data.bar_length):
         raise ConfigError(f"auctions are once a session, and the bars are of {data.bar_length}; use `market`")
+    if settings.live.is_shared and (settings.live.broker_stops is not None or settings.execution.fractional):
+        raise ConfigError(
+            "live.share, live.beside with live.broker_stops or execution.fractional: a stop of one book keeps the "
+            "others from the other side of its symbol, and no fraction is sold short; give it an account of its own"
+        )
     _refuse_weights(settings)
 
 

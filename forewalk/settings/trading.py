@@ -43,7 +43,12 @@ class LiveSettings(Section):
     book: str = Field("paper", pattern=r"^[A-Za-z0-9]{1,12}$")
     """Name of the ledger; part of every client_order_id."""
     state: Path = Path("live")
-    """Folder of the journal, the models, the log and the lock; one daemon per folder and account."""
+    """Folder of the journal, the models, the log and the lock; one daemon per folder, and per account but for books
+    that name each other in `beside`."""
+    share: float = Field(1.0, gt=0.0, le=1.0)
+    """Share of the account's equity that the book is given at its first look; what it makes of it is its own."""
+    beside: tuple[Path, ...] = ()
+    """State folders of the other books on the same account, each named by each; their positions are left alone."""
     run: Path | None = None
     """Folder of a finished run whose models give the first forecasts; none trains one at the start."""
     url: str = "https://paper-api.alpaca.markets"
@@ -74,7 +79,8 @@ class LiveSettings(Section):
     once_deadline_s: float = Field(120.0, gt=0.0)
     """Seconds after which `--once` leaves what the broker has not answered to the next one."""
     requests_per_minute: int | None = Field(None, ge=0)
-    """Requests to the trading API, a sixth of them kept for cancels; none: Alpaca's 200, no limit on a simulator."""
+    """Requests to the trading API, a sixth of them kept for cancels; none: Alpaca's 200, divided among the books of
+    the account, and no limit on a simulator."""
     lookup_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
     """Pauses between look-ups of an order whose outcome is unknown."""
     approve: bool = False
@@ -108,3 +114,8 @@ class LiveSettings(Section):
     """URL that gets a JSON message on halt, refusal and fill; https, or http on this machine."""
     log_mb: float = Field(10.0, gt=0.0)
     """Size at which the log file is rotated; five old ones are kept."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the book has a part of an account only."""
+        return self.share < 1.0 or bool(self.beside)

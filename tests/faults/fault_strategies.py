@@ -27,6 +27,19 @@ class BuyOnce(bt.Strategy):
             self.buy(data=self.datas[0], size=10)
 
 
+class ShortAndBack(bt.Strategy):
+    """Sell so many shares of the first symbol short, buy them back at the next bar, and so on."""
+
+    params = (("size", 4),)
+
+    def next(self):
+        held = self.getposition(self.datas[0]).size
+        if held:
+            self.close(data=self.datas[0])
+        else:
+            self.sell(data=self.datas[0], size=self.p.size)
+
+
 class LeaveLater(bt.Strategy):
     """Buy ten shares of the first symbol once; two bars after the fill sell them and say at what they were bought."""
 

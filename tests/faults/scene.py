@@ -184,6 +184,10 @@ class Scene:
             },
         }
 
+    @property
+    def book(self):
+        return self.tree["live"].get("book", "paper")
+
     # running the daemon
 
     def start(self, *arguments, failpoint="", environment=None, strategy=None, **live):
@@ -235,7 +239,7 @@ class Scene:
     # what the journal says
 
     def journal(self):
-        return closing(Journal(self.state / "journal.db", "paper", readonly=True))
+        return closing(Journal(self.state / "journal.db", self.book, readonly=True))
 
     def orders(self, *states):
         with self.journal() as journal:
@@ -266,10 +270,11 @@ class Scene:
         return self.control.state()
 
     def broker_orders(self):
-        """Our orders at the simulator by client id; a name of ours there twice fails at once."""
+        """The book's orders at the simulator by client id; a name of its there twice fails at once."""
         found = {}
         for order in self.truth()["orders"]:
-            if parse_client_order_id(order["client_order_id"]):
+            name = parse_client_order_id(order["client_order_id"])
+            if name is not None and name.book == self.book:
                 assert order["client_order_id"] not in found
                 found[order["client_order_id"]] = order
         return found

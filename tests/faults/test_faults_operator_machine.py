@@ -12,6 +12,7 @@ from broker.ids import FLAT, leg_of
 
 EXAMPLES = int(os.environ.get("OPERATOR_EXAMPLES", "15"))
 PHASES = [phase for phase in Phase if phase is not Phase.shrink or "OPERATOR_EXAMPLES" not in os.environ]
+ENOUGH = 20_000  # dollars that stay in the account: no broker pays out more than there is
 SOME_SYMBOL = st.sampled_from(SYMBOLS)
 SCOPE = st.sampled_from([None, *SYMBOLS])
 
@@ -118,13 +119,23 @@ class OperatorMachine(RuleBasedStateMachine):
 
     @rule(share=st.sampled_from(["0.70", "0.93", "1.02"]))
     def the_equity_jumps(self, share):
-        equity = self.broker.account().equity if not self.broker.down else Decimal(100_000)
-        self.broker.command("equity", to=str((equity * Decimal(share)).quantize(Decimal("0.01"))))
+        equity = self.worth()
+        if equity > ENOUGH:
+            self.broker.command("equity", to=str((equity * Decimal(share)).quantize(Decimal("0.01"))))
 
     @rule(amount=st.sampled_from(["-20000", "50000"]))
     def cash_flows(self, amount):
-        kind = "deposit" if not amount.startswith("-") else "withdrawal"
-        self.broker.command("cash_flow", kind=kind, amount=amount)
+        if Decimal(amount) > 0:
+            self.broker.command("cash_flow", kind="deposit", amount=amount)
+        elif self.worth() + Decimal(amount) > ENOUGH:
+            self.broker.command("cash_flow", kind="withdrawal", amount=amount)
+
+    def worth(self):
+        """The account's equity, whether or not the broker answers."""
+        down, self.broker.down = self.broker.down, 0
+        equity = self.broker.account().equity
+        self.broker.down = down
+        return equity
 
     @rule(enabled=st.booleans())
     def the_market_takes_or_leaves_orders(self, enabled):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from broker.ids import REST, leg_of
 from broker.journal.journal import Journal
 from broker.journal.records import DecisionRow, StoredOrder
 from broker.orders import FINAL, OrderState
@@ -97,6 +98,8 @@ def _past_orders(
     recent = [order for order in journal.orders.since(first) if _was_there(order, decided, then)]
     fills: dict[str, list[PastFill]] = {order.client_order_id: [] for order in recent}
     own = {order.client_order_id: decided.get(order.decision_id) for order in recent}
+    parts = _parts(recent)
+    first_of = {part.client_order_id: name for name, found in parts.items() for part in found}
     past: list[PastOrder] = []
     earlier: list[PastOrder] = []
     for fill, owner in journal.ledger.fills():
@@ -105,8 +108,8 @@ def _past_orders(
         factor = split_factor(splits, fill.symbol, fill.at)
         at = _known_at(decisions, fill.at, own.get(owner or ""))
         past_fill = PastFill(float(fill.signed) * factor, float(fill.price) / factor, at)
-        if owner in fills:
-            fills[owner].append(past_fill)
+        if owner in first_of:
+            fills[first_of[owner]].append(past_fill)
         else:  # of an order that was over by then
             earlier.append(PastOrder("", None, fill.symbol, past_fill.quantity, (past_fill,)))
     orders = [
@@ -114,11 +117,13 @@ def _past_orders(
             stored.client_order_id,
             None if stored.parent else decided.get(stored.decision_id),  # a bracket's leg was not decided on
             stored.symbol,
-            float(stored.signed) * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
+            float(sum(part.signed for part in parts[stored.client_order_id]))
+            * split_factor(splits, stored.symbol, stored.posted_at or stored.updated_at),
             tuple(fills.get(stored.client_order_id, ())),
-            _ended_at(stored, then, decisions, own[stored.client_order_id]),
+            _all_ended_at(parts[stored.client_order_id], then, decisions, own[stored.client_order_id]),
         )
         for stored in recent
+        if stored.client_order_id in parts
     ]
     orders += [
         _adjustment(
@@ -139,6 +144,24 @@ def _past_orders(
                 PastOrder(order.client_order_id, order.decided_at, order.symbol, left, after, order.ended_at)
             )
     return past, earlier
+
+
+def _parts(orders: Sequence[StoredOrder]) -> dict[str, list[StoredOrder]]:
+    """Return by its id what each order was sent as: itself, and the rest where it was cut in two."""
+    parts = {o.client_order_id: [o] for o in orders if leg_of(o.client_order_id) != REST}
+    whole = {(o[0].decision_id, o[0].symbol, o[0].side): name for name, o in parts.items()}
+    for order in orders:
+        if leg_of(order.client_order_id) == REST:
+            name = whole.get((order.decision_id, order.symbol, order.side), order.client_order_id)
+            parts.setdefault(name, []).append(order)
+    return parts
+
+
+def _all_ended_at(
+    parts: Sequence[StoredOrder], then: Then | None, decisions: Sequence[DecisionRow], own: datetime | None
+) -> datetime | None:
+    ends = [_ended_at(part, then, decisions, own) for part in parts]
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _was_there(order: StoredOrder, decided: Mapping[str, datetime], then: Then | None) -> bool:

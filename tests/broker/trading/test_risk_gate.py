@@ -190,3 +190,10 @@ def test_losing_too_much_halts_everything():
 def test_a_blocked_account_halts_everything():
     (breach,) = check(ASK, replace(FACTS, account=an_account(account_blocked=True)), LIMITS)
     assert breach.halts is HaltCause.ACCOUNT
+
+
+@pytest.mark.parametrize(("ours", "halts"), [(True, None), (False, HaltCause.ACCOUNT)])
+def test_no_order_goes_to_a_suspended_account_and_only_anothers_suspension_halts(ours, halts):
+    facts = replace(FACTS, account=an_account(trade_suspended=True), suspension_is_ours=ours)
+    (breach,) = check(ASK, facts, LIMITS)
+    assert (breach.rule, breach.halts) == ("account", halts)

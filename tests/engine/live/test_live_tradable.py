@@ -27,6 +27,18 @@ def test_what_alpaca_does_not_have_is_refused(settings, words):
         refuse_untradable(settings)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"live": {"share": 0.5, "broker_stops": 0.2}},
+        {"live": {"beside": ["b"]}, "execution": {"fractional": True}},
+    ],
+)
+def test_what_books_cannot_share_is_refused(changes):
+    with pytest.raises(ConfigError, match="an account of its own"):
+        refuse_untradable(settings_from({"data": {"symbols": ("AAPL",)}, **changes}))
+
+
 def test_shares_are_not():
     assert refuse_untradable(of("AAPL", "BRK.B", "IBM")) is None  # and raises nothing
 
