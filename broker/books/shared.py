@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from broker.books.neighbours import Neighbour, filled, same, together
-from broker.errors import BrokerError, RateLimited, Refused
+from broker.errors import BrokerError, RateLimited, Refused, Unreachable
 from broker.ids import parse_client_order_id
 from broker.journal.journal import Journal
 from broker.orders import AT_BROKER, IN_DOUBT, WAITING
@@ -74,6 +74,7 @@ class SharedAccount:
 
         Raises:
             ConfigError: more is given away than there is, or the journal has had the whole account before.
+            Unreachable: no price is known of something that the book holds.
         """
         whole = self._broker.account()
         if self._journal.file.account not in (None, whole.id):
@@ -117,8 +118,11 @@ class SharedAccount:
         return ZERO if given is None else Decimal(given.share)
 
     def _worth(self) -> Decimal:
-        """Return the value of what the book holds, at the last prices that are known."""
-        held = self._own()
+        """Return the value of what the book holds, at the last prices that are known.
+
+        It goes by the executions that are booked, as the cash does.
+        """
+        held = self._journal.ledger.quantities()
         if not held:
             return ZERO
         prices = {s: p.last_price for s, p in self._broker.positions().items() if p.last_price}
@@ -126,10 +130,21 @@ class SharedAccount:
         if missing:
             with contextlib.suppress(BrokerError):
                 prices |= {symbol: price.value for symbol, price in self._broker.last_prices(missing).items()}
-        closes = self._journal.decisions.last_closes()
         for symbol in held.keys() - prices.keys():
-            prices[symbol] = Decimal(str(closes[symbol][1])) if symbol in closes else ZERO
+            known = self._known(symbol)
+            if known is None:
+                raise Unreachable(
+                    f"no price of {symbol} is known, so what the book is worth is not known either"
+                )
+            prices[symbol] = known
         return sum((quantity * prices[symbol] for symbol, quantity in held.items()), ZERO)
+
+    def _known(self, symbol: str) -> Decimal | None:
+        """Return the last price that the journal knows."""
+        closes = self._journal.decisions.last_closes()
+        return (
+            Decimal(str(closes[symbol][1])) if symbol in closes else self._journal.ledger.last_price(symbol)
+        )
 
     def cash_flows(self, after: datetime) -> list[CashFlow]:
         """Return the book's part of the cash that has moved since it was given its share."""
@@ -217,9 +232,8 @@ class SharedAccount:
             free = min(rest, position.available, key=abs)
         if position is not None:
             return replace(position, quantity=rest, available=free)
-        closes = self._journal.decisions.last_closes()
-        price = Decimal(str(closes[symbol][1])) if symbol in closes else ZERO
-        return Position(symbol, rest, price, price or None, free)
+        price = self._known(symbol)
+        return Position(symbol, rest, price or ZERO, price, free)
 
     # orders
 

@@ -58,6 +58,15 @@ class Ledger:
         row = self._file.one("SELECT MAX(at) AS at FROM fills")
         return None if row is None or row["at"] is None else read_stamp(row["at"])
 
+    def last_price(self, symbol: str) -> Decimal | None:
+        """Return the price of the latest execution or adjustment at a price; None where there is none."""
+        row = self._file.one(
+            "SELECT price FROM (SELECT price, at FROM fills WHERE symbol = ?1 UNION ALL "
+            "SELECT price, at FROM adjustments WHERE symbol = ?1) WHERE price > 0 ORDER BY at DESC LIMIT 1",
+            symbol,
+        )
+        return None if row is None else Decimal(row["price"])
+
     def quantities(self) -> dict[str, Decimal]:
         """Return the signed quantity of each symbol: unique executions of our orders plus adjustments.
 

@@ -40,6 +40,17 @@ class ShortAndBack(bt.Strategy):
             self.sell(data=self.datas[0], size=self.p.size)
 
 
+class Contrary(bt.Strategy):
+    """Sell fourteen shares short of what is flat, buy back what is short."""
+
+    def next(self):
+        for data in self.datas:
+            if self.getposition(data).size:
+                self.close(data=data)
+            else:
+                self.sell(data=data, size=14)
+
+
 class LeaveLater(bt.Strategy):
     """Buy ten shares of the first symbol once; two bars after the fill sell them and say at what they were bought."""
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+from broker.books.shared import book_share
 from broker.errors import Unreachable
 from broker.failpoints import told
 from broker.ids import FLAT, leg_of, parse_client_order_id
@@ -79,26 +80,36 @@ class OperatorBroker(WorldBroker):
 
 
 class Operator:
-    """One book and whoever looks after it; each command and each run of the daemon is a process of its own."""
+    """One book and whoever looks after it; each command and each run of the daemon is a process of its own.
 
-    def __init__(self, approve=False, on_breach="exits_only"):
-        self.folder = Path(tempfile.mkdtemp(prefix="operator-"))
-        self.broker = OperatorBroker()
-        self.broker.before_submit = self.judge
+    With `broker` and `live` it is one of several on an account.
+    """
+
+    def __init__(
+        self, approve=False, on_breach="exits_only", broker=None, strategy="Alternate", folder=None, **live
+    ):
+        self.folder = Path(folder or tempfile.mkdtemp(prefix="operator-"))
+        self.broker = broker or OperatorBroker()
+        if broker is None:
+            self.broker.before_submit = self.judge
+        limits = {"max_weight": 0.9, "max_gross": 0.9, "on_breach": on_breach, "allow_short": bool(live)}
         self.settings = settings_from(
             {
                 "data": {"symbols": list(SYMBOLS), "start": "2024-01-02"},
-                "strategy": {"kind": "fault_strategies:Alternate"},
-                "risk": {"max_weight": 0.9, "max_gross": 0.9, "on_breach": on_breach},
+                "strategy": {"kind": f"fault_strategies:{strategy}"},
+                "risk": limits,
                 "live": {
                     "state": str(self.folder),
                     "lookup_s": [0.5, 1.0, 2.0],
                     "once_deadline_s": 60.0,
                     "approve": approve,
                     "summary": False,
+                    **live,
                 },
             }
         )
+        self.book = self.settings.live.book
+        self.active = False
         self.time = 0.0
         self.dies_in = None
         self.lost_names = set()  # of journals that were lost
@@ -109,7 +120,7 @@ class Operator:
     # time and death
 
     def reach(self, name):
-        if self.dies_in is not None:
+        if self.dies_in is not None and self.active:
             self.dies_in -= 1
             if self.dies_in < 0:
                 self.dies_in = None
@@ -130,15 +141,25 @@ class Operator:
         No two processes run in the same microsecond: what one writes down is dated before what the next does.
         """
         self.broker.command("advance", seconds=1)
+        self.active = True
         try:
-            with closing(Journal(self.folder / "journal.db", "paper")) as journal:
+            with closing(Journal(self.folder / "journal.db", self.book)) as journal:
                 return work(journal)
         except (Died, ForewalkError) as end:
             return end
+        finally:
+            self.active = False
+
+    def account(self, journal):
+        """The account as this book sees it."""
+        live = self.settings.live
+        return book_share(self.broker, journal, live.share, [folder / "journal.db" for folder in live.beside])
 
     def daemon_of(self, journal):
         clock = lambda: self.time  # noqa: E731
-        return Daemon(self.settings, journal, self.broker, lambda *_: None, monotonic=clock, wall=None)
+        return Daemon(
+            self.settings, journal, self.account(journal), lambda *_: None, monotonic=clock, wall=None
+        )
 
     def once(self, rebuild=False):
         steps = itertools.count()
@@ -178,9 +199,8 @@ class Operator:
             def day_of(now):
                 return Day(schedule.session_day(now).day, schedule.previous_close(now), 30.0)
 
-            return resume(
-                journal, self.broker, self.settings.risk, day_of, symbol, Wishes(**wishes), wall=None
-            )
+            account = self.account(journal)
+            return resume(journal, account, self.settings.risk, day_of, symbol, Wishes(**wishes), wall=None)
 
         return self.process(work)
 
@@ -222,7 +242,9 @@ class Operator:
 
     def ours(self):
         """Orders at the broker that have a name of this book's."""
-        return {n: o for n, o in self.broker.accepted().items() if parse_client_order_id(n) is not None}
+        names = ((name, parse_client_order_id(name)) for name in self.broker.accepted())
+        own = {name for name, parsed in names if parsed is not None and parsed.book == self.book}
+        return {name: order for name, order in self.broker.accepted().items() if name in own}
 
     def close(self):
         self.told.__exit__(None, None, None)
