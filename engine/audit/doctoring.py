@@ -17,6 +17,7 @@ from forewalk.data.cleaning.together import true_closes
 from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
+from forewalk.data.texts.rows import TextRows
 from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
 from forewalk.sessions import DAILY, microseconds, session_closes, sessions_between
@@ -70,6 +71,8 @@ def doctored(
         table = replace(table, universe=other_universe(table, cut, doctoring, generator))
     if table.columns is not None:
         table = replace(table, columns=other_columns(table.columns, settings, cut, doctoring, generator))
+    if table.texts is not None:
+        table = replace(table, texts=other_texts(table.texts, cut, doctoring, generator))
     if doctoring == TRUNCATED:
         return table.keep(~future)
     table = replace(table, extras=other_extras(table, future, doctoring, generator))
@@ -103,6 +106,34 @@ def other_columns(
     else:
         values = _SCALE * rows.values + _SHIFT
     return replace(rows, values=np.where(later, values, rows.values))
+
+
+def other_texts(rows: TextRows, cut: int, doctoring: str, generator: np.random.Generator) -> TextRows:
+    """Return texts with those known after the cut taken away, rewritten and moved, or turned around.
+
+    Noise gives each another tone, another symbol and another moment, by hours and over nights, never before the cut,
+    and says of some that they are copies. Those known by the cut keep their bits.
+    """
+    later = rows.known > cut
+    if doctoring == TRUNCATED:
+        return rows.keep(~later)
+    count = len(rows)
+    if doctoring == NOISE:
+        moved = np.maximum(cut + 1, rows.known + generator.integers(-2 * _DAY, 2 * _DAY, count))
+        tone, code = generator.uniform(-1.0, 1.0, count), generator.integers(0, len(rows.symbols), count)
+        weight, copy = generator.uniform(0.1, 20.0, count), generator.random(count) < 0.3
+    else:
+        moved, tone, code = rows.known + _DAY // 24, -rows.tone, rows.code
+        weight, copy = _VOLUME * rows.weight, ~rows.copy
+    other = replace(
+        rows,
+        known=np.where(later, moved, rows.known),
+        tone=np.where(later, tone, rows.tone),
+        code=np.where(later, code, rows.code),
+        weight=np.where(later, weight, rows.weight),
+        copy=np.where(later, copy, rows.copy),
+    )
+    return other.keep(np.argsort(other.known, kind="stable"))
 
 
 def other_universe(table: Table, cut: int, doctoring: str, generator: np.random.Generator) -> Universe | None:

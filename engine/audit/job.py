@@ -266,6 +266,7 @@ def _future_checks(reruns: Sequence[Rerun]) -> list[Check]:
 def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier: Bars | None) -> list[Check]:
     from engine.audit import checks
     from engine.audit.columns import check_columns
+    from engine.audit.texts import check_texts
     from engine.audit.warm_up import check_warm_up
 
     prepared, bars = real.prepared, real.prepared.bars
@@ -279,6 +280,7 @@ def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier
         checks.check_level(real.table, prepared, settings, pipeline),
         checks.check_news(settings, pipeline),
         check_columns(real.table, prepared),
+        check_texts(real.table, prepared),
     ]
     if earlier is not None:
         found.append(checks.check_vintages(earlier, bars))

@@ -49,7 +49,7 @@ class NewsDates:
 
 
 def _read(settings: Settings) -> Table:
-    return read_table(settings.data, settings.features.columns)
+    return read_table(settings.data, settings.features.columns, news=settings.news)
 
 
 def _clean(table: Table, settings: Settings) -> tuple[Bars, QualityReport]:

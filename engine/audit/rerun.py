@@ -33,6 +33,7 @@ from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, 
 from forewalk.data.cleaning.closing import row_closes
 from forewalk.data.columns.rows import ARRAYS
 from forewalk.data.table import Table
+from forewalk.data.texts.rows import TEXT_ARRAYS
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, plugin_of
 from forewalk.plugins.sources import Source
@@ -60,6 +61,8 @@ class AuditSubject:
         empty = table.keep(np.zeros(len(table), bool))
         if empty.columns is not None:
             empty = replace(empty, columns=empty.columns.keep(np.zeros(len(empty.columns), bool)))
+        if empty.texts is not None:
+            empty = replace(empty, texts=empty.texts.keep(np.zeros(len(empty.texts), bool)))
         return cls(settings, pipeline, empty, plugins)
 
     def table(self, arrays: Arrays) -> Table:
@@ -69,7 +72,11 @@ class AuditSubject:
         if columns is not None:
             own: dict[str, Any] = {name: arrays[f"columns-{name}"] for name in ARRAYS}
             columns = replace(columns, **own)
-        return replace(self.empty, columns=columns, **rows)
+        texts = self.empty.texts
+        if texts is not None:
+            told: dict[str, Any] = {name: arrays[f"texts-{name}"] for name in TEXT_ARRAYS}
+            texts = replace(texts, **told)
+        return replace(self.empty, columns=columns, texts=texts, **rows)
 
 
 def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
@@ -77,6 +84,8 @@ def table_arrays(table: Table) -> dict[str, npt.NDArray[Any]]:
     arrays = {f"table-{name}": getattr(table, name) for name in _TABLE_ARRAYS}
     if table.columns is not None:
         arrays |= {f"columns-{name}": getattr(table.columns, name) for name in ARRAYS}
+    if table.texts is not None:
+        arrays |= {f"texts-{name}": getattr(table.texts, name) for name in TEXT_ARRAYS}
     return arrays
 
 

@@ -22,6 +22,7 @@ from engine.cli.forecast import EPILOG as FORECAST_EPILOG
 from engine.cli.forecast import forecast, track
 from engine.cli.live import live_app
 from engine.cli.models import models_app
+from engine.cli.news import news_app
 from engine.cli.options import (
     Address,
     Config,
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(live_app)
 app.add_typer(models_app)
+app.add_typer(news_app)
 app.add_typer(data_app)
 
 

@@ -117,7 +117,7 @@ def from_run(run: Path, progress: Progress, overrides: Sequence[str] = (), now: 
     progress("data", 0, 1)
     moment = now()
     with held(settings):
-        bars, quality = load_bars(settings.data, columns=settings.features.columns)
+        bars, quality = load_bars(settings.data, columns=settings.features.columns, news=settings.news)
         bars = closed_by(moment, by_day(bars))
         progress("forecast", 0, 1)
         first, last = _span(stored, bars)

@@ -15,6 +15,11 @@ def refuse_untradable(settings: Settings) -> None:
     `data.symbols` must be filled in; see `with_symbols`.
     """
     data = settings.data
+    if settings.news.path is not None:
+        raise ConfigError(
+            "news.path: the daemon does not poll texts yet, and a file that stands still would be yesterday's news: "
+            "trade without news features, or forecast with `forewalk forecast`"
+        )
     pairs = [symbol for symbol in data.symbols if pair_of(symbol) is not None]
     if pairs or data.market == "forex":
         raise ConfigError(

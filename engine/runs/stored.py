@@ -66,7 +66,7 @@ def require_same_bars(stored: StoredRun, settings: Settings) -> Bars:
     from forewalk.data.loading import load_bars
     from forewalk.errors import DataError
 
-    bars = by_day(load_bars(settings.data, columns=settings.features.columns)[0])
+    bars = by_day(load_bars(settings.data, columns=settings.features.columns, news=settings.news)[0])
     if bars.fingerprint != stored.manifest["data_fingerprint"]:
         raise DataError(
             f"the data of {stored.path.name} have changed since the run (bars were added or revised): its "

@@ -24,7 +24,7 @@ NO_PLUGINS: Mapping[str, str] = MappingProxyType({})
 # What can change an account on given bars. All else is in OTHER_SETTINGS, with the reason; the longer name decides.
 # A test holds that every setting there is stands below one of them.
 RESULT_SETTINGS = (
-    *("seed", "features", "label", "folds", "model", "strategy", "execution"),
+    *("seed", "features", "label", "folds", "model", "strategy", "execution", "news"),
     "data.min_history_bars",
 )
 OTHER_SETTINGS: Mapping[str, str] = {
@@ -34,6 +34,7 @@ OTHER_SETTINGS: Mapping[str, str] = {
     "address": "where work runs never changes its bits",
     "plugins": "the hashes of the code answer for it",
     "data": "the fingerprint of the bars answers for it",
+    "news.path": "the fingerprint of the bars, which carry the texts, answers for it",
     "evaluation": "how a result is judged",
     "risk": "the daemon's gate, which a backtest does not pass",
     "live": "the daemon",

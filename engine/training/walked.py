@@ -81,7 +81,7 @@ def walk(
         DataError, ConfigError, ConnectionFailed, PluginError: see `forewalk.errors`.
     """
     progress("data", 0, 1)
-    bars, quality = load_bars(settings.data, given, settings.features.columns)
+    bars, quality = load_bars(settings.data, given, settings.features.columns, settings.news)
     settings = settings.model_copy(update={"data": resolved(settings.data, bars)})
     bars = by_day(bars)
     if now is not None:

@@ -14,14 +14,19 @@ from forewalk.data.cleaning.rules import clean
 from forewalk.data.quality import NATURAL_STAMPS, Finding, QualityReport
 from forewalk.data.table import Table
 from forewalk.errors import ConfigError, DataError
+from forewalk.settings.news import NewsSettings
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars
 
+NO_NEWS = NewsSettings()
 __all__ = ["Finding", "QualityReport", "closed_by", "load_bars", "read_table", "resolved"]
 
 
 def load_bars(
-    settings: DataSettings, given: Table | None = None, columns: Sequence[str] = ()
+    settings: DataSettings,
+    given: Table | None = None,
+    columns: Sequence[str] = (),
+    news: NewsSettings = NO_NEWS,
 ) -> tuple[Bars, QualityReport]:
     """Load and clean the bars that `settings` describe.
 
@@ -29,6 +34,7 @@ def load_bars(
         settings: the source, the span, the calendar and the policies.
         given: rows in memory, taken instead of the source's.
         columns: columns of the user's own to lay over the bars (`features.columns`).
+        news: texts to lay over the bars, where it names some.
 
     Returns:
         bars: [T, S] in the order of `settings.symbols` (source order when empty); timestamps are UTC closes.
@@ -42,7 +48,7 @@ def load_bars(
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
-    return _believed(_read_all(settings, columns, given), settings)[1:]
+    return _believed(_read_all(settings, columns, given, news), settings)[1:]
 
 
 def closed_by(moment: datetime, bars: Bars) -> Bars:
@@ -60,17 +66,33 @@ def closed_by(moment: datetime, bars: Bars) -> Bars:
     return closed
 
 
-def read_table(settings: DataSettings, columns: Sequence[str] = (), given: Table | None = None) -> Table:
+def read_table(
+    settings: DataSettings,
+    columns: Sequence[str] = (),
+    given: Table | None = None,
+    news: NewsSettings = NO_NEWS,
+) -> Table:
     """Return the rows of the source (or those given) as delivered, before any cleaning; see `load_bars`.
 
     With `data.universe` and no symbols named, the members are the symbols. Symbols of which cleaning would drop or
     alter too much are left out: see `forewalk.data.cleaning.judging`.
     """
-    return _believed(_read_all(settings, columns, given), settings)[0]
+    return _believed(_read_all(settings, columns, given, news), settings)[0]
 
 
-def _read_all(settings: DataSettings, columns: Sequence[str], given: Table | None) -> Table:
-    return _with_columns(_read_prices(settings, given), settings, columns)
+def _read_all(
+    settings: DataSettings, columns: Sequence[str], given: Table | None, news: NewsSettings
+) -> Table:
+    return _with_texts(_with_columns(_read_prices(settings, given), settings, columns), news)
+
+
+def _with_texts(table: Table, news: NewsSettings) -> Table:
+    if news.path is None:
+        return table
+    from forewalk.data.texts.rows import text_rows
+
+    rows, findings = text_rows(news, table.symbols)
+    return replace(table, texts=rows, findings=(*table.findings, *findings))
 
 
 def _with_columns(table: Table, settings: DataSettings, names: Sequence[str]) -> Table:

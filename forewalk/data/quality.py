@@ -25,7 +25,8 @@ ACTIONS = {"refuse": "ended", "drop": "dropped", "repair": "repaired", "flag": "
 EARLIER = "earlier"  # kind of a finding that was made when bars in memory were read
 FEATURE_GAPS = "feature_gaps"  # kind of a finding about a feature of the user's own
 COLUMNS = "columns"  # kind of a finding about columns of the user's own
-_IN_FULL = (EARLIER, FEATURE_GAPS, COLUMNS)  # kinds whose sentence a summary repeats
+TEXTS = "texts"  # kind of a finding about news and social texts
+_IN_FULL = (EARLIER, FEATURE_GAPS, COLUMNS, TEXTS)  # kinds whose sentence a summary repeats
 _SHOWN = 6  # names and reasons in a summary
 
 
@@ -79,7 +80,8 @@ class Finding:
         kind: a field of `CleaningSettings`, or an information without a policy: "jump", "adjusted",
             "no_volume", "from_cache", "restated_history", "partial_last_bar", "no_bars", "earlier" (bars in
             memory: what was found when they were read), "feature_gaps" (where features of your own are missing),
-            "columns" (what was taken for granted, came late or lies on no bar in columns of your own).
+            "columns" (what was taken for granted, came late or lies on no bar in columns of your own),
+            "texts" (what was read, left out or guessed of news and social texts).
         policy: "refuse", "drop", "repair" or "flag"; "" for information.
         action: what happened to the bars: "ended" (the series stops before them), "dropped", "repaired",
             "kept", or "noted" for information.

@@ -12,6 +12,7 @@ import numpy as np
 
 from forewalk.data.columns.rows import ColumnRows
 from forewalk.data.quality import NOTHING_UNDERSTOOD, Finding, Understanding
+from forewalk.data.texts.rows import TextRows
 from forewalk.data.universe import Universe
 from forewalk.errors import DataError
 from forewalk.types import BoolArray, FloatArray, IntArray
@@ -40,6 +41,7 @@ class Table:
         line_word: "line" for text files, "row" for others.
         universe: who belongs when, where the settings name one.
         columns: columns of the user's own, where the settings name some; their rows are their own.
+        texts: news and social texts, where the settings name some; their rows are their own.
         calendars: calendar of each symbol, length S; empty: the one of the settings for all.
         interval: bar length of all rows; empty: the one of the settings.
         understood: what was understood of the source.
@@ -59,6 +61,7 @@ class Table:
     line_word: str = "row"
     universe: Universe | None = None
     columns: ColumnRows | None = None
+    texts: TextRows | None = None
     calendars: tuple[str, ...] = ()
     interval: str = ""
     understood: Understanding = NOTHING_UNDERSTOOD

@@ -11,6 +11,7 @@ import pandas as pd
 from forewalk.data.cleaning.together import each_market, spread_out
 from forewalk.data.quality import FEATURE_GAPS, Finding
 from forewalk.errors import ConfigError, DataError, PluginError
+from forewalk.features.news import news_features
 from forewalk.features.panel import FeaturePanel, build_features
 from forewalk.plugins.failures import own_code
 from forewalk.plugins.holding import plugin_of
@@ -96,6 +97,8 @@ def _gap_sentence(name: str, count: int, usable: int) -> str:
 def own_features(bars: Bars, settings: Settings) -> dict[str, FloatArray]:
     """Return the columns of `features.columns` and what the functions of `features.extra` give, by name, [T, S]."""
     features = {name: _column(bars, name) for name in settings.features.columns}
+    if settings.news.path is not None:
+        features |= _of_texts(bars, settings)
     for name in settings.features.extra:
         plugin = plugin_of(settings, "features.extra", name)
         if not callable(plugin.value):
@@ -109,6 +112,15 @@ def own_features(bars: Bars, settings: Settings) -> dict[str, FloatArray]:
                 )
             features[feature] = _checked(values, bars, plugin)
     return features
+
+
+def _of_texts(bars: Bars, settings: Settings) -> dict[str, FloatArray]:
+    found = news_features(bars, settings.news.count_bars)
+    if not found:
+        raise DataError(
+            "news.path: these bars carry no texts; load them with the settings that name the file"
+        )
+    return found
 
 
 def _column(bars: Bars, name: str) -> FloatArray:

@@ -18,6 +18,7 @@ from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.execution import ExecutionSettings as ExecutionSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
 from forewalk.settings.features import LabelSettings as LabelSettings
+from forewalk.settings.news import NewsSettings as NewsSettings
 from forewalk.settings.ranking import label_problem, ranking_problem
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
@@ -282,6 +283,8 @@ class Settings(Section):
     """Where the bars come from."""
     features: FeatureSettings = FeatureSettings()
     """What a model sees."""
+    news: NewsSettings = NewsSettings()
+    """News and social texts as features."""
     label: LabelSettings = LabelSettings()
     """What it predicts."""
     folds: FoldSettings = FoldSettings()

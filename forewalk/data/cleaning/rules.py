@@ -26,6 +26,7 @@ from forewalk.data.columns.placing import with_columns
 from forewalk.data.membership import with_universe
 from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
+from forewalk.data.texts.placing import with_texts
 from forewalk.errors import DataError
 from forewalk.instruments import pair_of, with_currencies
 from forewalk.settings.cleaning import CleaningSettings, Policy
@@ -71,6 +72,8 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
     if table.columns is not None:
         bars, found_there = with_columns(bars, table.columns, settings)
         more = (*more, *found_there)
+    if table.texts is not None:
+        bars = with_texts(bars, table.texts)
     counts = np.bincount(rows.code, minlength=len(rows.symbols)).tolist()
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",

@@ -1,0 +1,65 @@
+"""`forewalk news`: look at a file of texts before believing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.options import Json, Set, settings_of_flags
+
+news_app = typer.Typer(
+    name="news", help="Look at news and social texts before believing them.", no_args_is_help=True
+)
+
+
+@news_app.callback()
+def news() -> None:
+    """Look at news and social texts before believing them."""
+
+
+@news_app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="File or folder of texts.", metavar="PATH")],
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a file of texts is understood to be; exit 5 if it cannot be used. Nothing is run."""
+    from forewalk.data.texts.checking import checked_texts
+    from forewalk.errors import EXIT_DATA, DataError
+
+    settings = settings_of_flags(None, set_, {"news.path": str(path.expanduser().resolve())}).news
+    try:
+        found = checked_texts(settings)
+    except DataError as problem:
+        if not as_json:
+            raise
+        error, _, remedy = str(problem).rpartition(": ")
+        told = {"error": error or remedy, "remedy": remedy if error else ""}
+        typer.echo(json.dumps(told))
+        raise typer.Exit(EXIT_DATA) from None
+    typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{found['texts']:,} texts of {found['rows']:,} rows, known from {found['first_known_at']} to "
+        f"{found['last_known_at']}; zone: {found['zone']}"
+    ]
+    named = ", ".join(f"{name} {count:,}" for name, count in list(found["symbols"].items())[:12])
+    lines.append(f"{found['symbols_in_all']:,} symbols: {named or 'none'}")
+    for what, words in (
+        ("duplicates", "repeat an earlier text about the same symbol and count as repeats"),
+        ("amended", "later versions are left out: the first one counts"),
+        ("undated", "without any moment are dropped"),
+        ("without_symbol", "name no symbol"),
+        (
+            "backfilled",
+            f"were collected afterwards: known {found['lag_minutes']:g} minutes after publication, a guess",
+        ),
+    ):
+        if found[what]:
+            lines.append(f"note: {found[what]:,} {words}")
+    return lines

@@ -1,0 +1,1 @@
+"""News and social texts: what was written about a symbol, known only when it was known."""

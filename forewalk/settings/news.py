@@ -1,0 +1,33 @@
+"""The settings of news and social texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from forewalk.settings.base import Mapped, Section
+
+
+class NewsSettings(Section):
+    """Texts as features, each known only when it was known. None without `path`."""
+
+    path: Path | None = None
+    """File or folder of texts: CSV, Parquet, JSON or JSON lines; see docs/news.md."""
+    columns: Mapped[str] = Field(default={})
+    """Which column is what, e.g. `{headline = "text", published = "time"}`, where its name does not tell."""
+    zone: str | None = None
+    """Time zone of stamps that have none, e.g. `America/New_York`; without it they are refused."""
+    lag_minutes: float = Field(15.0, ge=0.0)
+    """Minutes after publication from which a text is known where the file does not say when it was first seen."""
+    date_only: Literal["refuse", "end_of_day"] = "refuse"
+    """Texts dated by a day: `end_of_day` takes them as known when the day is over in `zone`."""
+    undated: Literal["refuse", "drop"] = "refuse"
+    """Texts of which nothing says when they were known."""
+    kind: Literal["news", "social"] = "news"
+    """What the texts are where no column `kind` says."""
+    count_bars: int = Field(63, ge=5)
+    """Bars before, against which the number of texts of a bar is measured."""
+    silent_bars: int = Field(5, ge=1)
+    """Bars without a text of any symbol from which the source counts as silent: its features are missing then."""

@@ -1,0 +1,54 @@
+"""A run that reads texts: their features are there, the run says what was read, and a run without differs."""
+
+import json
+
+import pytest
+
+from engine.backtest.job import backtest
+from engine.backtest.writing import write_backtest
+from engine.live.tradable import refuse_untradable
+from forewalk.errors import ConfigError, DataError
+from forewalk.settings.loading import settings_from
+from helpers.made_texts import many, written
+
+SMALL = {
+    "data": {"symbols": ["AAPL", "MSFT"], "start": "2010-01-04", "end": "2012-12-31"},
+    "folds": {"train_bars": 400, "refit_every_bars": 200},
+    "model": {"hidden_size": 4, "max_epochs": 1, "seeds": 1, "lookback_bars": 8},
+    "evaluation": {"baselines": False},
+    "jobs": 1,
+}
+
+
+@pytest.fixture
+def texts(tmp_path):
+    return written(
+        many(["AAPL", "MSFT"], "2010-01-04", "2012-12-31", 600, seen=False), tmp_path / "texts.jsonl"
+    )
+
+
+def test_a_run_with_texts_says_what_it_read_and_what_it_guessed(texts, tmp_path):
+    settings = settings_from({**SMALL, "news": {"path": str(texts)}})
+    run = write_backtest(backtest(settings), tmp_path / "run")
+    quality = json.loads((run / "quality.json").read_text())
+    said = [finding["message"] for finding in quality["findings"] if finding["kind"] == "texts"]
+    assert len(said) == 1
+    assert "600 texts about 2 symbols" in said[0]
+    assert "news_backfilled" in said[0]
+    assert "600 texts about 2 symbols" in (run / "forecast.html").read_text()
+    plain = write_backtest(backtest(settings_from(SMALL)), tmp_path / "plain")
+    forecasts = [(folder / "forecasts.parquet").read_bytes() for folder in (run, plain)]
+    assert forecasts[0] != forecasts[1]
+
+
+def test_texts_that_are_not_there_or_are_about_nothing_end_the_run(tmp_path):
+    with pytest.raises(ConfigError, match=r"no such file \(news\.path\)"):
+        backtest(settings_from({**SMALL, "news": {"path": str(tmp_path / "gone.csv")}}))
+    other = written(many(["IBM"], "2010-01-04", "2012-12-31", 50), tmp_path / "other.csv")
+    with pytest.raises(DataError, match="name none of the symbols"):
+        backtest(settings_from({**SMALL, "news": {"path": str(other)}}))
+
+
+def test_the_daemon_refuses_texts_that_would_stand_still(texts):
+    with pytest.raises(ConfigError, match="does not poll texts yet"):
+        refuse_untradable(settings_from({**SMALL, "news": {"path": str(texts)}}))
