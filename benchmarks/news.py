@@ -15,8 +15,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks.data import KDD17, SHARED
 from engine.evaluation.metrics.statistics import mean_test, rank_ic
-from forewalk.data.texts.copies import is_copy
-from forewalk.data.texts.tone import tone
+from forewalk.data.columns.texts.copies import is_copy
+from forewalk.data.columns.texts.tone import tone
 from forewalk.sessions import microseconds, session_closes
 from forewalk.types import FloatArray
 
@@ -75,9 +75,7 @@ def forecast_lines() -> list[str]:
     """Return what the tweets of 2014 to 2016 foretell of the next close, and what the trap would show."""
     tweets = pd.read_parquet(NEWS / "social_stocknet_tweets_2014_2016.parquet").sort_values("created_at")
     prices = pd.read_parquet(KDD17)
-    close = (
-        prices.pivot(index="date", columns="symbol", values="close") if "date" in prices else _closes(prices)
-    )
+    close = prices.pivot(index="date", columns="symbol", values="close")
     symbols = sorted(set(close.columns) & set(tweets["symbol"]))
     close = close.loc["2013-10-01":"2016-03-31", symbols]
     tweets = tweets[tweets["symbol"].isin(symbols)]
@@ -90,10 +88,8 @@ def forecast_lines() -> list[str]:
     stamps = microseconds(session_closes("XNYS", pd.DatetimeIndex(close.index).tz_localize(None)))
     column = tweets["symbol"].map({symbol: place for place, symbol in enumerate(symbols)}).to_numpy()
     lines = [f"{len(tweets):,} tweets about {len(symbols)} symbols, repeats left out; rank IC a day (t)"]
-    for what, moments in (
-        ("known before the close", known + LAG),
-        ("trap: the label's own day", known + LAG - _day()),
-    ):
+    views = {"known before the close": known + LAG, "trap: the label's own day": known + LAG - DAY}
+    for what, moments in views.items():
         day = _laid(moments, scored, column, stamps, close)
         lines.append(f"tone, {what}: {_ic(day.tone, day.ahead)}")
         if what.startswith("known"):

@@ -26,6 +26,7 @@ SLOW = (
     "engine/audit/test_leaks.py",
     "engine/audit/test_no_false_alarm.py",
     "engine/audit/test_own_code_leaks.py",
+    "engine/audit/test_text_leaks.py",
     "engine/backtest",
     "engine/compare",
     "engine/evaluation/metrics/test_claims.py",

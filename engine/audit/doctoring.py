@@ -15,9 +15,9 @@ import pandas as pd
 from forewalk.data.cleaning.closing import row_closes, settings_for
 from forewalk.data.cleaning.together import true_closes
 from forewalk.data.columns.rows import ColumnRows
+from forewalk.data.columns.texts.rows import TextRows
 from forewalk.data.quality import QualityReport
 from forewalk.data.table import CLOSE, HIGH, LOW, NO_TIME, OPEN, Table
-from forewalk.data.texts.rows import TextRows
 from forewalk.data.universe import OPEN_END, Universe
 from forewalk.folds import Fold
 from forewalk.sessions import DAILY, microseconds, session_closes, sessions_between

@@ -32,8 +32,8 @@ from engine.audit.known import prepared_blocks, result_blocks
 from engine.audit.pipeline import Parts, Pipeline, Prepared, finish, fit_parts, prepare, training_digest
 from forewalk.data.cleaning.closing import row_closes
 from forewalk.data.columns.rows import ARRAYS
+from forewalk.data.columns.texts.rows import TEXT_ARRAYS
 from forewalk.data.table import Table
-from forewalk.data.texts.rows import TEXT_ARRAYS
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, plugin_of
 from forewalk.plugins.sources import Source

@@ -12,9 +12,9 @@ from engine.audit.certificate import Check, Offender
 from engine.audit.doctoring import iso_utc
 from engine.audit.pipeline import Prepared
 from forewalk.data.cleaning.together import true_closes
+from forewalk.data.columns.texts.placing import extra
+from forewalk.data.columns.texts.texts import SOCIAL
 from forewalk.data.table import Table
-from forewalk.data.texts.placing import extra
-from forewalk.data.texts.texts import SOCIAL
 
 NAME = "texts"
 QUESTION = "No text is used on a bar that closed before it was known, and each says when it was first seen."

@@ -27,7 +27,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Show what a file of texts is understood to be; exit 5 if it cannot be used. Nothing is run."""
-    from forewalk.data.texts.checking import checked_texts
+    from forewalk.data.columns.texts.checking import checked_texts
     from forewalk.errors import EXIT_DATA, DataError
 
     settings = settings_of_flags(None, set_, {"news.path": str(path.expanduser().resolve())}).news

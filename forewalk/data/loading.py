@@ -89,7 +89,7 @@ def _read_all(
 def _with_texts(table: Table, news: NewsSettings) -> Table:
     if news.path is None:
         return table
-    from forewalk.data.texts.rows import text_rows
+    from forewalk.data.columns.texts.rows import text_rows
 
     rows, findings = text_rows(news, table.symbols)
     return replace(table, texts=rows, findings=(*table.findings, *findings))

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import numpy as np
 
 from forewalk.data.columns.rows import ColumnRows
+from forewalk.data.columns.texts.rows import TextRows
 from forewalk.data.quality import NOTHING_UNDERSTOOD, Finding, Understanding
-from forewalk.data.texts.rows import TextRows
 from forewalk.data.universe import Universe
 from forewalk.errors import DataError
 from forewalk.types import BoolArray, FloatArray, IntArray

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from forewalk.data.texts.placing import extra
-from forewalk.data.texts.texts import NEWS, SOCIAL
+from forewalk.data.columns.texts.placing import extra
+from forewalk.data.columns.texts.texts import NEWS, SOCIAL
 from forewalk.types import Bars, BoolArray, FloatArray
 
 OLDEST = 63  # bars beyond which a text is as old as any

@@ -23,10 +23,10 @@ from forewalk.data.cleaning.closing import calendars_of, settings_for
 from forewalk.data.cleaning.holes import missing_sessions
 from forewalk.data.cleaning.placing import place
 from forewalk.data.columns.placing import with_columns
+from forewalk.data.columns.texts.placing import with_texts
 from forewalk.data.membership import with_universe
 from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
-from forewalk.data.texts.placing import with_texts
 from forewalk.errors import DataError
 from forewalk.instruments import pair_of, with_currencies
 from forewalk.settings.cleaning import CleaningSettings, Policy

@@ -8,8 +8,8 @@ import pytest
 
 from engine.audit.job import audit
 from engine.audit.pipeline import Pipeline
-from forewalk.data.texts.reading import read_texts
-from forewalk.data.texts.rows import rows_of
+from forewalk.data.columns.texts.reading import read_texts
+from forewalk.data.columns.texts.rows import rows_of
 from forewalk.settings.news import NewsSettings
 from helpers.audit_tables import pipeline_on, small_settings, small_table
 from helpers.made_texts import many, written

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forewalk.data.columns.rows import NO_TIME
-from forewalk.data.texts.reading import read_texts
-from forewalk.data.texts.rows import text_rows
-from forewalk.data.texts.texts import known_moments, weights
+from forewalk.data.columns.texts.reading import read_texts
+from forewalk.data.columns.texts.rows import text_rows
+from forewalk.data.columns.texts.texts import known_moments, weights
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.news import NewsSettings
 from helpers.made_texts import many, written

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from forewalk.data.texts.copies import is_copy
-from forewalk.data.texts.reading import read_texts
+from forewalk.data.columns.texts.copies import is_copy
+from forewalk.data.columns.texts.reading import read_texts
 from forewalk.settings.news import NewsSettings
 
 MOST_SYMBOLS = 50  # that are counted by name

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.columns.rows import NO_TIME
-from forewalk.data.texts.texts import TextArray
+from forewalk.data.columns.texts.texts import TextArray
 from forewalk.errors import ConfigError, DataError
 from forewalk.sessions import microseconds
 from forewalk.settings.news import NewsSettings

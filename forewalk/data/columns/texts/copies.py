@@ -10,7 +10,7 @@ from collections import deque
 
 import numpy as np
 
-from forewalk.data.texts.texts import TextArray
+from forewalk.data.columns.texts.texts import TextArray
 from forewalk.types import BoolArray, IntArray
 
 DAYS = 3

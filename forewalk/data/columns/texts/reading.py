@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.columns.rows import NO_TIME
-from forewalk.data.texts.cells import cleaned, moments_of, symbols_in
-from forewalk.data.texts.texts import NEWS, SOCIAL, TextArray, Texts, known_moments, weights
+from forewalk.data.columns.texts.cells import cleaned, moments_of, symbols_in
+from forewalk.data.columns.texts.texts import NEWS, SOCIAL, TextArray, Texts, known_moments, weights
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.news import NewsSettings
 from forewalk.types import BoolArray, IntArray

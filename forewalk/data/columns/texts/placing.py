@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from forewalk.data.texts.rows import TextRows
-from forewalk.data.texts.texts import SOCIAL
+from forewalk.data.columns.texts.rows import TextRows
+from forewalk.data.columns.texts.texts import SOCIAL
 from forewalk.sessions import microseconds
 from forewalk.types import Bars, BoolArray, FloatArray, IntArray
 

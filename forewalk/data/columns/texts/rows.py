@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forewalk.data.columns.texts.copies import is_copy
+from forewalk.data.columns.texts.reading import TextReport, read_texts, unknown_rows
+from forewalk.data.columns.texts.texts import SOCIAL, Texts
+from forewalk.data.columns.texts.tone import tone
 from forewalk.data.quality import TEXTS, Finding
-from forewalk.data.texts.copies import is_copy
-from forewalk.data.texts.reading import TextReport, read_texts, unknown_rows
-from forewalk.data.texts.texts import SOCIAL, Texts
-from forewalk.data.texts.tone import tone
 from forewalk.errors import DataError
 from forewalk.settings.news import NewsSettings
 from forewalk.types import BoolArray, FloatArray, IntArray

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewalk.data.texts.copies import is_copy, normalised
-from forewalk.data.texts.placing import extra, with_texts
-from forewalk.data.texts.rows import TextRows
-from forewalk.data.texts.tone import tone
+from forewalk.data.columns.texts.copies import is_copy, normalised
+from forewalk.data.columns.texts.placing import extra, with_texts
+from forewalk.data.columns.texts.rows import TextRows
+from forewalk.data.columns.texts.tone import tone
 from forewalk.features.news import news_features
 from forewalk.sessions import microseconds
 from helpers.making import make_bars
