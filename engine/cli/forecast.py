@@ -155,27 +155,13 @@ def _pages(html: Path | None, count: int) -> list[Path | None]:
 
 def track(log: Log = LOG, as_json: Json = False) -> None:
     """Show what became of every forecast given, and check that the log is as it was written; exit 1 if it is not."""
-    from engine.forecast.log import LOG_FILE, ForecastLog
-    from engine.forecast.skill import skill_of
     from engine.forecast.text import track_lines
+    from engine.forecast.track import track_record
 
-    log = log / LOG_FILE if log.is_dir() else log
-    book = ForecastLog(log)
-    found, problems = book.table() if log.exists() else None, book.problems()
+    found = track_record(log)
     if as_json:
-        rows = [] if found is None else json.loads(found.to_json(orient="records", date_format="iso"))
-        skill = None if found is None else skill_of(found).to_dict()
-        parts = {} if found is None else dict(list(found.groupby("horizon_bars")))
-        said = {
-            "forecasts": rows,
-            "skill": skill,
-            "skill_by_horizon": {str(bars): skill_of(part).to_dict() for bars, part in parts.items()},
-            "problems": problems,
-        }
-        typer.echo(json.dumps(said, allow_nan=False))
+        typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
-        import pandas as pd
-
-        typer.echo("\n".join(track_lines(pd.DataFrame() if found is None else found, problems)))
-    if problems:
+        typer.echo("\n".join(track_lines(found)))
+    if found.problems:
         raise typer.Exit(1)

@@ -6,11 +6,11 @@ import csv
 import io
 
 import numpy as np
-import pandas as pd
 
 from engine.forecast.answer import Answer, SymbolForecast
 from engine.forecast.job import Given
-from engine.forecast.skill import Skill, skill_of
+from engine.forecast.skill import Skill
+from engine.forecast.track import TrackRecord
 
 
 def lines(given: Given) -> list[str]:
@@ -45,40 +45,40 @@ def table(*answers: Answer) -> str:
     return buffer.getvalue()
 
 
-def track_lines(table: pd.DataFrame, problems: list[str]) -> list[str]:
+def track_lines(found: TrackRecord) -> list[str]:
     """Return the track record in words: how many forecasts, how many are settled, and how they fared."""
+    table = found.forecasts
+    problems = [f"PROBLEM: {problem}" for problem in found.problems]
     if not len(table):
-        return ["no forecast has been given yet; `forewalk forecast` gives one", *_problems(problems)]
+        return ["no forecast has been given yet; `forewalk forecast` gives one", *problems]
     settled = int(np.isfinite(table["actual"]).sum())
     said = [
-        f"{len(table)} forecasts since {table['written'].min():%Y-%m-%d %H:%M} UTC, {settled} of them settled",
+        f"{len(table)} forecasts since {table['written'].min():%Y-%m-%d %H:%M} UTC, {settled} of them settled"
     ]
-    # forecasts over one bar and over five are different questions
-    horizons = [rows for _, rows in table.groupby("horizon_bars", sort=True)]
-    for rows in horizons:
-        over = "" if len(horizons) == 1 else f", over {bars_of(int(rows['horizon_bars'].iloc[0]))}"
-        said.append(f"all{over}: {record(skill_of(rows))}")
+    for bars, skill in found.by_horizon.items():
+        # forecasts over one bar and over five are different questions
+        over = "" if len(found.by_horizon) == 1 else f", over {bars_of(bars)}"
+        said.append(f"all{over}: {record(skill)}")
         said += [
-            f"{symbol}{over}: {record(skill_of(own))}" for symbol, own in rows.groupby("symbol", sort=True)
+            f"{symbol}{over}: {record(own)}"
+            for (horizon, symbol), own in found.by_symbol.items()
+            if horizon == bars
         ]
-    said.append("each was written down before its outcome was known; the log has not been altered since")
-    return (said if not problems else said[:-1]) + _problems(problems)
-
-
-def _problems(problems: list[str]) -> list[str]:
-    return [f"PROBLEM: {problem}" for problem in problems]
+    intact = ["each was written down before its outcome was known; the log has not been altered since"]
+    return said + (problems or intact)
 
 
 def _symbol_lines(each: SymbolForecast) -> list[str]:
-    low, high = each.bands["80"]
-    first = f"{each.symbol}  {each.close:,.2f}"
-    if each.price_bands:
-        down, up = each.price_bands["80"]
-        first += f"  in 80 of 100 such cases between {down:,.2f} and {up:,.2f}"
-    else:
-        first += f"  in 80 of 100 such cases between {low:+.2%} and {high:+.2%} beside the mean of all"
+    said = [f"{each.symbol}  {each.close:,.2f}  at the close of {each.asof:%Y-%m-%d %H:%M} UTC"]
+    for level, (low, high) in each.bands.items():
+        returns = f"{np.expm1(low):+.2%} to {np.expm1(high):+.2%}"
+        if each.price_bands:
+            down, up = each.price_bands[level]
+            said.append(f"  in {level} of 100 such cases between {down:,.2f} and {up:,.2f} ({returns})")
+        else:
+            said.append(f"  in {level} of 100 such cases {returns} beside the mean of all")
     return [
-        first,
+        *said,
         f"  expected {np.expm1(each.mean):+.3%}, give or take {each.std:.2%}; up with {each.p_up:.1%}",
         f"  order: {each.order or 'none'}",
         f"  so far: {record(each.skill)}",

@@ -106,7 +106,9 @@ def test_new_bars_are_forecast_by_the_newest_model_and_old_outcomes_become_known
 
 def test_a_model_that_is_too_old_is_refused_with_the_remedy(run, prices):
     price_table(make_bars(ROWS + 200, 2)).to_csv(prices, index=False)
-    with pytest.raises(DataError, match=r"too old.*run the backtest again"):
+    with pytest.raises(
+        DataError, match=r"too old.*trained until \d{4}.* \d+ bars ago.*run the backtest again"
+    ):
         from_run(run, silent)
 
 
@@ -199,6 +201,10 @@ def test_the_command_prints_a_table_or_lines(run, tmp_path, flag):
     for symbol in ("S00", "S01"):
         assert any(line.startswith(symbol) for line in done.stdout.splitlines())
     assert ("their outcome has closed already" in done.stdout) == (flag is None)
+    if flag is None:
+        assert [done.stdout.count(f"in {level} of 100 such cases between") for level in (50, 80, 95)] == [
+            2
+        ] * 3
 
 
 @pytest.mark.parametrize(
