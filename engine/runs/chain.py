@@ -57,20 +57,54 @@ class Entry:
         return digest.hexdigest()
 
 
+class Rows:
+    """The rows that are there while a chain is held; what is asked for is looked up, not read through."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def last(self) -> Entry | None:
+        """Return the newest row, None where there is none."""
+        found = self._select("1 ORDER BY number DESC LIMIT 1")
+        return found[0] if found else None
+
+    def with_value(self, kind: str, field: str, value: str | int) -> list[Entry]:
+        """Return the rows of a kind whose content has this value in `field`, in order."""
+        return self._select(f"kind = ? AND {_field(field)} = ? ORDER BY number", kind, value)
+
+    def unnamed(self, kind: str, naming: str, field: str) -> list[Entry]:
+        """Return the rows of `kind` whose number no row of the kind `naming` has in its `field`, in order."""
+        named = f"SELECT {_field(field)} FROM entries WHERE kind = ? AND {_field(field)} IS NOT NULL"
+        return self._select(f"kind = ? AND number NOT IN ({named}) ORDER BY number", kind, naming)
+
+    def _select(self, where: str, *values: str | int) -> list[Entry]:
+        rows = self._connection.execute(
+            f"SELECT number, written, kind, content, hash FROM entries WHERE {where}", values
+        )
+        return [Entry(*row) for row in rows]
+
+
 class Chain:
     """The rows of one file. Nothing is created before the first is appended.
 
     Every method raises ForewalkError where the file cannot be read or written.
 
     Args:
-        path: of the file. on_step: told by name of each step of a writing; for tests that end the process there.
+        path: of the file. indexed: fields of the contents that rows are looked up by.
+        on_step: told by name of each step of a writing; for tests that end the process there.
     """
 
-    def __init__(self, path: Path, on_step: Callable[[str], None] = lambda step: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_step: Callable[[str], None] = lambda step: None,
+        indexed: Sequence[str] = (),
+    ) -> None:
         self.path = path
+        self._indexed = tuple(indexed)
         self._on_step = on_step
 
-    def append(self, make: Callable[[Sequence[Entry]], Sequence[Entry]]) -> list[Entry]:
+    def append(self, make: Callable[[Rows], Sequence[Entry]]) -> list[Entry]:
         """Append what `make` returns for the rows that are there, under the lock that all writers share.
 
         Numbers and hashes are filled in here.
@@ -78,8 +112,9 @@ class Chain:
         with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                there = _entries(connection)
-                seal, number = (there[-1].hash, there[-1].number) if there else (GENESIS, 0)
+                there = Rows(connection)
+                last = there.last()
+                seal, number = (GENESIS, 0) if last is None else (last.hash, last.number)
                 added = []
                 for row in make(there):
                     number += 1
@@ -106,6 +141,12 @@ class Chain:
             return []
         with self._opened() as connection:
             return _entries(connection)
+
+    @contextmanager
+    def rows(self) -> Iterator[Rows]:
+        """Give the rows to look up; the file must be there."""
+        with self._opened() as connection:
+            yield Rows(connection)
 
     def problems(self) -> list[str]:
         """Return what is wrong, in words; empty where every row ever written is there as it was written."""
@@ -153,6 +194,7 @@ class Chain:
             )
             self._on_step("before the receipt")
             temporary.replace(self._head)
+            self._on_step("after the receipt")
         except OSError as problem:
             raise ForewalkError(f"{self._head}: could not be written: {problem}") from None
 
@@ -161,7 +203,7 @@ class Chain:
         try:
             if not self.path.exists():
                 self._on_step("before the file")
-                _create(self.path)
+                _create(self.path, self._indexed, self._on_step)
             with closing(
                 sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             ) as connection:
@@ -174,13 +216,21 @@ class Chain:
             raise ForewalkError(f"{self.path}: {problem}") from problem
 
 
-def _create(path: Path) -> None:
+def _field(name: str) -> str:
+    return f"json_extract(content, '$.{name}')"
+
+
+def _create(path: Path, indexed: Sequence[str], on_step: Callable[[str], None]) -> None:
     """Make an empty file whole under another name and link it: two processes may both find none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         with closing(sqlite3.connect(temporary)) as connection:
             connection.executescript(SCHEMA)
+            for name in indexed:
+                connection.execute(f"CREATE INDEX entries_{name} ON entries (kind, {_field(name)})")
+            connection.commit()
+        on_step("before the link")
         os.link(temporary, path)
     except FileExistsError:
         pass

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.runs.chain import Chain, Entry
+from engine.runs.chain import Chain, Entry, Rows
 from forewalk.errors import ForewalkError
 
 LOG_FILE = "forecasts.sqlite"
@@ -118,7 +118,7 @@ class ForecastRecord:
     ) -> None:
         self.path = path
         self._now = now
-        self._chain = Chain(path, on_step)
+        self._chain = Chain(path, on_step, indexed=("asof", "forecast"))
 
     def write(self, forecasts: Sequence[Foretold]) -> Entered:
         """Write forecasts down, each once; those whose outcome has closed already are left out.
@@ -131,9 +131,14 @@ class ForecastRecord:
         """
         counts = {"written": 0, "known": 0, "closed": 0}
 
-        def make(there: Sequence[Entry]) -> list[Entry]:
+        def make(there: Rows) -> list[Entry]:
             now = self._time_after(there)
-            seen = {_key(json.loads(row.content)) for row in there if row.kind == FORECAST}
+            moments = {each.asof.isoformat() for each in forecasts}
+            seen = {
+                _key(json.loads(row.content))
+                for asof in moments
+                for row in there.with_value(FORECAST, "asof", asof)
+            }
             rows = []
             for each in forecasts:
                 content = each.content()
@@ -161,15 +166,13 @@ class ForecastRecord:
         if not self.path.exists():
             return 0
 
-        def make(there: Sequence[Entry]) -> list[Entry]:
+        def make(there: Rows) -> list[Entry]:
             now = self._time_after(there)
-            scored = {json.loads(row.content)["forecast"] for row in there if row.kind == OUTCOME}
             due = {}
-            for row in there:
-                if row.kind == FORECAST and row.number not in scored:
-                    given = json.loads(row.content)
-                    if _asks(given, question) and _time(given["closes_at"]) <= now:
-                        due[row.number] = (given["symbol"], given["asof"])
+            for row in there.unnamed(FORECAST, OUTCOME, "forecast"):
+                given = json.loads(row.content)
+                if _asks(given, question) and _time(given["closes_at"]) <= now:
+                    due[row.number] = (given["symbol"], given["asof"])
             outcomes = _outcomes(history, {asof for _, asof in due.values()})
             rows = []
             for number, key in due.items():
@@ -186,11 +189,14 @@ class ForecastRecord:
         Args:
             closes: by symbol and UTC close of the bar, as they are now.
         """
+        if not self.path.exists():
+            return []
         newest: dict[str, dict[str, Any]] = {}
-        for row in self._chain.entries():
-            if row.kind == FORECAST:
-                content = json.loads(row.content)
-                newest[content["symbol"]] = content
+        with self._chain.rows() as there:
+            for moment in sorted({asof for _, asof in closes}, reverse=True):
+                for row in there.with_value(FORECAST, "asof", moment.isoformat()):
+                    content = json.loads(row.content)
+                    newest.setdefault(content["symbol"], content)
         found = []
         for symbol, content in newest.items():
             close = closes.get((symbol, pd.Timestamp(content["asof"])))
@@ -231,11 +237,11 @@ class ForecastRecord:
                 found.append(f"row {row.number} is a forecast written after its outcome had closed")
         return found
 
-    def _time_after(self, there: Sequence[Entry]) -> datetime:
-        now = self._now()
-        if there and now < _time(there[-1].written):
+    def _time_after(self, there: Rows) -> datetime:
+        now, last = self._now(), there.last()
+        if last is not None and now < _time(last.written):
             raise ForewalkError(
-                f"{self.path}: its newest row was written at {there[-1].written}, and this machine's clock says "
+                f"{self.path}: its newest row was written at {last.written}, and this machine's clock says "
                 f"{now.isoformat()}; set the clock right, no forecast can be dated before another"
             )
         return now

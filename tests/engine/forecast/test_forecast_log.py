@@ -17,7 +17,8 @@ from engine.forecast.log import ForecastLog
 from engine.runs.chain import GENESIS, Chain, Entry
 from forewalk.errors import ForewalkError
 
-STEPS = ("before the file", "before the commit", "after the commit", "before the receipt")
+CREATING = ("before the file", "before the link")
+WRITING = ("before the commit", "after the commit", "before the receipt", "after the receipt")
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_two_processes_write_at_the_same_time_without_losing_a_forecast(path):
     assert log.problems() == []
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", CREATING + WRITING)
 def test_a_process_that_is_killed_at_any_step_leaves_a_sound_log(path, step):
     """Twenty times each: the forecast is there whole or not at all, and entering it again makes it be there once."""
     for number in range(20):
@@ -203,7 +204,7 @@ def test_a_process_that_is_killed_at_any_step_leaves_a_sound_log(path, step):
 
         process = started(writes)
         process.join()
-        assert process.exitcode == (0 if step == "before the file" and before else -signal.SIGKILL)
+        assert process.exitcode == (0 if step in CREATING and before else -signal.SIGKILL)
         log = ForecastLog(where, lambda: MORNING)
         assert log.problems() == []
         assert len(log.table()) - before in (0, 2)
@@ -223,3 +224,28 @@ def test_another_file_in_its_place_is_an_error(path):
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(ForewalkError, match=r"forecasts\.sqlite"):
         ForecastLog(path, lambda: MORNING).enter(make_answer("A"))
+
+
+@pytest.mark.parametrize("step", WRITING)
+def test_a_process_that_is_killed_while_it_settles_leaves_a_sound_log(path, step):
+    """Twenty times each: outcomes are there whole or not at all, and settling again settles each once."""
+    evening = MORNING + timedelta(days=1)
+    for number in range(20):
+        where = path.with_name(f"log-{number}.sqlite")
+        ForecastLog(where, lambda: MORNING).enter(make_answer("A", "B"))
+
+        def kill(reached):
+            if reached == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def settles(where=where, kill=kill):
+            ForecastLog(where, lambda: evening, kill).score(outcomes("A", "B"), make_answer("A"))
+
+        process = started(settles)
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        log = ForecastLog(where, lambda: evening)
+        assert log.problems() == []
+        assert log.table()["actual"].notna().sum() in (0, 2)
+        log.score(outcomes("A", "B"), make_answer("A"))
+        assert log.table()["actual"].tolist() == [0.004, 0.004]
