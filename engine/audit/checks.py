@@ -1,4 +1,4 @@
-"""Checks of one run that need no doctored data: windows, model dates, fills, calendar, modes, levels.
+"""Checks of one run that need no doctored data: windows, model dates, fills, calendar, modes, vintages.
 
 Each returns a `Check`; none raises for what it finds.
 """
@@ -10,13 +10,12 @@ import pandas as pd
 
 from engine.audit.certificate import Check, Offender
 from engine.audit.compare import NEVER, compare
-from engine.audit.doctoring import halved, iso_utc
-from engine.audit.known import prepared_blocks, result_blocks
-from engine.audit.pipeline import NewsDates, Pipeline, Prepared, prepare
+from engine.audit.doctoring import iso_utc
+from engine.audit.known import result_blocks
+from engine.audit.pipeline import NewsDates, Pipeline, Prepared
 from engine.simulation.cerebro import lived_bars
 from engine.simulation.money import half_spread_of
 from forewalk.data.cleaning.together import each_market, own_open_times, spread_out, true_closes
-from forewalk.data.table import Table
 from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
 from forewalk.sessions import (
@@ -31,7 +30,6 @@ from forewalk.settings.sections import Settings
 from forewalk.types import BAR_FIELDS, Bars, BoolArray, FloatArray, Forecasts, SimulationResult
 
 PRICE_TOLERANCE = 1e-9  # relative, of a fill price
-LEVEL_TOLERANCE = 1e-6  # of a feature, after all prices are halved
 VINTAGE_TOLERANCE = 1e-6  # relative, of a price pulled at two dates: vendors deliver float32
 
 
@@ -224,43 +222,6 @@ def check_modes(
             )
             return Check(name, question, "leak", count, "", offender)
     return Check(name, question, "clean", count, "runonce off, preload off")
-
-
-def check_level(table: Table, prepared: Prepared, settings: Settings, pipeline: Pipeline) -> Check:
-    """Halving the whole price history, as a later split does to adjusted prices, changes no feature or label."""
-    name = "price level"
-    question = (
-        "Features and labels do not depend on the price level, which later splits and dividends rewrite."
-    )
-    other = prepare(halved(table), settings, pipeline, with_folds=False)
-    count = 0
-    blocks = {(b.stage, b.name): b for b in prepared_blocks(other)}
-    for block in prepared_blocks(prepared):
-        if block.stage not in ("features", "labels"):
-            continue
-        match = blocks.get((block.stage, block.name))
-        expected = block.values.astype(np.float64)
-        got = match.values.astype(np.float64) if match is not None else np.full_like(expected, np.nan)
-        if got.shape != expected.shape:
-            got = np.full_like(expected, np.nan)
-        size = np.abs(got - expected)
-        bad = (size > LEVEL_TOLERANCE * np.maximum(1.0, np.abs(expected))) | (
-            np.isnan(got) != np.isnan(expected)
-        )
-        count += expected.size
-        if bad.any():
-            row, column = (int(place[0]) for place in np.nonzero(bad))
-            offender = Offender(
-                stage=block.stage,
-                what=f"{block.name} {block.columns[column]}",
-                bar=iso_utc(int(block.known_at[row])),
-                expected=repr(float(expected[row, column])),
-                found=repr(float(got[row, column])),
-                size=None if np.isnan(size[row, column]) else float(size[row, column]),
-                message="halving all prices changed it",
-            )
-            return Check(name, question, "leak", count, "", offender)
-    return Check(name, question, "clean", count, "all prices halved")
 
 
 def check_vintages(earlier: Bars, later: Bars) -> Check:

@@ -197,6 +197,18 @@ def halved(table: Table) -> Table:
     return replace(table, prices=table.prices * 0.5)
 
 
+def split_once_more(table: Table, volumes: bool) -> tuple[Table, str]:
+    """Return the table with one symbol's prices halved, and its volumes doubled if asked, and that symbol.
+
+    It is the symbol with the most rows, the first of them: what its next 2:1 split will do to an adjusted history.
+    """
+    chosen = int(np.bincount(table.code, minlength=len(table.symbols)).argmax())
+    own = table.code == chosen
+    prices = np.where(own[:, None], table.prices * 0.5, table.prices)
+    volume = np.where(own, table.volume * 2.0, table.volume) if volumes else table.volume
+    return replace(table, prices=prices, volume=volume), table.symbols[chosen]
+
+
 def choose_cuts(
     table: Table,
     settings: DataSettings,

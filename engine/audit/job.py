@@ -266,8 +266,8 @@ def _future_checks(reruns: Sequence[Rerun]) -> list[Check]:
 def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier: Bars | None) -> list[Check]:
     from engine.audit import checks
     from engine.audit.columns import check_columns
+    from engine.audit.history import check_level, check_level_of_one, check_warm_up
     from engine.audit.texts import check_texts
-    from engine.audit.warm_up import check_warm_up
 
     prepared, bars = real.prepared, real.prepared.bars
     found = [
@@ -277,7 +277,8 @@ def _other_checks(real: RealRun, settings: Settings, pipeline: Pipeline, earlier
         checks.check_fills(bars, real.simulation, settings),
         checks.check_modes(bars, real.forecasts, real.simulation, settings, pipeline),
         checks.check_calendar(prepared, settings),
-        checks.check_level(real.table, prepared, settings, pipeline),
+        check_level(real.table, prepared, settings, pipeline),
+        check_level_of_one(real.table, prepared, settings, pipeline),
         checks.check_news(settings, pipeline),
         check_columns(real.table, prepared),
         check_texts(real.table, prepared),

@@ -1,4 +1,4 @@
-"""Thirty-one characteristics of price and volume on which symbols can be compared with each other.
+"""Thirty-two characteristics of price and volume on which symbols can be compared with each other.
 
 With r the log return from a symbol's previous bar, m the mean of r over the symbols of a bar (members of the
 universe, where there is one), v the root mean square of r over `features.volatility_bars` bars, b the slope of r
@@ -14,8 +14,9 @@ on m over 126 bars, e = r - b m, and O H L C V the bar. "Scaled sum" over n bars
     volatility_ratio: v over the root mean square of r over 126 bars; skewness: of r over 63 bars.
 `overnight` (Lou, Polk & Skouras 2019): overnight_1, _5, _21: scaled sums of log(O / previous C); day_1, _5, _21: of
     log(C / O).
-`volume` (Gervais, Kaniel & Mingelgrin 2001): volume_shock: V over its mean of 21 bars; volume_trend: mean of V C
-    over 5 bars over that of 63; signed_volume: log((1 + V C over its mean of 21 bars) / 2) times the sign of r - m.
+`volume` (Gervais, Kaniel & Mingelgrin 2001): volume_shock: V over its mean of 21 bars; volume_score: log of V less
+    its mean over 21 bars, over their standard deviation; volume_trend: mean of V C over 5 bars over that of 63;
+    signed_volume: log((1 + V C over its mean of 21 bars) / 2) times the sign of r - m.
 `location` (Williams 1972, accumulation/distribution): close_location_1, _5: mean of (2C - H - L) / (H - L), which
     is 0 where high is low.
 `seasonal` (Heston & Sadka 2008): year_ago: mean of e / v over the three bars around one year before the next bar.
@@ -40,6 +41,7 @@ from forewalk.features.technical import SMALLEST_VOLATILITY
 from forewalk.types import FloatArray
 
 MONTH_BARS, QUARTER_BARS, HALF_YEAR_BARS, YEAR_BARS = 21, 63, 126, 252
+SMALLEST_SPREAD = 1e-6  # of the log of a volume: one that varies less stands still
 SEASON_LAG = 250  # the three bars that end 250 bars ago lie around the one a year before the next bar
 
 
@@ -145,6 +147,7 @@ def _volume(known: _Known) -> dict[str, FloatArray]:
     shock = np.log((1.0 + _share(known.worth, rolling_mean(known.worth, MONTH_BARS))) / 2.0)
     return {
         "volume_shock": _share(volume, rolling_mean(volume, MONTH_BARS)),
+        "volume_score": _score(np.log(np.where(volume > 0.0, volume, np.nan)), MONTH_BARS),
         "volume_trend": _share(rolling_mean(known.worth, 5), rolling_mean(known.worth, QUARTER_BARS)),
         "signed_volume": shock * np.sign(known.relative),
     }
@@ -235,3 +238,10 @@ def rolling_skewness(values: FloatArray, bars: int) -> FloatArray:
 def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     """Return part over whole; 1, which says nothing, where nothing was traded, NaN where either is unknown."""
     return np.where(whole > 0.0, part / whole, np.where(np.isnan(whole) | np.isnan(part), np.nan, 1.0))
+
+
+def _score(values: FloatArray, bars: int) -> FloatArray:
+    """Return values less their mean over the last `bars` rows, over the standard deviation of these."""
+    mean = rolling_mean(values, bars)
+    spread = np.sqrt(np.maximum(rolling_mean(values**2, bars) - mean**2, 0.0))
+    return (values - mean) / np.where(spread > SMALLEST_SPREAD, spread, np.nan)

@@ -20,6 +20,7 @@ from forewalk.settings.features import FEWEST_SYMBOLS, FeatureSettings
 from forewalk.types import Bars, BoolArray, FloatArray
 
 PREFIX = "rank_"
+MIDDLE = 0.0  # score of a symbol whose bars do not reach back as far as a characteristic does
 
 
 def cross_section_features(
@@ -34,7 +35,9 @@ def cross_section_features(
         market: mean one-bar log return of the market, [T].
         settings: which groups of `forewalk.features.characteristics` there are, and the span of volatility.
 
-    A score of bar t depends on bars up to t only. It is NaN on bars with fewer than 20 symbols to compare.
+    A score of bar t depends on bars up to t only. It is NaN on bars with fewer than 20 symbols to compare. Where all
+    of `technical` is known and a characteristic is not, since it reaches further back or nothing was traded, its
+    score is 0, the middle: a symbol would otherwise have no forecast, and a network no row, for a year and a half.
 
     Raises:
         ConfigError: there are not 20 symbols in all.
@@ -47,7 +50,10 @@ def cross_section_features(
     own = _own_bars(bars, market)
     found = characteristics(own, settings.volatility_bars, settings.cross_section_groups)
     ranked = {name: normal_scores(values, bars.member) for name, values in technical.items()}
-    ranked |= {name: normal_scores(_spread(values, bars), bars.member) for name, values in found.items()}
+    compared = np.logical_and.reduce([np.isfinite(values) for values in ranked.values()])
+    for name, values in found.items():
+        scores = normal_scores(_spread(values, bars), bars.member)
+        ranked[name] = np.where(compared & np.isnan(scores), MIDDLE, scores)
     return {f"{PREFIX}{name}": values for name, values in ranked.items()}
 
 

@@ -44,7 +44,7 @@ class FeatureSettings(Section):
     """Mean return of all loaded symbols on the same bar."""
     cross_section: bool = False
     """Rank each feature over the symbols of its bar, at least 20, and add `cross_section_groups`, ranked too.
-    The market's volatility joins `market_return`; with all groups a symbol's first 378 bars have no values."""
+    The market's volatility joins `market_return`. A symbol too young for a characteristic stands in its middle."""
     cross_section_groups: Annotated[tuple[Group, ...], BeforeValidator(split_commas)] = GROUPS
     """Groups of characteristics with `cross_section`; see `forewalk.features.characteristics` for each one."""
     extra: Names = ()

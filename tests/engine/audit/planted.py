@@ -9,7 +9,10 @@ from planted_features import (
     centred_dpo,
     centred_mean,
     ichimoku_with_chikou,
+    level_beside_the_others,
     price_level,
+    rank_over_all_time,
+    ranked_among_the_last_members,
     standardised,
     tomorrows_return,
     with_feature,
@@ -241,8 +244,13 @@ LEAKS = (
     ),
     Leak(
         "price level of back-adjusted prices as a feature",
-        "price level",
+        "price level, level of one symbol",
         {"features": with_feature(price_level)},
+    ),
+    Leak(
+        "back-adjusted prices beside those of the other symbols",
+        "level of one symbol",
+        {"features": with_feature(level_beside_the_others)},
     ),
     Leak(
         "universe of tomorrow",
@@ -251,6 +259,17 @@ LEAKS = (
         table=table_with_a_universe,
     ),
     Leak("bars dated by their open", "future replaced (cleaning), calendar", {"clean": dated_by_their_open}),
+    Leak(
+        "rank over all time",
+        "future replaced (features)",
+        {"features": with_feature(rank_over_all_time)},
+    ),
+    Leak(
+        "rank among the members of the last day",
+        "future replaced (features)",
+        {"features": ranked_among_the_last_members},
+        table=table_with_a_universe,
+    ),
     Leak("centred rolling mean", "future replaced (features)", {"features": with_feature(centred_mean)}),
     Leak("target as a feature", "future replaced (features)", {"features": with_feature(tomorrows_return)}),
     Leak(

@@ -46,6 +46,23 @@ def price_level(close):
     return close / 100.0
 
 
+def rank_over_all_time(close):
+    """Where a return stands among all of its symbol's, those to come included."""
+    return close.pct_change().rank(pct=True)
+
+
+def level_beside_the_others(close):
+    """Price over the mean of the symbols of a bar: a common factor leaves it, one symbol's own does not."""
+    return np.log(close).sub(np.log(close).mean(axis=1), axis=0)
+
+
+def ranked_among_the_last_members(bars, settings):
+    """Returns ranked over the symbols that belong to the universe on the last day there is."""
+    last = np.broadcast_to(bars.member[-1], bars.close.shape)
+    ranks = pd.DataFrame(bars.close).pct_change().where(last).rank(axis=1)
+    return with_feature(lambda _: ranks)(bars, settings)
+
+
 def standardised(axes):
     """All features divided by their standard deviation over all rows, the future ones included."""
 

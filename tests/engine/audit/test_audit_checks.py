@@ -9,14 +9,13 @@ from engine.audit.checks import (
     check_fills,
     check_known_at,
     check_labels,
-    check_level,
     check_model_dates,
     check_vintages,
     check_windows,
 )
+from engine.audit.history import check_level, check_level_of_one, check_warm_up, feature_warm_up
 from engine.audit.job import real_run
 from engine.audit.pipeline import NewsDates, Pipeline
-from engine.audit.warm_up import check_warm_up, feature_warm_up
 from helpers.audit_tables import pipeline_on, small_settings, small_table
 from helpers.making import make_bars
 
@@ -77,9 +76,10 @@ def test_a_bar_dated_before_its_close_is_named(real):
 
 
 def test_features_of_the_product_do_not_depend_on_the_price_level(real):
-    check = check_level(real.table, real.prepared, SETTINGS, Pipeline())
-    assert (check.verdict, check.offender) == ("clean", None)
-    assert check.values > 1000
+    for asked in (check_level, check_level_of_one):
+        check = asked(real.table, real.prepared, SETTINGS, Pipeline())
+        assert (check.verdict, check.offender) == ("clean", None)
+        assert check.values > 1000
 
 
 NEWS = pd.date_range("2024-01-02 15:00", periods=3, freq="D", tz="UTC")

@@ -12,6 +12,7 @@ from forewalk.data.loading import read_table
 from forewalk.data.table import Table
 from forewalk.sessions import microseconds, session_grid, sessions_between
 from helpers.audit_tables import (
+    GAP,
     damaged_table,
     pipeline_on,
     small_settings,
@@ -52,6 +53,14 @@ def test_an_honest_pipeline_is_certified(overrides):
     assert (
         min(stages[name] for name in ("cleaning", "features", "labels", "fit", "forecasts", "equity")) > 100
     )
+
+
+def test_a_network_that_ranks_characteristics_is_certified():
+    ranks = {"features__cross_section": True, "label__kind": "rank", "model__loss": "rank_correlation"}
+    table = small_table(symbols=21, missing=(GAP,))
+    certificate = audit(small_settings(**ranks, label__execution="next_open"), pipeline_on(table))
+    assert offenders(certificate) == []
+    assert certificate.check("level of one symbol").values > 100_000
 
 
 def test_a_universe_with_joining_leaving_and_a_delisting_is_certified():

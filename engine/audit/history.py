@@ -1,6 +1,9 @@
-"""How many bars it takes until features and a model's state no longer depend on where the history begins.
+"""What features may not know of a history: the level of its prices. And what they know of where it begins.
 
-A measurement, not a verdict: it says how much history a live run must load.
+Adjusted prices multiply a symbol's whole past by a constant whenever it splits or pays, and adjusted volumes too.
+What changes with such a constant knows of the split or the dividend before it was announced. The warm-up is a
+measurement, not a verdict: after how many bars features and a model's state no longer depend on where the history
+begins, which is how much of it a live run must load.
 """
 
 from __future__ import annotations
@@ -8,17 +11,87 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from engine.audit.certificate import Check
-from engine.audit.pipeline import Pipeline, Prepared
+from engine.audit.certificate import Check, Offender
+from engine.audit.doctoring import halved, iso_utc, split_once_more
+from engine.audit.known import prepared_blocks
+from engine.audit.pipeline import Pipeline, Prepared, prepare
+from forewalk.data.table import Table
 from forewalk.features.panel import FeaturePanel
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, BoolArray, FloatArray
 from models.base import predict_rows
 from models.timeline import Timeline
 
+LEVEL_TOLERANCE = 1e-6  # of a feature, after prices are halved
 HISTORIES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 CONVERGED = 1e-6  # of a feature (they are in units of volatility), and of a forecast in units of its std
 NAME, QUESTION = "warm-up", "After how many bars features and state no longer depend on the history's start."
+
+
+def check_level(table: Table, prepared: Prepared, settings: Settings, pipeline: Pipeline) -> Check:
+    """Halving the whole price history, as a later split does to adjusted prices, changes no feature or label."""
+    question = (
+        "Features and labels do not depend on the price level, which later splits and dividends rewrite."
+    )
+    found, count = _changed(halved(table), prepared, settings, pipeline, "halving all prices changed it")
+    return _answer("price level", question, count, "all prices halved", found)
+
+
+def check_level_of_one(table: Table, prepared: Prepared, settings: Settings, pipeline: Pipeline) -> Check:
+    """The same for one symbol alone, which a comparison of symbols would show; with its volumes in a cross-section.
+
+    Ranks over the symbols of a bar hide a common factor. One symbol's own factor moves it among the others, and is
+    what its next split or dividend does.
+    """
+    volumes = settings.features.cross_section
+    what = "prices halved and volumes doubled" if volumes else "prices halved"
+    other, symbol = split_once_more(table, volumes)
+    found, count = _changed(
+        other, prepared, settings, pipeline, f"{symbol}: {what} over all its past changed it"
+    )
+    question = "Nor on one symbol's own level, which its next split or dividend rewrites, beside the others'."
+    return _answer("level of one symbol", question, count, f"{symbol}: {what}", found)
+
+
+def _answer(name: str, question: str, count: int, done: str, found: Offender | None) -> Check:
+    if found is None:
+        return Check(name, question, "clean", count, done)
+    return Check(name, question, "leak", count, "", found)
+
+
+def _changed(
+    table: Table, prepared: Prepared, settings: Settings, pipeline: Pipeline, message: str
+) -> tuple[Offender | None, int]:
+    """Return the first feature or label that another table changes, and how many cells were compared."""
+    other = prepare(table, settings, pipeline, with_folds=False)
+    count = 0
+    blocks = {(b.stage, b.name): b for b in prepared_blocks(other)}
+    for block in prepared_blocks(prepared):
+        if block.stage not in ("features", "labels"):
+            continue
+        match = blocks.get((block.stage, block.name))
+        expected = block.values.astype(np.float64)
+        got = match.values.astype(np.float64) if match is not None else np.full_like(expected, np.nan)
+        if got.shape != expected.shape:
+            got = np.full_like(expected, np.nan)
+        size = np.abs(got - expected)
+        bad = (size > LEVEL_TOLERANCE * np.maximum(1.0, np.abs(expected))) | (
+            np.isnan(got) != np.isnan(expected)
+        )
+        count += expected.size
+        if bad.any():
+            row, column = (int(place[0]) for place in np.nonzero(bad))
+            offender = Offender(
+                stage=block.stage,
+                what=f"{block.name} {block.columns[column]}",
+                bar=iso_utc(int(block.known_at[row])),
+                expected=repr(float(expected[row, column])),
+                found=repr(float(got[row, column])),
+                size=None if np.isnan(size[row, column]) else float(size[row, column]),
+                message=message,
+            )
+            return offender, count
+    return None, count
 
 
 def check_warm_up(prepared: Prepared, timeline: Timeline, settings: Settings, pipeline: Pipeline) -> Check:
