@@ -60,7 +60,7 @@ def write_pages(
         verdict: the first sentence, see `verdict_sentence`.
     """
     write_forecast_page(folder / "forecast.html", subject, evidence, quality, curves, verdict)
-    write_index(folder / "index.html", subject, evidence.metrics, verdict)
+    write_index(folder / "index.html", subject, evidence.metrics, verdict, quality=quality)
     settings = subject.settings
     parameters = {"seed": settings.seed, "symbols": ", ".join(subject.bars.symbols[:12])}
     write_tearsheet(
@@ -114,7 +114,12 @@ def write_forecast_page(
 
 
 def write_index(
-    path: Path, subject: Subject, metrics: Metrics, verdict: str, files: Mapping[str, str] = RUN_FILES
+    path: Path,
+    subject: Subject,
+    metrics: Metrics,
+    verdict: str,
+    files: Mapping[str, str] = RUN_FILES,
+    quality: QualityReport | None = None,
 ) -> None:
     """Write the run's front page as one HTML file.
 
@@ -123,6 +128,7 @@ def write_index(
         subject, metrics: what is judged, and its numbers.
         verdict: the first sentence.
         files: neighbours to link, file name (relative) -> what it holds, in this order.
+        quality: of the data check, None where there was none.
     """
     account = subject.simulation.equity
     equity, benchmark = (account[name].to_numpy(dtype=np.float64) for name in ("equity", "benchmark"))
@@ -146,8 +152,17 @@ def write_index(
         "files": [{"href": quote(name), "name": name, "text": text} for name, text in files.items()],
         "years": year_table(metrics.time),
         "run": _run_table(subject),
+        "understood": _understood(quality),
+        "findings": tables.findings_table(() if quality is None else quality.findings),
+        "refused": tables.refused_table({} if quality is None else quality.refused),
     }
     path.write_text(render("index.html", context), encoding="utf-8")
+
+
+def _understood(quality: QualityReport | None) -> str:
+    if quality is None or not quality.understood.format:
+        return ""
+    return f"{quality.understood.sentence()}."
 
 
 def held_title(settings: Settings) -> str:

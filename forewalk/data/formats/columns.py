@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forewalk.data.formats.grids import _DATE, _NUMBER
-from forewalk.data.formats.vendors import BINANCE, CCXT, HISTDATA, METATRADER4, Vendor
+from forewalk.data.formats.vendors import BINANCE, CCXT, HISTDATA, LEAN, METATRADER4, Vendor
 from forewalk.data.formats.words import CLOCK, FIELDS, PRICES, STAMP, SYMBOL, normalise
 from forewalk.errors import DataError
 
@@ -47,6 +47,20 @@ WEAK_SYMBOLS = frozenset(
 )
 _CLOCK_CELL = re.compile(r"^(?:\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?|\d{4}|\d{6})$")
 SAMPLE = 400
+SURE_CLOSES = frozenset(
+    (
+        "close",
+        "c",
+        "close last",
+        "closing",
+        "closing price",
+        "close price",
+        "price close",
+        "px close",
+        "px last",
+        "prc",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -118,9 +132,37 @@ def by_header(header: list[str], body: pd.DataFrame, given: dict[str, int], wher
             break
         if name == STAMP and name not in found:
             _nameless_stamp(names, body, found, taken)
+    _refuse_two_closes(names, header, found, given, body, where)
     if CLOCK in found and not _separate_clock(names, found, body):
         found.pop(CLOCK)
     return found
+
+
+def _refuse_two_closes(
+    names: list[str],
+    header: list[str],
+    found: Mapping[str, int],
+    given: Mapping[str, int],
+    body: pd.DataFrame,
+    where: str,
+) -> None:
+    """Raise DataError where two columns may be the close, neither is called so, and they differ."""
+    chosen = found.get("close")
+    if chosen is None or "close" in given or names[chosen] in SURE_CLOSES:
+        return
+    others = [at for at, name in enumerate(names) if at not in found.values() and name in FIELDS["close"]]
+    for at in others:
+        one, two = (body[place].astype("str").str.strip() for place in (chosen, at))
+        if _says_prices(two) and (one != two).any():
+            raise DataError(
+                f"{where}: {header[chosen]!r} and {header[at]!r} can both be the close, and they differ; say which: "
+                f"data.columns.close = {header[chosen]!r} or {header[at]!r}"
+            )
+
+
+def _says_prices(cells: pd.Series) -> bool:
+    known = cells[cells != ""].head(SAMPLE)
+    return bool(len(known)) and bool(known.str.match(r"^[^\w]*\d").mean() > 0.5)
 
 
 def _all_zero(column: pd.Series) -> bool:
@@ -214,9 +256,17 @@ def by_content(body: pd.DataFrame, name: str, where: str) -> Columns:
         or sample[at].str.fullmatch(r"\d{8} \d{6}").mean() > 0.9
     ):
         vendor = HISTDATA
+    elif _is_lean(sample, at, numbers[:4]):
+        vendor = LEAN
     elif CLOCK in fields and sample[at].str.fullmatch(r"\d{4}\.\d{2}\.\d{2}").mean() > 0.9:
         vendor = METATRADER4
     return _ordered(fields, numbers[:4], sample, vendor, where)
+
+
+def _is_lean(sample: pd.DataFrame, at: int, prices: list[int]) -> bool:
+    """Whether these are LEAN's: stamps like `20180102 00:00`, and whole prices in ten-thousandths of a dollar."""
+    stamps = sample[at].str.fullmatch(r"\d{8} \d{2}:\d{2}").mean() > 0.9
+    return bool(stamps and all(sample[column].str.fullmatch(r"\d{3,}").all() for column in prices))
 
 
 def _is_date(cell: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -36,10 +37,24 @@ def json_sheets(content: bytes, name: str, where: str) -> Iterator[Sheet]:
     found = 0
     for frame, facts, headed in _tables(_parse(content, where), {}, 0):
         found += 1
+        frame, left_out = _finished(frame)
         sheet = frame_sheet(frame, name, where, facts)
+        sheet = replace(sheet, notes=(*sheet.notes, *left_out))
         yield sheet if headed else type(sheet)(**{**vars(sheet), "head": []})
     if not found:
         raise DataError(f"{where}: no table of prices in this JSON")
+
+
+def _finished(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out what the file itself calls unfinished (OANDA's `complete`): a bar that is still being made."""
+    if "complete" not in frame.columns or not frame["complete"].isin([True, False]).all():
+        return frame, []
+    unfinished = ~frame["complete"].astype(bool)
+    if not unfinished.any():
+        return frame, []
+    return frame[~unfinished].reset_index(drop=True), [
+        f"{int(unfinished.sum())} unfinished bars are left out"
+    ]
 
 
 def _parse(content: bytes, where: str) -> Any:

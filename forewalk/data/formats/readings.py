@@ -23,13 +23,14 @@ from forewalk.data.formats.columns import Columns, by_content, by_header, user_c
 from forewalk.data.formats.containers import Sheet
 from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers, read_ratios
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
-from forewalk.data.formats.vendors import ALPACA, STOOQ, Vendor, vendor_of
+from forewalk.data.formats.vendors import ALPACA, LEAN, STOOQ, Vendor, vendor_of
 from forewalk.data.formats.words import CLOCK, PRICES, SIDES, STAMP, SYMBOL, normalise
 from forewalk.data.table import EXTRAS, OWN
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray, FloatArray, IntArray
 
+LEAN_UNITS = 10_000  # of a dollar
 NUMBERS = (*PRICES, "adj_close", "volume", "dividend", "split", "cfacpr", "total_return", *SIDES)
 _TOTALS = re.compile(r"^(?:grand )?(?:total|sum|summe|gesamt|average|avg|mean|median|min|max|count|std|somme|moyenne|"
                      r"totale|media|suma|promedio|итого)\b", re.IGNORECASE)  # fmt: skip
@@ -153,6 +154,8 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
     numbers, troubles = read_columns(sheet, places, settings.decimal, symbols)
     if vendor is not None and vendor.name == "databento":
         numbers = {n: v * 1e-9 if n in PRICES and np.nanmedian(v) > 1e6 else v for n, v in numbers.items()}
+    if vendor is LEAN:
+        numbers = {n: v / LEAN_UNITS if n in PRICES else v for n, v in numbers.items()}
     prices, close_only, more = _four_prices(numbers, vendor)
     numbers |= _own_extras(sheet)
     label = vendor.name if vendor else ("table of one symbol" if symbols is None else "long table")

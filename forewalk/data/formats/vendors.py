@@ -68,6 +68,7 @@ VENDORS = (
 MULTI_INDEX = Vendor("yfinance", lambda n, raw: False)
 BINANCE = Vendor("binance", lambda n, raw: False, zone="UTC", stamp="start")
 CCXT = Vendor("ccxt", lambda n, raw: False, zone="UTC", stamp="start")
+LEAN = Vendor("lean", lambda n, raw: False, stamp="start")
 HISTDATA = Vendor("histdata", lambda n, raw: False, zone="Etc/GMT+5", stamp="start")
 METATRADER4 = Vendor("metatrader 4", lambda n, raw: False, stamp="start")
 ALPACA = Vendor("alpaca", lambda n, raw: False, zone="UTC", stamp="start")

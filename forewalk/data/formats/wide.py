@@ -123,7 +123,12 @@ def read_wide(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading
         cells = {at: pair for at, pair in pairs.items() if pair}
         return _melted(sheet, stamp, cells, "wide table", None, settings)
     known = [at for at in numeric if normalise(header[at]) in _FIELD_OF]
-    named = [at for at in numeric if _TICKER.match(header[at]) or _VENDOR_TICKER.search(header[at])]
+    asked = set(settings.symbols)
+    named = [
+        at
+        for at in numeric
+        if _TICKER.match(header[at]) or _VENDOR_TICKER.search(header[at]) or asked.intersection(header)
+    ]
     if known or len(named) < len(numeric):
         return None
     vendor = columns.vendor

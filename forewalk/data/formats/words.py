@@ -23,6 +23,7 @@ _WORDS: dict[str, str] = {
     "uhrzeit|zeit|zeitstempel|dag"
     "|data|data pregao"
     "|giorno|fecha|dia|jour|horodatage|tarih|дата|время|日期|时间|交易日期|交易日|日付|日時|날짜|일자|日"
+    "|snapped at"
     "|unix|unixtime|unix time|unix timestamp|epoch|epoch time|t|time|index level 0|index|date gmt|event time|endtime",
     CLOCK: "time|clock|hour|hhmm|hhmmss|uhrzeit|zeit|hora|ora|heure|tid|время|saat|时间|時刻|time of "
     "day|tradetime|trade time",
@@ -50,7 +51,8 @@ _WORDS: dict[str, str] = {
     "close": "close|c|close last|closing|closing price|close price|price close|closeprice|closing prc|px last|px "
     "close"
     "|trdprc 1|hst close|universal close price|last price|lastprice|last|prc|price|settle|settlement price|settlement"
-    "|px settle|schluss|schlusskurs|schlu|letzter|letzter kurs|kurs|cloture|cours de cloture|dernier|fermeture|cierre"
+    "|px settle|latest|latest price"
+    "|schluss|schlusskurs|schlu|letzter|letzter kurs|kurs|cloture|cours de cloture|dernier|fermeture|cierre"
     "|ultimo|ultima|fechamento|preult|chiusura|prezzo|precio|preco|slot|slotkoers|laatst|stangning|slutkurs|senast"
     "|zamkniecie|закрытие|цена|цена закрытия|simdi|kapanis|fiyat|收盘|收盘价|终值|終値|현재가|종가|paatos|slutt|zaro"
     "|close usd|p close|mid close|mid|nav|adj close price|rate|exchange rate",

@@ -35,7 +35,7 @@ def test_a_run_with_texts_says_what_it_read_and_what_it_guessed(texts, tmp_path)
     assert len(said) == 1
     assert "600 texts about 2 symbols" in said[0]
     assert "news_backfilled" in said[0]
-    assert "600 texts about 2 symbols" in (run / "forecast.html").read_text()
+    assert "600 texts about 2 symbols" in (run / "index.html").read_text()
     plain = write_backtest(backtest(settings_from(SMALL)), tmp_path / "plain")
     forecasts = [(folder / "forecasts.parquet").read_bytes() for folder in (run, plain)]
     assert forecasts[0] != forecasts[1]
