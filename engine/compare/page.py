@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from engine.compare.result import Comparison
 from engine.compare.text import difference_line, difference_sentence, pairing_lines
@@ -85,8 +86,9 @@ def _curves(curves: pd.DataFrame, what: str, label: str, log: bool = False, firs
             )
         if log and (curves > 0).all(axis=None):
             axis.set_yscale("log")
-            axis.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+            axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
         axis.set_title(what)
         axis.legend(loc="best")
         date_axis(axis)

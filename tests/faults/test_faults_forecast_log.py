@@ -12,9 +12,11 @@ from broker.journal.file import JournalUnwritable
 from broker.orders import OrderState
 from broker.simulator.harness import Simulator
 from broker.trading.commands import halt
+from engine.forecast.orders import read_holdings
 from engine.live.deciding import foretold
 from engine.live.logged import logged
 from engine.runs.record import LOG_FILE, ForecastRecord
+from forewalk.errors import DataError
 from helpers.live_values import live_settings, random_forecasts, some_bars
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
@@ -65,6 +67,20 @@ def test_every_forecast_is_there_before_its_orders_and_settled_after_its_outcome
         ]
     assert len(orders) > SESSIONS / 2
     assert all(written[asof[order.decision_id], order.symbol] < order.posted_at for order in orders)
+
+
+def test_positions_can_be_read_from_the_book(desk):
+    """What `forewalk forecast --positions STATE` goes by is what the account holds after its last decision."""
+    with pytest.raises(DataError, match="has not decided anything yet"):
+        read_holdings(desk.path.parent, desk.settings)
+    for _ in range(3):
+        desk.session()
+    found = read_holdings(desk.path.parent, desk.settings)
+    truth = desk.simulator.control.state()["positions"]
+    held = {symbol: float(quantity) for symbol, quantity in truth.items() if float(quantity)}
+    assert held
+    assert {symbol: quantity for symbol, (quantity, _) in found.positions.items() if quantity} == held
+    assert "the book 'paper'" in found.source
 
 
 def garbage(path):
