@@ -6,7 +6,10 @@ import logging
 import threading
 from typing import Any
 
+from alpaca.common.utils import get_default_user_agent
 from alpaca.trading.stream import TradingStream
+from websockets.exceptions import SecurityError
+from websockets.legacy.client import Connect
 
 from broker.hosts import stream_url
 from broker.keys import Keys
@@ -19,6 +22,9 @@ class TradeHints:
 
     A thread keeps the connection. `drain` returns how many events and how many (re)connections there were since
     the last call. Nothing it hears is believed, so duplicates, gaps, unknown events and broken frames do no harm.
+
+    Attributes:
+        listening: whether the broker sends order events. problem: what a person should know of the stream, or "".
     """
 
     def __init__(self, keys: Keys, url: str) -> None:
@@ -30,6 +36,7 @@ class TradeHints:
         self._wake = threading.Event()
         self._stream: HintStream | None = None
         self.listening = False
+        self.problem = ""
 
     def start(self) -> None:
         """Connect in the background and stay connected."""
@@ -61,6 +68,18 @@ class TradeHints:
         self._wake.set()
 
 
+class Direct(Connect):
+    """A connection to the very address it was given: the keys are sent to whoever answers there.
+
+    Raises:
+        SecurityError: the server sends us elsewhere.
+    """
+
+    def handle_redirect(self, uri: str) -> None:
+        """Refuse, whatever the other address is."""
+        raise SecurityError("the order stream was sent to another address, which is refused; REST goes on")
+
+
 class HintStream(TradingStream):
     """alpaca-py's stream, watched: what it was granted, when it is connected, how often it asks."""
 
@@ -88,6 +107,18 @@ class HintStream(TradingStream):
             if not self._hints.listening:
                 log.warning("the broker granted no trade_updates; order events are asked for by REST only")
         await super()._dispatch(msg)
+
+    async def _connect(self) -> None:
+        params: dict[str, Any] = {
+            "extra_headers": {"User-Agent": get_default_user_agent()},
+            **self._websocket_params,
+        }
+        self._ws: Any
+        try:
+            self._ws = await Direct(self._endpoint, **params)
+        except SecurityError as refused:
+            self._hints.problem = str(refused)
+            raise
 
     async def _start_ws(self) -> None:
         await super()._start_ws()  # type: ignore[no-untyped-call]

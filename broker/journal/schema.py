@@ -7,6 +7,7 @@ new one, never half of it.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from broker.failpoints import reach
@@ -95,6 +96,8 @@ def connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
     """
     target = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rwc'}"
     connection = None
+    if not readonly:
+        _keep_private(path)
     try:
         connection = sqlite3.connect(
             target, uri=True, timeout=5.0, isolation_level=None, check_same_thread=False
@@ -143,6 +146,15 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise _unusable(path, str(error)) from None
+
+
+def _keep_private(path: Path) -> None:
+    """Let only this user read the file and what SQLite puts beside it; where that cannot be, SQLite says why."""
+    with suppress(OSError):
+        path.touch(mode=0o600)
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _unusable(path: Path, problem: str) -> DataError:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.audit.certificate import Check, Offender
+from engine.runs.cells import to_csv
 from engine.runs.folder import StoredRun, read_run
 from forewalk.plugins.holding import changed_since
 from forewalk.plugins.sources import Source
@@ -64,7 +65,7 @@ def _compared(
             sizes = (f"{len(old)} values", f"{len(fresh)} values")
             return _differs(f"forecast {field}", *sizes, count, changed)
         count += len(fresh)
-    orders = pd.read_csv(StringIO(simulation.orders.to_csv(index=False)))  # stored as text: compare the text
+    orders = pd.read_csv(StringIO(to_csv(simulation.orders)))  # stored as text: compare the text
     for field in ("symbol", "side", "quantity"):
         if not orders[field].equals(stored.orders[field]):
             sizes = (f"{len(stored.orders)} rows", f"{len(orders)} rows")

@@ -11,6 +11,7 @@ from engine.forecast.answer import Answer, SymbolForecast
 from engine.forecast.job import Given
 from engine.forecast.skill import Skill
 from engine.forecast.track import TrackRecord
+from engine.runs.cells import guarded
 
 
 def lines(given: Given) -> list[str]:
@@ -41,7 +42,7 @@ def table(*answers: Answer) -> str:
         ends = [f"{end!r}" for level in ("50", "80", "95") for end in each.bands[level]]
         numbers = [repr(value) for value in (each.close, each.mean, each.std, each.p_up)]
         times = [each.asof.isoformat(), each.closes_at.isoformat(), str(given.horizon_bars)]
-        writer.writerow([_cell(each.symbol), *times, *numbers, *ends, _cell(each.order or "")])
+        writer.writerow([guarded(each.symbol), *times, *numbers, *ends, guarded(each.order or "")])
     return buffer.getvalue()
 
 
@@ -118,8 +119,3 @@ def _logged(given: Given) -> str:
     if given.scored:
         said.append(f"{given.scored} earlier ones settled")
     return "; ".join(said)
-
-
-def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

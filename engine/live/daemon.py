@@ -111,12 +111,12 @@ class Daemon:
             journal, broker, self.reconciler, notify, net, live.broker_stops_trail, monotonic
         )
         self._guards = Guards(
-            settings, journal, broker, self.reconciler, self.schedule, self._say_once, notify
+            settings, journal, broker, self.reconciler, self.schedule, self.say_once, notify
         )
         bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
         self.decider = Decider(
             *(settings, journal, self.schedule, bars, self._corporate, self._guards, models, retrainer),
-            *(self.status, notify, self._say_once, monotonic),
+            *(self.status, notify, self.say_once, monotonic),
         )
         self._said: set[str] = set()
         self._backoff_s = 0.0
@@ -165,7 +165,7 @@ class Daemon:
             self.status.posts += self.sender.send_due(look, outside)
         else:
             self.sender.expire(look.now)
-            self._say_once("no_trading", problem)
+            self.say_once("no_trading", problem)
         self._tidy()
         self.work_aside(look.now)
         self._mark(look)
@@ -242,7 +242,7 @@ class Daemon:
     def _failed(self, kind: str, problem: str, after_s: float) -> float:
         self.status.failures += 1
         self.status.state, self.status.problem = kind, problem
-        self._say_once(kind, problem)
+        self.say_once(kind, problem)
         self._backoff_s = min(
             max(after_s, 2 * self._backoff_s, min(1.0, self.settings.live.poll_s)), MAX_BACKOFF_S
         )
@@ -303,7 +303,8 @@ class Daemon:
         open_now = self.schedule.session_at(look.now) is not None
         return Outside(open_now, start, session.day)
 
-    def _say_once(self, kind: str, text: str) -> None:
+    def say_once(self, kind: str, text: str) -> None:
+        """Tell of something, once in the life of this process."""
         if f"{kind} {text}" in self._said:
             return
         if len(self._said) > 10_000:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,20 +84,19 @@ def opened(
     live = settings.live
     broker = paper_broker(settings, keys or read_keys(os.environ))
     state = live.state.expanduser()
-    state.mkdir(parents=True, exist_ok=True)
-    lock = state_lock(state)
-    start_log(state / "log.jsonl", live.log_mb, console)
-    watch = Watch(live.book, live.webhook)
-    journal = open_journal(state, live.book)
-    account = journal.file.account or first_account_id(broker, patient)
-    with account_lock(account, live.book, live.is_shared):
-        daemon = build_daemon(settings, journal, broker, watch, virtual_time=is_local(broker.url))
-        try:
-            yield daemon, watch
-        finally:
-            daemon.stop()
-            journal.close()
-            lock.release()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    virtual_time = is_local(broker.url)
+    with contextlib.ExitStack() as held:
+        held.callback(state_lock(state).release)
+        start_log(state / "log.jsonl", live.log_mb, console)
+        watch = Watch(live.book, live.webhook)
+        journal = held.enter_context(contextlib.closing(open_journal(state, live.book)))
+        account = journal.file.account or first_account_id(broker, patient)
+        port = urlsplit(broker.url).port if virtual_time else None
+        held.enter_context(account_lock(account, live.book, live.is_shared, port))
+        daemon = build_daemon(settings, journal, broker, watch, virtual_time)
+        held.callback(daemon.stop)
+        yield daemon, watch
 
 
 def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
@@ -312,6 +312,8 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
     while not stopping.is_set():
         wait_until = time.monotonic() + daemon.step()
         hints.drain()
+        if hints.problem:
+            daemon.say_once("stream", hints.problem)
         while not stopping.is_set() and (left := wait_until - time.monotonic()) > 0:
             heard = hints.wait(min(left, SLICE_S))
             if daemon.attend() or (heard and daemon.broker.room() > FEW):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from engine.backtest.job import Backtest
 from engine.evaluation.subject import Metrics
+from engine.runs.cells import as_written
 from engine.runs.folder import forecast_table, read_run
 from engine.runs.stored import stored_hashes
 from forewalk.data.quality import Finding, QualityReport
@@ -93,9 +94,8 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _table(path: Path) -> pd.DataFrame:
     try:
-        return typed(
-            pd.read_csv(path, float_precision="round_trip", dtype=dict.fromkeys(TEXTS, str), **ONLY_EMPTY)
-        )
+        table = pd.read_csv(path, float_precision="round_trip", dtype=dict.fromkeys(TEXTS, str), **ONLY_EMPTY)
+        return typed(as_written(table))
     except FileNotFoundError:
         raise DataError(f"{path.parent} is not a run folder: {path.name} is missing") from None
 

@@ -140,8 +140,10 @@ def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | No
     import numpy as np
     import pandas as pd
 
+    from engine.runs.cells import to_csv
+
     if what == "orders":  # stored as text: compare the text
-        new = pd.read_csv(io.StringIO(new.to_csv(index=False)))
+        new = pd.read_csv(io.StringIO(to_csv(new)))
     if list(old.columns) != list(new.columns):
         return Difference(what, abs(old.size - new.size), None, f"columns {list(new.columns)}")
     if len(old) != len(new):

@@ -189,6 +189,7 @@ class Chain:
             return
         temporary = self._head.with_name(f".{self._head.name}.{uuid.uuid4().hex[:8]}")
         try:
+            temporary.touch(mode=0o600)
             temporary.write_text(
                 json.dumps({"number": entry.number, "hash": entry.hash}) + "\n", encoding="utf-8"
             )
@@ -225,6 +226,7 @@ def _create(path: Path, indexed: Sequence[str], on_step: Callable[[str], None]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
+        temporary.touch(mode=0o600)
         with closing(sqlite3.connect(temporary)) as connection:
             connection.executescript(SCHEMA)
             for name in indexed:

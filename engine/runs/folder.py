@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.runs.cells import to_csv
 from forewalk.errors import DataError, UsageError
 from forewalk.settings.loading import settings_to_toml
 from forewalk.settings.sections import Settings
@@ -133,7 +134,7 @@ def write_tables(
     forecasts.to_parquet(folder / "forecasts.parquet", index=False)
     simulation.equity.to_parquet(folder / "equity.parquet", index=False)
     for table in ("orders", "trades", "decisions", "open_positions"):
-        getattr(simulation, table).to_csv(folder / f"{table}.csv", index=False, lineterminator="\n")
+        (folder / f"{table}.csv").write_text(to_csv(getattr(simulation, table)), encoding="utf-8")
     for file, content in (("metrics", metrics), ("quality", quality), ("manifest", manifest)):
         text = json.dumps(content, indent=2, allow_nan=False, default=str)
         (folder / f"{file}.json").write_text(text + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sqlite3
+import stat
 
 import pytest
 from scene import SECRET, log_lines
@@ -95,6 +96,33 @@ def test_a_second_daemon_leaves_naming_the_first(scene, same_folder):
     assert f"process {first.pid}" in second.said()
     first.kill()
     assert scene.start("--once", **elsewhere).wait() == 0
+
+
+@pytest.mark.row(98)
+def test_another_folder_of_temporary_files_is_no_way_around_the_lock_of_the_account(scene):
+    first = scene.start()
+    scene.until(lambda: "started" in first.said())
+    (scene.folder / "other").mkdir()
+    around = {
+        name: str(scene.folder / "other") for name in ("TMPDIR", "HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+    }
+    second = scene.start("--once", environment=around, state=str(scene.folder / "elsewhere"))
+    assert second.wait() == 1
+    assert f"process {first.pid}" in second.said()
+    first.kill()
+    scene.check()
+
+
+@pytest.mark.row(69)
+def test_what_the_daemon_writes_is_for_its_users_eyes_only(scene):
+    scene.state.mkdir()
+    (scene.state / "journal.db").touch(mode=0o644)
+    (scene.state / "log.jsonl").touch(mode=0o644)
+    scene.decide_and_send()
+    for name in ("journal.db", "log.jsonl", "daemon.lock"):
+        assert stat.S_IMODE((scene.state / name).stat().st_mode) == 0o600, name
+    scene.start("--once", state=str(scene.folder / "new")).wait()
+    assert stat.S_IMODE((scene.folder / "new").stat().st_mode) == 0o700
 
 
 @pytest.mark.faults

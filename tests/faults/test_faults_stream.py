@@ -8,8 +8,9 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from scene import log_lines
+from scene import START, log_lines
 
+from broker.simulator.harness import Simulator
 from helpers.waiting import PATIENCE_S
 
 SLOW_POLL = {"poll_s": 300.0}
@@ -221,3 +222,21 @@ def refusals(scene):
     """The moments at which a connection of the stream failed."""
     tries = [line for line in log_lines(scene) if line["logger"] == "alpaca.trading.stream"]
     return [datetime.fromisoformat(line["at"]) for line in tries if line["level"] in ("warning", "error")]
+
+
+@pytest.mark.row(68, 95)
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_stream_that_is_sent_to_another_host_gives_nobody_the_keys_and_rest_goes_on(resting, status):
+    with Simulator(start=START, market_fill="open") as other:
+        location = f"ws{other.url.removeprefix('http')}/stream"
+        resting.control.stream_refuse(status=status, count=10**6, location=location)
+        daemon = resting.start(**FAST_POLL)
+        resting.until(lambda: any(line.get("kind") == "stream" for line in log_lines(resting)))
+        fill_all(resting)
+        assert_filled_once(resting)
+        assert other.control.log() == []
+        assert not any(other.control.connections().values())
+        resting.control.stream_refuse(status=status, count=0)
+        resting.until(lambda: resting.control.connections()["trading"] == 1)
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0

@@ -95,8 +95,9 @@ def stream_reset(simulator: SimulatorCore, stream: str = "trading") -> Any:
     return {"closed": simulator.wire.reset(stream) if simulator.wire else 0}
 
 
-def stream_refuse(simulator: SimulatorCore, status: int = 429, count: int = 1) -> Any:
-    """Refuse the next websocket handshakes with a status."""
+def stream_refuse(simulator: SimulatorCore, status: int = 429, count: int = 1, location: str = "") -> Any:
+    """Refuse the next websocket handshakes with a status, or send them to another address."""
+    simulator.handshake_location = location
     simulator.handshakes_refused[str(status)] = count
     return {}
 

@@ -82,6 +82,7 @@ class SimulatorCore:
         self.faults = Faults(world.settings.seed)
         self.frames = FrameFilter(world.settings.seed)
         self.handshakes_refused: dict[str, int] = {}  # status -> how many more
+        self.handshake_location = ""  # where a refused handshake is sent
         self.listening_override: list[str] | None = None
         self.single_connection = False
         self.wire: Wire | None = None

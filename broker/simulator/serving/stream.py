@@ -176,7 +176,9 @@ class Streams:
         record = {"method": "WS", "path": connection.request.path, "status": refused or 101}
         self.simulator.store.log({**record, "query": {}, "at": self.simulator.world.now})
         if refused:
-            return web.json_response({"message": "connection refused"}, status=refused)
+            location = self.simulator.handshake_location
+            headers = {"Location": location} if location else {}
+            return web.json_response({"message": "connection refused"}, status=refused, headers=headers)
         await connection.socket.prepare(connection.request)
         self.connections.append(connection)
         writer = asyncio.create_task(connection.write())

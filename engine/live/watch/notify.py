@@ -45,12 +45,21 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class PrivateLog(RotatingFileHandler):
+    """A rotated log that only this user may read."""
+
+    def _open(self) -> Any:
+        path = Path(self.baseFilename)
+        path.touch(mode=0o600)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return super()._open()
+
+
 def start_log(path: Path, megabytes: float, console: bool) -> logging.Handler:
     """Write the log of this process to a rotated file, and to the terminal when asked; secrets are hidden."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(
-        path, maxBytes=int(megabytes * 2**20), backupCount=LOG_FILES, encoding="utf-8"
-    )
+    handler = PrivateLog(path, maxBytes=int(megabytes * 2**20), backupCount=LOG_FILES, encoding="utf-8")
     handler.setFormatter(RedactingFormatter(JsonLines()))
     root = logging.getLogger()
     root.setLevel(logging.INFO)
