@@ -14,7 +14,8 @@ from engine.audit.doctoring import iso_utc
 from engine.audit.known import result_blocks
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared
 from engine.simulation.cerebro import lived_bars
-from engine.simulation.money import half_spread_of
+from engine.simulation.frictions import IMPACT, with_frictions
+from engine.simulation.money import half_spread_of, impact_share
 from forewalk.data.cleaning.together import each_market, own_open_times, spread_out, true_closes
 from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
@@ -132,7 +133,7 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
         "Every order is filled on a later bar than it was decided on, at that bar's open.",
     )
     orders = simulation.orders[simulation.orders["filled_at"].notna()]
-    bars = lived_bars(bars, settings)
+    bars = lived_bars(with_frictions(bars, settings.execution), settings)
     stamps = microseconds(bars.timestamps)
     clocks = {name: (rows, microseconds(opens)) for name, (rows, opens) in own_open_times(bars).items()}
     decided = microseconds(pd.DatetimeIndex(orders["decided_at"]))
@@ -140,6 +141,7 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
     slip = settings.execution.slippage_bps * 1e-4
     prices = orders["fill_price"].to_numpy(np.float64)
     spread = half_spread_of(bars, settings.execution.spread_pips)
+    impact = bars.extras.get(IMPACT)
     for order, at, opened, price in zip(orders.itertuples(), decided, opened_at, prices, strict=True):
         what = f"{order.side} {order.quantity:g} {order.symbol}"
         rows, opens = clocks[str(order.symbol)]
@@ -152,7 +154,9 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
         next_bar = bar == np.searchsorted(stamps[rows], at) + 1
         half = 0.0 if spread is None else float(spread[row, column])
         sign = 1.0 if order.side == "buy" else -1.0
-        expected = float(bars.open[row, column]) * (1.0 + sign * slip) + sign * half
+        one = 0.0 if impact is None else float(impact[row, column])
+        moved = impact_share(float(order.filled_quantity), one, settings.execution.impact)
+        expected = float(bars.open[row, column]) * (1.0 + sign * (slip + moved)) + sign * half
         size = abs(float(price) - expected)
         if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:
             moment, found = iso_utc(int(stamps[row])), repr(float(price))

@@ -16,6 +16,7 @@ from engine.evaluation.metrics.accounts.account import return_metrics, traded_va
 from engine.evaluation.metrics.door import LEFT_OUT, Record, named
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.engines import Account, simulate_beside, simulate_each
+from engine.simulation.frictions import with_frictions
 from forewalk.data.cleaning.together import markets_of
 from forewalk.returns import bars_per_year_covered, hedged_returns, simple_returns
 from forewalk.sessions import bars_per_year
@@ -187,7 +188,7 @@ def break_even(
             at the same cost, taken out at the account's own beta).
         most_runs: simulations; with fewer the answer is coarser.
     """
-    span = bars.since(forecasts.timestamps[0])
+    span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
 
     def left(cost_bps: float) -> tuple[float, Account]:
         changed = with_costs(settings, cost_bps, 0.0)

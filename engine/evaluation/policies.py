@@ -16,6 +16,8 @@ import pandas as pd
 
 from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.engines import simulate_beside
+from engine.simulation.feeds import delisted
+from engine.simulation.frictions import with_frictions
 from engine.simulation.money import Holding
 from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings, Settings
@@ -49,6 +51,7 @@ def policy_baselines(
         account: `equity` and `cash` of the run's account, a row per bar; None leaves out `equal_exposure`.
     """
     gross, execution = settings.strategy.max_gross, settings.execution
+    bars = with_frictions(bars, execution)
     held = benchmark_of(bars.since(forecasts.timestamps[0]), forecasts, execution)
     all_bars = account_bars(bars, execution.spread_pips)
     span = all_bars.since(forecasts.timestamps[0])
@@ -167,6 +170,7 @@ def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings)
     price = np.full(len(bars.symbols), np.nan)
     cash, traded, costs = execution.cash, 0.0, 0.0
     equity = np.empty(len(bars))
+    gone = delisted(bars, execution) if execution.delisting_return else None
     for t in range(len(bars)):
         if t:
             cash += holding.due(t, cash, shares, price)
@@ -182,6 +186,8 @@ def target_account(bars: Bars, target: FloatArray, execution: ExecutionSettings)
             costs += paid
             shares[filled], waiting[filled] = waiting[filled], np.nan
         price = np.where(bars.present[t], bars.close[t], price)
+        if gone is not None:
+            price = np.where(gone[t], price * (1.0 + execution.delisting_return), price)
         equity[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
         decided = np.isfinite(target[t]) & np.isfinite(price)
         waiting[decided] = target[t, decided] * equity[t] / price[decided]

@@ -8,6 +8,7 @@ import backtrader as bt
 import numpy as np
 
 from engine.simulation.feeds import BARRED, STALE
+from engine.simulation.frictions import IMPACT
 from engine.simulation.moments import by_moment, limit_fill, slipped
 from engine.simulation.money import (
     BPS,
@@ -15,6 +16,7 @@ from engine.simulation.money import (
     dividends_of,
     fee_of,
     half_spread_of,
+    impact_share,
     interest,
     years_between,
 )
@@ -88,6 +90,7 @@ class Terms:
         years: time since the bar before, [T].
         dividends: cash paid per share held at the close before, [T, S].
         half_spread: what a fill is worse than the mid price by, [T, S].
+        impact: what the root of one unit moves the price by, a fraction, [T, S].
         daily: whether a bar is a session.
         opened: when each bar opened, [T, S], in backtrader's days, where markets close at different times.
     """
@@ -97,11 +100,14 @@ class Terms:
         self.years: FloatArray | None = None
         self.dividends: FloatArray | None = None
         self.half_spread: FloatArray | None = None
+        self.impact: FloatArray | None = None
         self.daily = bars is not None and bars.interval == DAILY
         self.opened: FloatArray | None = None
         if bars is None:
             return
         self.dividends, self.half_spread = dividends_of(bars), half_spread_of(bars, execution.spread_pips)
+        if execution.impact:
+            self.impact = bars.extras.get(IMPACT)
         if bears_interest(execution):
             self.years = years_between(bars)
         if bars.calendars:
@@ -206,18 +212,31 @@ class SimulatedBroker(bt.brokers.BackBroker):
         """Book dividends `paid`, the rollover of pairs, and the interest with borrowed shares worth `short`."""
         earned, terms = rolled, self._terms
         if terms.years is not None:
-            borrow = terms.execution.borrow_bps_per_year * BPS
-            earned += interest(self.cash, short, terms.years[self._bar], terms.execution.cash_yield, borrow)
+            given = terms.execution
+            borrow, margin = given.borrow_bps_per_year * BPS, given.margin_bps_per_year * BPS
+            years = terms.years[self._bar]
+            earned += interest(self.cash, short, years, given.cash_yield, borrow, margin)
         self.cash += paid + earned
         self.dividends += paid
         self.interest += earned
 
     def _execute(self, order: Any, ago: Any = None, price: Any = None, **more: Any) -> Any:
-        """Execute; a real fill of a market or stop order is worse by half the spread."""
+        """Execute; a real fill of a market or stop order is worse by half the spread and by its own impact."""
         if ago is not None and price is not None and order.exectype != bt.Order.Limit:
-            half = self._half_spread(order.data)
+            half, moved = self._half_spread(order.data), self._moved(order, price)
             price = price + half if order.isbuy() else price - half
+            price = price + moved if order.isbuy() else price - moved
         return super()._execute(order, ago=ago, price=price, **more)
+
+    def _moved(self, order: Any, price: float) -> float:
+        """Return how far an order of this size moves the price at which this bar fills it."""
+        impact, data = self._terms.impact, order.data
+        if impact is None:
+            return 0.0
+        quantity = capacity_filler(order, price, 0)
+        base = data.close[0] if order.exectype == bt.Order.Close else data.open[0]
+        one = float(impact[self._bar, self._column[data]])
+        return float(base * impact_share(quantity, one, self._terms.execution.impact))
 
     def _half_spread(self, data: Any) -> float:
         spread = self._terms.half_spread

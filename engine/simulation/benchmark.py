@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from engine.simulation.feeds import delisted
+from engine.simulation.frictions import with_frictions
 from engine.simulation.money import Holding
 from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings
@@ -21,7 +23,7 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
     Decided at the close at which a symbol joins, bought at the next open with the run's own fee and
     slippage, in fractions of shares. When symbols join later or leave the universe, everything is set to equal parts
     again; in between nothing is traded. A symbol without a bar keeps its last price; one that leaves without a bar
-    is sold at it.
+    is sold at it; `execution.delisting_return` is lost where a symbol counts as delisted.
 
     Args:
         bars: T bars of S symbols.
@@ -34,6 +36,7 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
     price = np.full(len(bars.symbols), np.nan)
     values = np.empty(len(bars))
     joined = np.zeros(len(bars.symbols), dtype=bool)
+    gone = delisted(bars, execution) if execution.delisting_return else None
     for t in range(len(bars)):
         if t:
             cash += holding.due(t, cash, shares, price)
@@ -48,6 +51,8 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
             if tradable.any():
                 cash, shares = _equalise(t, cash, shares, now, tradable, holding)
         price = np.where(bars.present[t], bars.close[t], price)
+        if gone is not None:
+            price = np.where(gone[t], price * (1.0 + execution.delisting_return), price)
         values[t] = cash + float(np.where(shares != 0, shares * price, 0.0).sum())
     return values
 
@@ -58,6 +63,7 @@ def beside(simulation: SimulationResult, benchmark: Bars, execution: ExecutionSe
     Decided at the first close, bought at the next open at the run's costs, and held.
     """
     always = np.ones((len(benchmark), 1), dtype=bool)
+    benchmark = with_frictions(benchmark, execution)
     held = equal_weight_benchmark(benchmark, always, execution)[-len(simulation.equity) :]
     equity = simulation.equity.rename(columns={"benchmark": SAME_SYMBOLS})
     equity.insert(len(equity.columns) - 1, "benchmark", held)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from engine.simulation.currencies import account_over
 from engine.simulation.feeds import feed_columns, feed_for
+from engine.simulation.frictions import with_frictions
 from engine.simulation.moments import refuse_styles
 from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
@@ -95,6 +96,7 @@ def simulate(
         ConfigError: orders are to be sent in a style that these bars do not have.
     """
     refuse_styles(bars, settings.execution)
+    bars = with_frictions(bars, settings.execution)
     if CLOSED_AT in bars.extras:
         span, told = _by_true_closes(bars, forecasts, settings)
         lived = simulate(span, told, settings, strategy, runonce, preload, cerebro_builder)

@@ -16,7 +16,7 @@ import numpy as np
 from forewalk.data.cleaning.closing import markets
 from forewalk.data.cleaning.together import cut_out, market_closes
 from forewalk.settings.sections import ExecutionSettings
-from forewalk.types import PRICE_FIELDS, Bars, FloatArray
+from forewalk.types import PRICE_FIELDS, Bars, BoolArray, FloatArray
 from strategies.indicator import backtrader_times
 
 STALE = -1.0  # capacity of a bar so long without a price that a position may be closed at the last one
@@ -121,7 +121,11 @@ def feed_lines(bars: Bars, execution: ExecutionSettings) -> dict[str, FloatArray
     missing = ~bars.present
     prices = {name: np.where(missing, last_close, getattr(bars, name)) for name in PRICE_FIELDS}
     volume = np.where(missing, 0.0, np.nan_to_num(bars.volume))
-    lines = {**prices, "volume": volume, "capacity": fill_capacity(bars, execution)}
+    capacity = fill_capacity(bars, execution)
+    if execution.delisting_return:
+        left = last_close * (1.0 + execution.delisting_return)
+        prices["open"] = np.where(capacity == STALE, left, prices["open"])
+    lines = {**prices, "volume": volume, "capacity": capacity}
     if bars.calendars:
         lines["own"] = own_closes(bars)
     rate = bars.extras.get("rate_close")
@@ -152,6 +156,13 @@ def fill_capacity(bars: Bars, execution: ExecutionSettings) -> FloatArray:
         rows = np.flatnonzero(own[:, columns[0]])
         capacity[np.ix_(rows, columns)] = _capacity_alone(cut_out(bars, rows, columns), execution)
     return capacity
+
+
+def delisted(bars: Bars, execution: ExecutionSettings) -> BoolArray:
+    """Return the first bar of each stretch in which a symbol counts as delisted, [T, S]."""
+    stale = fill_capacity(bars, execution) == STALE
+    before = np.vstack([np.zeros((1, stale.shape[1]), bool), stale[:-1]])
+    return np.asarray(stale & ~before)
 
 
 def _capacity_alone(bars: Bars, execution: ExecutionSettings) -> FloatArray:

@@ -6,14 +6,18 @@ Interest is simple, from one close to the next, by the time between them: a week
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from engine.simulation.frictions import IMPACT
 from forewalk.instruments import spread_of
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray
 
 BPS = 1e-4
+MOST_IMPACT = 0.5  # of the price; the law is about orders far smaller than a day's volume
 YEAR_US = 365.25 * 24 * 3600 * 1e6
 
 
@@ -28,17 +32,30 @@ def fee_of(quantity: float, price: float, rate: float, per_share: float, least: 
     return fee if fee > least else least
 
 
-def interest(cash: float, short: float, years: float, cash_yield: float, borrow: float) -> float:
-    """Return what cash earned less what borrowed shares cost over `years`.
+def impact_share(quantity: float, one: float, impact: float) -> float:
+    """Return by which fraction of the price a fill is worse because of its own size, one half at the most.
+
+    Args:
+        quantity: units, >= 0. one: what the root of one unit moves the price by, see `engine.simulation.frictions`.
+        impact: coefficient of the square-root law.
+    """
+    share = impact * one * math.sqrt(quantity)
+    return share if share < MOST_IMPACT else MOST_IMPACT
+
+
+def interest(
+    cash: float, short: float, years: float, cash_yield: float, borrow: float, margin: float = 0.0
+) -> float:
+    """Return what cash earned less what borrowed shares and borrowed money cost over `years`.
 
     Args:
         cash: of the account, the proceeds of short sales included.
         short: value of the shares owed, >= 0; their proceeds lie with the lender and earn nothing here.
         years: time that passed.
-        cash_yield, borrow: yearly rates.
+        cash_yield, borrow, margin: yearly rates; `margin` is paid on what is missing where `cash` is below `short`.
     """
     free = cash - short
-    earned = free * cash_yield * years if free > 0.0 else 0.0
+    earned = free * cash_yield * years if free > 0.0 else free * margin * years
     return earned - short * borrow * years
 
 
@@ -63,8 +80,8 @@ def half_spread_of(bars: Bars, spread_pips: float = 0.0) -> FloatArray | None:
 
 
 def bears_interest(execution: ExecutionSettings) -> bool:
-    """Whether cash or borrowed shares bear interest."""
-    return bool(execution.cash_yield or execution.borrow_bps_per_year)
+    """Whether cash, borrowed shares or borrowed money bear interest."""
+    return bool(execution.cash_yield or execution.borrow_bps_per_year or execution.margin_bps_per_year)
 
 
 class Holding:
@@ -74,6 +91,8 @@ class Holding:
         self._execution = execution
         self._years = years_between(bars) if bears_interest(execution) else None
         self._dividends = dividends_of(bars)
+        self._one = bars.extras.get(IMPACT) if execution.impact else None
+        self._open = bars.open
         self._extra: FloatArray | None = None
         half = half_spread_of(bars, execution.spread_pips)
         if half is not None or execution.fee_per_share:
@@ -90,12 +109,21 @@ class Holding:
             paid += float((shares * self._dividends[t])[shares != 0].sum())
         if self._years is not None:
             short = float(-(shares * price)[shares < 0].sum())
-            borrow = self._execution.borrow_bps_per_year * BPS
-            paid += interest(cash, short, float(self._years[t]), self._execution.cash_yield, borrow)
+            borrow, margin = (
+                rate * BPS
+                for rate in (self._execution.borrow_bps_per_year, self._execution.margin_bps_per_year)
+            )
+            years = float(self._years[t])
+            paid += interest(cash, short, years, self._execution.cash_yield, borrow, margin)
         return paid
 
     def cost(self, t: int, values: FloatArray, columns: BoolArray) -> float:
         """Return what trading |values| (money, of the columns where the mask is true) costs at row `t`."""
         rate = (self._execution.fee_bps + self._execution.slippage_bps) * BPS
         paid = rate * float(values.sum())
+        if self._one is not None:
+            one, price = np.nan_to_num(self._one[t][columns]), self._open[t][columns]
+            quantity = np.nan_to_num(values / price)
+            share = np.minimum(self._execution.impact * one * np.sqrt(quantity), MOST_IMPACT)
+            paid += float((values * share).sum())
         return paid if self._extra is None else paid + float((values * self._extra[t][columns]).sum())

@@ -41,16 +41,29 @@ class ExecutionSettings(Section):
     """Least commission of a fill, in money."""
     cash_yield: float = Field(0.0, gt=-1.0, lt=1.0)
     """Yearly rate that cash earns (0.03 is 3 %); the proceeds of short sales earn nothing."""
-    borrow_bps_per_year: float = Field(0.0, ge=0.0)
-    """What borrowed shares cost in basis points of their value a year."""
+    borrow_bps_per_year: float = Field(50.0, ge=0.0)
+    """What borrowed shares cost in basis points of their value a year; 50 is usual for large companies, shares that
+    are hard to borrow cost hundreds to thousands."""
+    margin_bps_per_year: float = Field(150.0, ge=0.0)
+    """What borrowed money costs a year in basis points: cash below the value of the shares owed. 150 is a usual
+    markup of brokers over the rate that `cash_yield` stands for; add that rate where it is not 0."""
     slippage_bps: float = Field(4.0, ge=0.0, lt=10_000.0)
     """Basis points by which every fill is worse than the open; never capped at the bar's range."""
+    impact: float = Field(0.0, ge=0.0, le=10.0)
+    """How much large orders move the price against themselves: orders at the open or for the close are worse by this
+    times a bar's volatility times the root of its size over a bar's usual volume. About 1 in stocks; 0: none."""
+    spread: Literal["given", "estimated"] = "given"
+    """Half the spread is paid on each fill where the data have one (`given`); `estimated` tells the others' from
+    their highs and lows (Corwin & Schultz 2012), each symbol's own. Lower `slippage_bps` then: it comes on top."""
     fractional: bool = False
     """Allow fractions of a share; otherwise orders are cut to whole shares."""
     max_volume_share: float | None = Field(0.1, gt=0.0, le=1.0)
     """Largest share of a bar's volume one fill may take; the rest is cancelled. None means no cap."""
     stale_exit_bars: int = Field(10, ge=1)
     """Bars without a price after which a position is closed at the last price known (delisting)."""
+    delisting_return: float = Field(0.0, gt=-1.0, le=1.0)
+    """What such a position still gains or loses on the last price: -0.3 is what delisted failures lost on average
+    (Shumway 1997); takeovers lose nothing. Buying and holding loses it, too."""
 
     @property
     def styles(self) -> tuple[Style, Style]:

@@ -11,6 +11,7 @@ import pandas as pd
 from engine.simulation.compiled.inputs import account_terms, make_panel, make_rules, terms_of
 from engine.simulation.compiled.run import NO_PATH, STATUSES, run_accounts
 from engine.simulation.compiled.types import DIVIDENDS, INTEREST, LOG
+from engine.simulation.frictions import with_frictions
 from engine.simulation.tables import (
     DECISION_COLUMNS,
     ORDER_COLUMNS,
@@ -35,7 +36,7 @@ def simulate_compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> S
     Raises:
         ConfigError: the policy is the user's own.
     """
-    span = bars.since(forecasts.timestamps[0])
+    span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     path = np.empty((2, len(span)))
     equity, totals, log, open_, close = _run(span, forecasts, settings, path)
     orders = _orders(log[log["quantity"] != 0], span)
@@ -55,7 +56,7 @@ def equity_and_orders(
     bars: Bars, forecasts: Forecasts, settings: Settings
 ) -> tuple[pd.DatetimeIndex, FloatArray, pd.DataFrame]:
     """Return times, account values, [T], and orders of `simulate_compiled`, and spare the other tables."""
-    span = bars.since(forecasts.timestamps[0])
+    span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     equity, _, log, _, _ = _run(span, forecasts, settings, NO_PATH)
     return span.timestamps, equity, _orders(log[log["quantity"] != 0], span)
 

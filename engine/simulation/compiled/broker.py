@@ -45,6 +45,7 @@ def with_value(total: float, size: float, price: float, close: float) -> float:
 
 
 fee_of, interest = compiled(money.fee_of), compiled(money.interest)
+impact_share = compiled(money.impact_share)
 
 
 @compiled
@@ -61,12 +62,12 @@ def accrue(
     held: int,
     panel: Any,
     rules: Any,
-    terms: tuple[FloatArray, FloatArray, FloatArray],
+    terms: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     book: Any,
     totals: FloatArray,
 ) -> float:
     """Return the cash after dividends and interest on what was held at the close before: `_accrue`."""
-    years, dividends, _ = terms
+    years, dividends = terms[0], terms[1]
     paid = short = 0.0
     for i in range(held):
         s = book[i].held
@@ -75,7 +76,7 @@ def accrue(
             paid += size * dividends[t, s]
         if size < 0:
             short += -size * panel[t - 1, s].close
-    earned = interest(cash, short, years[t], rules.cash_yield, rules.borrow)
+    earned = interest(cash, short, years[t], rules.cash_yield, rules.borrow, rules.margin)
     totals[DIVIDENDS] += paid
     totals[INTEREST] += earned
     return float(cash + (paid + earned))
@@ -89,6 +90,7 @@ def execute(
     cash: float,
     open_: float,
     half_spread: float,
+    impact_of_one: float,
     capacity: float,
     rules: Any,
 ) -> tuple[int, float, float, float, float]:
@@ -109,6 +111,8 @@ def execute(
     part = quantity if order > 0 else -quantity
     price = open_ * (1.0 + rules.slippage if order > 0 else 1.0 - rules.slippage)
     price += half_spread if order > 0 else -half_spread
+    moved = open_ * impact_share(quantity, impact_of_one, rules.impact)
+    price += moved if order > 0 else -moved
     fee = fee_of(quantity, price, rules.fee, rules.fee_per_share, rules.fee_min)
     if closing:
         return status, part, price, fee, cash + (-part * entry_price + -part * (price - entry_price)) - fee
@@ -149,6 +153,7 @@ def settle(
     panel: Any,
     rules: Any,
     half_spread: FloatArray,
+    impact: FloatArray,
     book: Any,
     totals: FloatArray,
     log: Any,
@@ -170,8 +175,9 @@ def settle(
             finish(t, k, MARGIN, 0.0, 0.0, 0.0, size, book, totals, log)
             continue
         half = half_spread[t, s] if half_spread.shape[0] else 0.0
+        one = impact[t, s] if impact.shape[0] else 0.0
         status, part, price, fee, cash = execute(
-            order, size, book[s].price, cash, bar.open, half, bar.capacity, rules
+            order, size, book[s].price, cash, bar.open, half, one, bar.capacity, rules
         )
         if part != 0.0 and size == 0.0:
             book[s].price, book[s].opened = price, t
@@ -241,7 +247,7 @@ def send(
 def run_account(
     panel: Any,
     rules: Any,
-    terms: tuple[FloatArray, FloatArray, FloatArray],
+    terms: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     book: Any,
     sums: FloatArray,
     equity: FloatArray,
@@ -254,7 +260,8 @@ def run_account(
     Args:
         panel: a Panel.
         rules: one record of RULES.
-        terms: years since the bar before [T], dividends and half spreads [T, S] each; [0, 0] where there are none.
+        terms: years since the bar before [T], dividends, half spreads and what the root of one unit moves the price
+            by, [T, S] each; [0, 0] where there are none.
         book: [S] records of BOOK; whatever they hold is forgotten.
         sums: [2 * S + STACK] to add up in; the second S are zeros, before and after.
         equity: [T], filled with the account's value at each close.
@@ -268,12 +275,13 @@ def run_account(
     for k in range(len(totals)):
         totals[k] = 0.0
     cash, held, orders, sent = rules.cash, 0, 0, 0
-    accrues = terms[1].shape[0] > 0 or rules.cash_yield != 0.0 or rules.borrow != 0.0
+    accrues = terms[1].shape[0] > 0 or rules.cash_yield != 0.0
+    accrues = accrues or rules.borrow != 0.0 or rules.margin != 0.0
     for t in range(bars):
         if accrues and t:
             cash = accrue(t, cash, held, panel, rules, terms, book, totals)
         if orders:
-            cash, held = settle(t, cash, orders, panel, rules, terms[2], book, totals, log)
+            cash, held = settle(t, cash, orders, panel, rules, terms[2], terms[3], book, totals, log)
             orders = 0
         worth = 0.0
         for i in range(held):
@@ -305,7 +313,7 @@ def gross_exposure(t: int, value: float, held: int, panel: Any, book: Any) -> fl
 def run_settings(
     panel: Any,
     grid: Any,
-    terms: tuple[FloatArray, FloatArray, FloatArray],
+    terms: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     book: Any,
     sums: FloatArray,
     equity: FloatArray,

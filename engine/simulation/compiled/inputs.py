@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from engine.simulation.compiled.types import PANEL, RULES
 from engine.simulation.feeds import feed_lines
+from engine.simulation.frictions import IMPACT
 from engine.simulation.money import BPS, dividends_of, half_spread_of, years_between
 from forewalk.errors import ConfigError
 from forewalk.sessions import bars_per_year
@@ -18,8 +19,8 @@ from forewalk.types import Bars, FloatArray, Forecasts
 
 Panel = npt.NDArray[Any]  # records of PANEL
 Rules = npt.NDArray[Any]  # records of RULES
-Terms = tuple[FloatArray, FloatArray, FloatArray]
-TERMS = ("years", "dividends", "half_spread")  # in the order in which the kernels take them
+Terms = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+TERMS = ("years", "dividends", "half_spread", "impact")  # in the order in which the kernels take them
 NOTHING = np.empty((0, 0))
 
 
@@ -43,14 +44,18 @@ def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, r
 
 def account_terms(span: Bars) -> dict[str, FloatArray]:
     """Return what an account bears besides its orders, by the names of `TERMS`; only what there is."""
-    known = {"dividends": dividends_of(span), "half_spread": half_spread_of(span)}
+    known = {
+        "dividends": dividends_of(span),
+        "half_spread": half_spread_of(span),
+        "impact": span.extras.get(IMPACT),
+    }
     return {"years": years_between(span), **{name: v for name, v in known.items() if v is not None}}
 
 
 def terms_of(arrays: Mapping[str, npt.NDArray[Any]]) -> Terms:
     """Return the terms as the kernels take them; one that is not there is empty."""
-    years, dividends, half_spread = (own(arrays.get(name, NOTHING)) for name in TERMS)
-    return years, dividends, half_spread
+    years, dividends, half_spread, impact = (own(arrays.get(name, NOTHING)) for name in TERMS)
+    return years, dividends, half_spread, impact
 
 
 def own(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -89,4 +94,6 @@ def make_rules(settings: Sequence[Settings], symbols: int) -> Rules:
         rules["fee_per_share"], rules["fee_min"] = execution.fee_per_share, execution.fee_min
         rules["cash_yield"] = execution.cash_yield
         rules["borrow"] = execution.borrow_bps_per_year * BPS
+        rules["margin"] = execution.margin_bps_per_year * BPS
+        rules["impact"] = execution.impact
     return grid

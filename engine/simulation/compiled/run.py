@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import pandas as pd
 
 from engine.simulation.compiled.broker import run_settings
 from engine.simulation.compiled.inputs import (
+    TERMS,
     Panel,
     Rules,
     Terms,
@@ -28,6 +29,7 @@ from engine.simulation.compiled.inputs import (
 from engine.simulation.compiled.scope import unsupported
 from engine.simulation.compiled.summary import summary_of
 from engine.simulation.compiled.types import BOOK, LOG, PANEL, STACK, SUMMARY, TOTALS
+from engine.simulation.frictions import with_frictions
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
 from forewalk.sessions import bars_per_year
@@ -93,13 +95,15 @@ def simulate_settings(
     ranked = any(each.strategy.kind == "cross_section" for each in settings)
     grid = make_rules(settings, len(span.symbols))
     groups = _by_capacity(settings)
-    panels = {
-        f"panel{which}": make_panel(span, forecasts, settings[numbers[0]].execution, ranked)
-        for which, numbers in enumerate(groups)
-    }
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for which, numbers in enumerate(groups):
+        execution = settings[numbers[0]].execution
+        own_span = with_frictions(bars, execution).since(forecasts.timestamps[0])
+        arrays[f"panel{which}"] = make_panel(own_span, forecasts, execution, ranked)
+        arrays |= {f"{name}{which}": values for name, values in account_terms(own_span).items()}
     parts = [
-        (name, numbers[i : i + CHUNK])
-        for name, numbers in zip(panels, groups, strict=True)
+        (which, numbers[i : i + CHUNK])
+        for which, numbers in enumerate(groups)
         for i in range(0, len(numbers), CHUNK)
     ]
     finished = 0
@@ -109,8 +113,8 @@ def simulate_settings(
         finished += len(parts[part][1])
         on_done(finished, len(grid))
 
-    tasks = [(name, grid[numbers]) for name, numbers in parts]
-    found = workers.run_compiled(_simulate_part, tasks, {**panels, **account_terms(span)}, count)
+    tasks = [(which, grid[numbers]) for which, numbers in parts]
+    found = workers.run_compiled(_simulate_part, tasks, arrays, count)
     outputs = _outputs(len(grid), len(span))
     for (_, numbers), part in zip(parts, found, strict=True):
         for whole, values in zip(outputs, part, strict=True):
@@ -157,18 +161,22 @@ def warm_up() -> None:
         run_accounts(np.zeros((2, 1), PANEL), grid, terms_of({"years": np.zeros(2)}))
 
 
-def _simulate_part(task: tuple[str, Rules], arrays: Arrays) -> Outputs:
-    """Run the accounts of some settings over one panel."""
-    name, grid = task
-    return run_accounts(own(arrays[name]), grid, terms_of(arrays))[0]
+def _simulate_part(task: tuple[int, Rules], arrays: Arrays) -> Outputs:
+    """Run the accounts of some settings over the panel and the terms of their group."""
+    which, grid = task
+    terms = {name: arrays[f"{name}{which}"] for name in TERMS if f"{name}{which}" in arrays}
+    return run_accounts(own(arrays[f"panel{which}"]), grid, terms_of(terms))[0]
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
-    """Group the settings by what decides how much a bar can fill: they share a panel."""
+    """Group the settings by what decides how much a bar can fill, and at which spread: they share a panel."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, each in enumerate(settings):
         execution = each.execution
-        key = (execution.max_volume_share, execution.fractional, execution.stale_exit_bars)
+        key = (
+            *(execution.max_volume_share, execution.fractional, execution.stale_exit_bars),
+            *(execution.delisting_return, execution.spread, execution.impact > 0),
+        )
         groups.setdefault(key, []).append(number)
     return [np.array(members) for members in groups.values()]
 

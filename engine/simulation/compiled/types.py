@@ -79,7 +79,8 @@ _WHOLE = (
 _REAL = (
     *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
     *("fraction", "target_volatility", "max_weight", "max_gross"),
-    *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow", "slippage", "max_volume_share"),
+    *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow"),
+    *("margin", "slippage", "impact", "max_volume_share"),
 )
 RULES = np.dtype(
     [(name, np.int64) for name in _WHOLE]
