@@ -14,8 +14,7 @@ from engine.audit.doctoring import iso_utc
 from engine.audit.known import result_blocks
 from engine.audit.pipeline import NewsDates, Pipeline, Prepared
 from engine.simulation.cerebro import lived_bars
-from engine.simulation.frictions import IMPACT, with_frictions
-from engine.simulation.money import half_spread_of, impact_share
+from engine.simulation.money import IMPACT, half_spread_of, impact_share, with_frictions
 from forewalk.data.cleaning.together import each_market, own_open_times, spread_out, true_closes
 from forewalk.errors import LeakError, LookaheadError, PluginError
 from forewalk.folds import check_fold
@@ -139,10 +138,11 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
     decided = microseconds(pd.DatetimeIndex(orders["decided_at"]))
     opened_at = microseconds(pd.DatetimeIndex(orders["filled_at"]))
     slip = settings.execution.slippage_bps * 1e-4
-    prices = orders["fill_price"].to_numpy(np.float64)
+    prices, sizes = (orders[column].to_numpy(np.float64) for column in ("fill_price", "filled_quantity"))
     spread = half_spread_of(bars, settings.execution.spread_pips)
     impact = bars.extras.get(IMPACT)
-    for order, at, opened, price in zip(orders.itertuples(), decided, opened_at, prices, strict=True):
+    fills = zip(orders.itertuples(), decided, opened_at, prices, sizes, strict=True)
+    for order, at, opened, price, quantity in fills:
         what = f"{order.side} {order.quantity:g} {order.symbol}"
         rows, opens = clocks[str(order.symbol)]
         bar = int(np.searchsorted(stamps[rows], opened, side="right"))  # which opened then
@@ -155,7 +155,7 @@ def check_fills(bars: Bars, simulation: SimulationResult, settings: Settings) ->
         half = 0.0 if spread is None else float(spread[row, column])
         sign = 1.0 if order.side == "buy" else -1.0
         one = 0.0 if impact is None else float(impact[row, column])
-        moved = impact_share(float(order.filled_quantity), one, settings.execution.impact)
+        moved = impact_share(float(quantity), one, settings.execution.impact)
         expected = float(bars.open[row, column]) * (1.0 + sign * (slip + moved)) + sign * half
         size = abs(float(price) - expected)
         if order.type == "market" and next_bar and size > PRICE_TOLERANCE * expected:

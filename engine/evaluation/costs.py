@@ -14,9 +14,10 @@ import pandas as pd
 
 from engine.evaluation.metrics.accounts.account import return_metrics, traded_value, turnover_per_year
 from engine.evaluation.metrics.door import LEFT_OUT, Record, named
+from engine.evaluation.sizes import AccountAtSize, Delistings
 from engine.simulation.benchmark import benchmark_of
 from engine.simulation.engines import Account, simulate_beside, simulate_each
-from engine.simulation.frictions import with_frictions
+from engine.simulation.money import with_frictions
 from forewalk.data.cleaning.together import markets_of
 from forewalk.returns import bars_per_year_covered, hedged_returns, simple_returns
 from forewalk.sessions import bars_per_year
@@ -93,6 +94,8 @@ class RealityMetrics(Record):
     Attributes:
         break_even: against cash. break_even_excess: against buying and holding the same symbols, at the account's own
             beta; absent for an account that is as much short as long, which is compared with cash.
+        sizes: accounts of other sizes, whose costs grow with their orders.
+        delistings: positions closed at the last price of a symbol without bars; absent without any.
     """
 
     grid: tuple[AccountAtCosts, ...]
@@ -101,6 +104,8 @@ class RealityMetrics(Record):
     break_even: BreakEven
     capacity: tuple[Capacity, ...]
     break_even_excess: BreakEven | None = field(default=None, metadata=LEFT_OUT)
+    sizes: tuple[AccountAtSize, ...] = ()
+    delistings: Delistings | None = field(default=None, metadata=LEFT_OUT)
 
 
 def cost_grid(

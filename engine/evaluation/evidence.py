@@ -37,6 +37,7 @@ from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_
 from engine.evaluation.metrics.over_time import time_metrics
 from engine.evaluation.policies import policy_baselines, shuffled_forecasts
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
+from engine.evaluation.sizes import SIZES, delistings, size_rows
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
 from engine.runs.trial import make_trial
@@ -53,6 +54,7 @@ GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols s
 MANY_CELLS = 50_000  # symbol-bars from which a simulation in Cerebro takes seconds
 SHUFFLED_TWIN = "shuffled_twin"  # the run's own forecasts at other dates, among the forecasters
 FEW_RUNS = 4  # of the second break-even cost there
+FEW_SIZES = (1e5, 1e8)
 FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
 
 Progress = Callable[[str, int, int], None]
@@ -204,6 +206,8 @@ def _reality(subject: Subject) -> RealityMetrics:
         break_even_excess=None
         if settings.strategy.market_neutral
         else break_even(bars, forecasts, settings, "benchmark", FEW_RUNS if slow else MOST_RUNS),
+        sizes=size_rows(bars, forecasts, settings, FEW_SIZES if slow else SIZES),
+        delistings=delistings(bars, forecasts, settings, subject.simulation.orders),
     )
 
 

@@ -17,8 +17,7 @@ import pandas as pd
 from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.engines import simulate_beside
 from engine.simulation.feeds import delisted
-from engine.simulation.frictions import with_frictions
-from engine.simulation.money import Holding
+from engine.simulation.money import Holding, with_frictions
 from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts

@@ -40,17 +40,8 @@ FORECAST_TOLERANCE = 1e-7  # log return; a model asked in another batch differs 
 WEIGHT_TOLERANCE = 1e-12
 SLIPPED_BPS = 1e-3  # beyond it an execution at another price has changed the account
 
-COSTS = (
-    "fee_bps",
-    "fee_per_share",
-    "fee_min",
-    "slippage_bps",
-    "cash_yield",
-    "impact",
-    "borrow_bps_per_year",
-    "margin_bps_per_year",
-    "delisting_return",
-)
+COSTS = ("fee_bps", "fee_per_share", "fee_min", "slippage_bps", "impact", "delisting_return")
+RATES = ("cash_yield", "borrow_bps_per_year", "margin_bps_per_year")
 
 MISSED = "bar missed"
 REVISED = "data revised"
@@ -154,10 +145,9 @@ def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: floa
     """Run the backtest over the live span, from the live cash, without costs and without a cap on volume."""
     from engine.simulation.cerebro import simulate
 
-    free = settings.execution.model_copy(
-        update={"cash": cash, "max_volume_share": None, "spread": "given", **dict.fromkeys(COSTS, 0.0)}
-    )
-    return simulate(bars, forecasts, settings.model_copy(update={"execution": free}))
+    free = {"cash": cash, "max_volume_share": None, "spread": "given", **dict.fromkeys(COSTS + RATES, 0.0)}
+    execution = settings.execution.model_copy(update=free)
+    return simulate(bars, forecasts, settings.model_copy(update={"execution": execution}))
 
 
 def compare(

@@ -11,7 +11,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from engine.evaluation.comparison import BaselineMetrics
-from engine.evaluation.costs import RealityMetrics
 from engine.evaluation.metrics.accounts.account import ReturnMetrics
 from engine.evaluation.metrics.accounts.bootstrap import FAN_LEVELS
 from engine.evaluation.metrics.forecasts.calibration import ReliabilityCurve
@@ -25,6 +24,7 @@ from engine.report import tables
 from engine.report.charts import evidence as charts
 from engine.report.forecasters import LABELS, forecaster_table
 from engine.report.luck import factor_notes, factor_table, luck_table
+from engine.report.reality import capacity_svg, costs_svg, reality_table, size_table
 from engine.report.tables import PageTable
 from forewalk.types import FloatArray, Forecasts, SimulationResult
 
@@ -54,8 +54,10 @@ def evidence_context(
         "fan": Markup(_fan(evidence, simulation)),
         "tries": Markup(_tries(evidence)),
         "policies": policy_table(metrics.strategy, metrics.policies),
-        "costs": Markup(_costs(metrics.reality, metrics.benchmark.sharpe_annual or 0.0)),
+        "costs": Markup(costs_svg(metrics.reality, metrics.benchmark.sharpe_annual or 0.0)),
         "reality": reality_table(metrics.reality),
+        "sizes": size_table(metrics.reality),
+        "capacity": Markup(capacity_svg(metrics.reality, metrics.benchmark.sharpe_annual)),
         "seeds": seed_table(metrics.seeds),
         "volatility": volatility_table(metrics.forecast.overall.variance),
     }
@@ -110,25 +112,6 @@ def policy_table(strategy: ReturnMetrics, policies: Mapping[str, ReturnMetrics])
         for label, part in (("this run", strategy), *((LABELS.get(n, n), p) for n, p in policies.items()))
     ]
     return PageTable(("Policy", "Total return", "Sharpe ratio", "Deepest drawdown"), tuple(rows), (0,))
-
-
-def reality_table(reality: RealityMetrics | None) -> PageTable:
-    """What a late order, borrowed shares and more money would change."""
-    if not reality:
-        return PageTable(("", "Value"), ())
-    delay, even = reality.delay, reality.break_even.cost_bps
-    rows = [
-        ("Cost per fill at which nothing is earned", "none" if even is None else f"{even:.1f} bp"),
-        ("Sharpe ratio when every order is one bar late", tables.number(delay.sharpe_annual)),
-        ("Total return when every order is one bar late", tables.percent(delay.total_return)),
-    ]
-    for row in reality.borrow:
-        rate = f"{row.borrow_bps_per_year:g} bp a year"
-        rows.append((f"Sharpe ratio when short positions cost {rate}", tables.number(row.sharpe_annual)))
-    for limit in reality.capacity:
-        share = f"{limit.volume_share:.0%}"
-        rows.append((f"Largest account within {share} of each bar's volume", tables.number(limit.money, 0)))
-    return PageTable(("", "Value"), tuple(rows), (0,))
 
 
 def seed_table(seeds: SeedSpread | None) -> PageTable:
@@ -239,16 +222,3 @@ def _tries(evidence: Evidence) -> str:
     if np.isfinite(sharpes).sum() < 2:
         return ""
     return charts.trials_chart(sharpes, float(np.nan_to_num(sharpes[-1])), best or 0.0)
-
-
-def _costs(reality: RealityMetrics | None, held: float) -> str:
-    rows = reality.grid if reality else ()
-    fees = sorted({row.fee_bps for row in rows})
-    slips = sorted({row.slippage_bps for row in rows})
-    grid = np.full((len(fees), len(slips)), np.nan)
-    for row in rows:
-        if row.sharpe_annual is not None:
-            grid[fees.index(row.fee_bps), slips.index(row.slippage_bps)] = row.sharpe_annual
-    return charts.cost_chart(
-        [f"{f:g} bp fee" for f in fees], [f"{s:g} bp slippage" for s in slips], grid, held
-    )

@@ -8,10 +8,10 @@ import backtrader as bt
 import numpy as np
 
 from engine.simulation.feeds import BARRED, STALE
-from engine.simulation.frictions import IMPACT
 from engine.simulation.moments import by_moment, limit_fill, slipped
 from engine.simulation.money import (
     BPS,
+    IMPACT,
     bears_interest,
     dividends_of,
     fee_of,

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.simulation.feeds import delisted
-from engine.simulation.frictions import with_frictions
-from engine.simulation.money import Holding
+from engine.simulation.money import Holding, with_frictions
 from forewalk.instruments import account_bars
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult

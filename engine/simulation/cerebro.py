@@ -18,8 +18,8 @@ import pandas as pd
 
 from engine.simulation.currencies import account_over
 from engine.simulation.feeds import feed_columns, feed_for
-from engine.simulation.frictions import with_frictions
 from engine.simulation.moments import refuse_styles
+from engine.simulation.money import with_frictions
 from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from engine.simulation.tables import equity_table

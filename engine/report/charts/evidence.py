@@ -157,6 +157,19 @@ def cost_chart(rows: Sequence[str], columns: Sequence[str], sharpe: FloatArray, 
         return to_svg(figure, "Sharpe ratio by costs")
 
 
+def capacity_chart(cash: FloatArray, sharpe: FloatArray, held: float | None) -> str:
+    """Draw the Sharpe ratio per year over the money at the start, both [N]; `held` is that of buying and holding."""
+    with mpl.rc_context(STYLE):
+        figure, (axis,) = new_figure(2.4, 1)
+        axis.semilogx(cash, sharpe, color=BLUE, marker="o", markersize=4, label="this run")
+        if held is not None:
+            axis.axhline(held, color=GREY, linestyle="--", label="buying and holding, as it was")
+        axis.set_xlabel("money at the start")
+        axis.set_title("Sharpe ratio", loc="left")
+        figure.legend(loc="outside upper left", ncols=2)
+        return to_svg(figure, "Sharpe ratio by size of the account")
+
+
 def trials_chart(sharpes: FloatArray, own: float, expected_best: float) -> str:
     """Draw how the Sharpe ratios of all tries on the same data are spread, and where this one stands.
 

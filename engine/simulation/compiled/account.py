@@ -11,7 +11,7 @@ import pandas as pd
 from engine.simulation.compiled.inputs import account_terms, make_panel, make_rules, terms_of
 from engine.simulation.compiled.run import NO_PATH, STATUSES, run_accounts
 from engine.simulation.compiled.types import DIVIDENDS, INTEREST, LOG
-from engine.simulation.frictions import with_frictions
+from engine.simulation.money import with_frictions
 from engine.simulation.tables import (
     DECISION_COLUMNS,
     ORDER_COLUMNS,

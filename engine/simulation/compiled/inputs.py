@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from engine.simulation.compiled.types import PANEL, RULES
 from engine.simulation.feeds import feed_lines
-from engine.simulation.frictions import IMPACT
-from engine.simulation.money import BPS, dividends_of, half_spread_of, years_between
+from engine.simulation.money import BPS, IMPACT, dividends_of, half_spread_of, years_between
 from forewalk.errors import ConfigError
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import ExecutionSettings, Settings

@@ -29,7 +29,7 @@ from engine.simulation.compiled.inputs import (
 from engine.simulation.compiled.scope import unsupported
 from engine.simulation.compiled.summary import summary_of
 from engine.simulation.compiled.types import BOOK, LOG, PANEL, STACK, SUMMARY, TOTALS
-from engine.simulation.frictions import with_frictions
+from engine.simulation.money import with_frictions
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
 from forewalk.sessions import bars_per_year

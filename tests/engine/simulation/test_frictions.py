@@ -10,8 +10,15 @@ from hypothesis import strategies as st
 from engine.evaluation.policies import equal_weight_targets, target_account
 from engine.simulation.benchmark import benchmark_of, equal_weight_benchmark
 from engine.simulation.cerebro import simulate
-from engine.simulation.frictions import estimated_spread, impact_of_one, pair_spreads, with_frictions
-from engine.simulation.money import MOST_IMPACT, impact_share, interest
+from engine.simulation.money import (
+    MOST_IMPACT,
+    estimated_spread,
+    impact_of_one,
+    impact_share,
+    interest,
+    pair_spreads,
+    with_frictions,
+)
 from forewalk.settings.loading import settings_from
 from helpers.making import make_bars
 from helpers.small_panels import make_forecasts
