@@ -12,6 +12,8 @@ from engine.backtest.writing import write_backtest
 from engine.cli.app import app
 from engine.forecast.answer import answer
 from engine.forecast.basis import from_run, trained
+from engine.forecast.job import give
+from engine.forecast.log import ForecastLog
 from engine.forecast.orders import read_holdings
 from forewalk.errors import DataError
 from forewalk.settings.loading import load_settings
@@ -75,6 +77,22 @@ def test_a_forecast_from_data_that_end_earlier_is_the_one_of_that_bar(run, back)
     found = answer(from_run(run, silent, [f"data.end={asof:%Y-%m-%d}"]))
     then = table[table["asof"] == asof].set_index("symbol")
     assert numbers(found) == {s: tuple(then.loc[s, ["mean", "std", "p_up"]]) for s in then.index}
+
+
+def test_what_was_logged_at_a_bar_is_what_data_cut_there_say_later(run, tmp_path):
+    """The log is written three bars running, by a clock an hour after the close, and looked at afterwards."""
+    times = sorted(pd.read_parquet(run / "forecasts.parquet")["asof"].unique())[-6:-3]
+    for asof in times:
+        log = ForecastLog(tmp_path / "log.sqlite", lambda asof=asof: asof + pd.Timedelta(hours=1))
+        given = give(run, log, silent, now=lambda asof=asof: asof + pd.Timedelta(hours=1))
+        assert given.entered.written == 2
+    table = ForecastLog(tmp_path / "log.sqlite").table()
+    assert sorted(table["asof"].unique()) == times
+    for asof, rows in table.groupby("asof"):
+        then = answer(from_run(run, silent, [f"data.end={asof:%Y-%m-%d}"]))
+        logged = rows.set_index("symbol")[["mean", "std", "p_up"]].to_dict("index")
+        assert logged == {s.symbol: {"mean": s.mean, "std": s.std, "p_up": s.p_up} for s in then.symbols}
+    assert table["actual"].notna().sum() == 4
 
 
 @pytest.mark.parametrize("back", [2, 7])
