@@ -11,6 +11,7 @@ from engine.training.walkforward import walk_forward
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers, workers_of
 from forewalk.errors import ConfigError
+from forewalk.features.news import TEXT_FEATURES
 from forewalk.features.panel import FeaturePanel, Float32Array, Labels
 from forewalk.folds import Fold
 from forewalk.settings.sections import Settings
@@ -19,10 +20,12 @@ from models.base import Forecaster
 from models.baselines.arima import RETURN_FEATURE
 from models.baselines.rank_rules import SIGNALS
 from models.baselines.simple import BaselineForecaster
+from models.kinds import forecaster_of
 from models.recurrent.forecaster import LSTMForecaster
 from models.timeline import Timeline
 
 OF_RETURNS = ("arima", *SIGNALS)  # read past returns instead of the features
+WITHOUT_TEXTS = "without_texts"  # the run's own model without features of texts
 SIMPLE = ("zero", "drift", "ridge", "trees", *OF_RETURNS)
 TWIN_SEEDS = 1  # the twin stands beside the mean over the network's own seeds, at a third of the cost
 TWIN_EPOCHS = 6  # torch has no fused GRU on CPU: at the network's own passes the twin would cost more than it
@@ -40,8 +43,12 @@ class Baseline:
 
 
 def baseline_names(settings: Settings) -> tuple[str, ...]:
-    """Return the baselines of a run, the simple ones first; the last is the other recurrent cell."""
-    return (*SIMPLE, twin_name(settings))
+    """Return the baselines of a run, the simple ones first, then the other recurrent cell.
+
+    A run with texts stands beside the same model without them, too: same folds, same seeds.
+    """
+    more = (WITHOUT_TEXTS,) if settings.news.path is not None else ()
+    return (*SIMPLE, twin_name(settings), *more)
 
 
 def twin_name(settings: Settings) -> str:
@@ -83,7 +90,7 @@ def run_baselines(
         )
     baselines = {}
     for name in chosen:
-        own = returns_panel(panel, returns) if name in OF_RETURNS else panel
+        own = _own_panel(name, panel, returns)
         timeline, curves = walk_forward(
             own,
             labels,
@@ -109,6 +116,24 @@ def returns_panel(panel: FeaturePanel, returns: FloatArray) -> FeaturePanel:
     return replace(panel, names=(RETURN_FEATURE,), values=values, scale=np.where(there, panel.scale, np.nan))
 
 
+def without_texts(panel: FeaturePanel) -> FeaturePanel:
+    """Return a panel without the features of texts, usable where `panel` is."""
+    kept = [number for number, name in enumerate(panel.names) if not name.startswith(TEXT_FEATURES)]
+    there = np.isfinite(panel.values).all(axis=2)
+    return replace(
+        panel,
+        names=tuple(panel.names[number] for number in kept),
+        values=panel.values[:, :, kept],
+        scale=np.where(there, panel.scale, np.nan),
+    )
+
+
+def _own_panel(name: str, panel: FeaturePanel, returns: FloatArray) -> FeaturePanel:
+    if name == WITHOUT_TEXTS:
+        return without_texts(panel)
+    return returns_panel(panel, returns) if name in OF_RETURNS else panel
+
+
 def _workers(name: str, panel: FeaturePanel, settings: Settings) -> Workers:
     small = panel.scale.size < PARALLEL_CELLS
     quick = name in SIMPLE and (small or name in ("zero", "drift", *SIGNALS))
@@ -116,6 +141,8 @@ def _workers(name: str, panel: FeaturePanel, settings: Settings) -> Workers:
 
 
 def _forecaster(name: str, settings: Settings) -> Forecaster:
+    if name == WITHOUT_TEXTS:
+        return forecaster_of(settings)
     if name == twin_name(settings):
         epochs = min(settings.model.max_epochs, TWIN_EPOCHS)
         recurrent = {"kind": "recurrent", "params": {}, "cell": name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.evaluation.baselines import WITHOUT_TEXTS
 from engine.evaluation.factors import BUY_AND_HOLD, FactorMetrics
 from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
@@ -44,6 +45,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _forecast_sentence(overall, claims, settings),
         _other_sentence(claims),
         _rank_sentence(overall, claims),
+        _texts_sentence(metrics),
         _volatility_sentence(overall),
         _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
         _same_orders_sentence(metrics.own_strategy),
@@ -82,6 +84,23 @@ def _same_orders_sentence(check: ForesightCheck | None) -> str:
         return ""
     cuts = f" and with histories that end on {', '.join(check.cuts)}" if check.cuts else ""
     return f"Your own strategy gave the same {check.orders:,} orders bar by bar{cuts}."
+
+
+def _texts_sentence(metrics: Metrics) -> str:
+    """What the texts added, beside the same model without them: two tests, the smaller p doubled (Bonferroni)."""
+    beside = metrics.baselines.against.get(WITHOUT_TEXTS)
+    if beside is None:
+        return ""
+    tests = [("its errors are smaller", beside.diebold_mariano.p_less)]
+    if beside.rank_difference is not None:
+        tests.append(("it ranks better", beside.rank_difference.p))
+    known = [(what, p) for what, p in tests if p is not None]
+    if not known:
+        return "Whether the texts added anything cannot be tested here."
+    least = min(1.0, len(known) * min(p for _, p in known))
+    said = " and ".join(f"that {what} has p = {p:.2g}" for what, p in known)
+    outcome = "added something" if least < 0.05 else "added nothing that chance does not explain"
+    return f"The texts {outcome}: beside the same model without them, {said}."
 
 
 def _shuffled_sentence(metrics: Metrics) -> str:

@@ -17,6 +17,7 @@ LABELS = {
     "reversal_5": "reversal, 5 bars",
     "momentum_12_1": "momentum, 252 bars without the last 21",
     "shuffled_twin": "its own forecasts at other dates",
+    "without_texts": "this run's model without texts",
     "lstm": "LSTM",
     "gru": "GRU",
     "buy_and_hold": "buy and hold",

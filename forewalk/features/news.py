@@ -13,6 +13,7 @@ from forewalk.data.columns.texts.placing import extra
 from forewalk.data.columns.texts.texts import NEWS, SOCIAL
 from forewalk.types import Bars, BoolArray, FloatArray
 
+TEXT_FEATURES = (f"{NEWS}_", f"{SOCIAL}_")  # how their names begin
 OLDEST = 63  # bars beyond which a text is as old as any
 REMEMBERS = 10  # bars of memory of the usual tone (span of its exponential average over bars with texts)
 LEAST_SPREAD = 0.25  # of log(1 + number): a symbol that is hardly written about has no z-score of 40

@@ -41,6 +41,18 @@ def test_a_run_with_texts_says_what_it_read_and_what_it_guessed(texts, tmp_path)
     assert forecasts[0] != forecasts[1]
 
 
+def test_the_verdict_says_what_texts_added_that_say_nothing(texts):
+    settings = settings_from(
+        {**SMALL, "evaluation": {"baselines": True, "costs": False}, "news": {"path": str(texts)}}
+    )
+    result = backtest(settings)
+    assert (
+        "The texts added nothing that chance does not explain: beside the same model without them"
+        in result.verdict
+    )
+    assert "without_texts" in result.metrics.baselines.forecasters
+
+
 def test_texts_that_are_not_there_or_are_about_nothing_end_the_run(tmp_path):
     with pytest.raises(ConfigError, match=r"no such file \(news\.path\)"):
         backtest(settings_from({**SMALL, "news": {"path": str(tmp_path / "gone.csv")}}))

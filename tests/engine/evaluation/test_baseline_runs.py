@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.evaluation.baselines import baseline_names, returns_panel, run_baselines, twin_name
+from engine.evaluation.baselines import WITHOUT_TEXTS, baseline_names, returns_panel, run_baselines, twin_name
 from engine.training.walkforward import walk_forward
 from forewalk.errors import ConfigError
 from forewalk.features.panel import Labels
+from forewalk.settings.news import NewsSettings
 from models.recurrent.forecaster import LSTMForecaster
 
 SIMPLE = ("zero", "drift", "ridge", "trees", "arima", "reversal_1", "reversal_5", "momentum_12_1")
@@ -82,6 +83,26 @@ def test_the_other_recurrent_cell_stands_beside_the_network(world_of, cell, twin
     chosen = settings.model_copy(update={"model": settings.model.model_copy(update={"cell": cell})})
     assert twin_name(chosen) == twin
     assert baseline_names(chosen) == (*SIMPLE, twin)
+
+
+def test_a_run_with_texts_stands_beside_its_own_model_without_them(world_of, folds, tmp_path):
+    world = world_of()
+    told = NewsSettings(path=tmp_path / "texts.csv")
+    chosen = world.settings.model_copy(update={"news": told})
+    assert baseline_names(chosen) == (*SIMPLE, "gru", WITHOUT_TEXTS)
+    names = ("news_tone", *world.panel.names[1:])
+    silent = world.panel.values.copy()
+    silent[200:210, 1, 0] = np.nan  # no text is known there: the model with texts says nothing
+    panel = replace(world.panel, names=names, values=silent)
+    world = SimpleNamespace(**{**vars(world), "panel": panel, "settings": chosen})
+    alone = run(world, folds, [WITHOUT_TEXTS])[WITHOUT_TEXTS]
+    assert np.isnan(alone.forecasts.mean[200 - len(panel) + len(alone.forecasts), 1])
+    plain = replace(
+        panel, names=names[1:], values=panel.values[:, :, 1:],
+        scale=np.where(np.isfinite(panel.values).all(axis=2), panel.scale, np.nan),
+    )  # fmt: skip
+    own, _ = walk_forward(plain, world.labels, folds(world), LSTMForecaster(chosen.model, 7), 504)
+    np.testing.assert_array_equal(alone.forecasts.mean, own.forecasts(plain, 1).mean)
 
 
 def test_the_twin_is_the_other_cell_trained_by_the_same_settings(world_of, folds):
