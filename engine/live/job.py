@@ -42,6 +42,18 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
         LookaheadError: a strategy of the user's own decides by later bars.
         DataError: the journal cannot be used; the message says how to go on.
     """
+    from forewalk.errors import ConfigError, ForewalkError, LookaheadError, PluginError
+
+    try:
+        _live(settings, once, rebuild, console)
+    except (ConfigError, LookaheadError, PluginError):
+        if (settings.live.state.expanduser() / "journal.db").exists():
+            with contextlib.suppress(ForewalkError):  # what keeps a book from trading keeps no position open
+                carry_out_halts(settings)
+        raise
+
+
+def _live(settings: Settings, once: bool, rebuild: bool, console: bool) -> None:
     from engine.evaluation.foresight import refuse_foresight
     from engine.live.job import with_symbols
 
@@ -59,28 +71,24 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
 
 @contextlib.contextmanager
 def opened(
-    settings: Settings, console: bool, keys: Keys | None = None, patient: bool = False
+    settings: Settings, console: bool, keys: Keys | None = None, patient: bool = False, bare: bool = False
 ) -> Iterator[tuple[Daemon, Watch]]:
     """Check everything that can be checked, take the locks, and build the daemon; let go of it all at the end.
 
-    `patient` waits for a broker that cannot be reached instead of giving up.
+    `patient` waits for a broker that cannot be reached instead of giving up. With `bare` the daemon is for carrying
+    out halts only: no code of the user's own, no source of data and no rule about what can be traded is in its way.
     """
     from broker.failpoints import check_failpoint
     from broker.hosts import is_local
     from broker.keys import hide_in_tracebacks, read_keys
-    from engine.live.job import with_symbols
     from engine.live.lock import account_lock, state_lock
-    from engine.live.tradable import refuse_untradable
+    from engine.live.tradable import checked_tradable, without_own_code
     from engine.live.watch.notify import Watch, start_log
-    from forewalk.plugins.holding import sources_of
 
     check_failpoint()
     forbid_core_dumps()
     hide_in_tracebacks()
-    settings = with_symbols(settings)
-    sources_of(settings)  # code of the user's own that is not there ends it here
-
-    refuse_untradable(settings)
+    settings = without_own_code(settings) if bare else checked_tradable(with_symbols(settings))
     live = settings.live
     broker = paper_broker(settings, keys or read_keys(os.environ))
     state = live.state.expanduser()
@@ -135,7 +143,7 @@ def carry_out_halts(settings: Settings) -> list[str]:
     from forewalk.errors import ConfigError
 
     try:
-        with opened(with_symbols(settings), console=False) as (daemon, _watch):
+        with opened(settings, console=False, bare=True) as (daemon, _watch):
             end = time.monotonic() + SWITCH_S
             daemon.attend_switch()
             while daemon.switch.busy and time.monotonic() < end:

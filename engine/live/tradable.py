@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, pair_of
+from forewalk.plugins.holding import sources_of
 from forewalk.sessions import is_intraday
 from forewalk.settings.execution import AUCTIONS
 from forewalk.settings.sections import Settings
+
+
+def checked_tradable(settings: Settings) -> Settings:
+    """Return the settings if a daemon can trade by them; ConfigError where not, or own code is not there."""
+    sources_of(settings)
+    refuse_untradable(settings)
+    return settings
+
+
+def without_own_code(settings: Settings) -> Settings:
+    """Return the settings for carrying out halts alone: nothing of the user's own is in its way."""
+    plain = type(settings)()
+    data = settings.data.model_copy(update={"source": plain.data.source})
+    own = {"data": data, "features": plain.features, "model": plain.model, "strategy": plain.strategy}
+    return settings.model_copy(update=own)
 
 
 def refuse_untradable(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Kills at random instants: `python tests/faults/kill_loop.py [KILLS] [SEED]`.
+"""Kills at random instants: `python tests/faults/kill_loop.py [KILLS] [SEED] [MINUTES]`, the last at the most.
 
 A daemon with the LSTM strategy, a simulator with a state file, and a person with the commands, each a process. While
 sessions go by, with faults of the network, partial fills, cancels that race and trades by hand, one of the three is
@@ -275,20 +275,22 @@ class KillLoop:
         self.simulator.stop()
 
 
-def kill_loop(kills, seed, folder, tell=lambda text: None):
+def kill_loop(kills, seed, folder, tell=lambda text: None, minutes=float("inf")):
     """Return what happened and what came of it, as a dict."""
     began = time.monotonic()
+    end = began + 60 * minutes
     loop = KillLoop(folder, seed)
     tell(f"ready after {time.monotonic() - began:.0f} s")
     try:
         done = 0
-        while done < kills:
-            done += loop.round()
-            if done % 20 == 0:
+        while done < kills and time.monotonic() < end:
+            killed = loop.round()
+            done += killed
+            if killed and done % 20 == 0:
                 tell(f"{done} kills, {time.monotonic() - began:.0f} s: {dict(loop.counts)}")
         tell(f"healing after {time.monotonic() - began:.0f} s")
         loop.heal_and_close()
-        result = dict(sorted(loop.counts.items())) | loop.verdict()
+        result = {"kills": done} | dict(sorted(loop.counts.items())) | loop.verdict()
         loop.scene.check()
     finally:
         loop.stop()
@@ -307,9 +309,10 @@ def is_clean(result):
 
 
 if __name__ == "__main__":
-    arguments = [int(argument) for argument in sys.argv[1:]] + [200, 1][len(sys.argv) - 1 :]
+    kills, seed, minutes = [int(argument) for argument in sys.argv[1:]] + [200, 1, 10**6][len(sys.argv) - 1 :]
     with tempfile.TemporaryDirectory() as temporary:
-        result = kill_loop(arguments[0], arguments[1], Path(temporary), lambda text: print(text, flush=True))
+        say = lambda text: print(text, flush=True)  # noqa: E731
+        result = kill_loop(kills, seed, Path(temporary), say, minutes)
     for name, value in result.items():
         print(f"{name:42} {value}")
     sys.exit(0 if is_clean(result) else 1)
