@@ -18,6 +18,7 @@ import typer
 from engine.cli.compare import EPILOG as COMPARE_EPILOG
 from engine.cli.compare import compare, runs
 from engine.cli.data import data_app
+from engine.cli.doctor import doctor
 from engine.cli.forecast import EPILOG as FORECAST_EPILOG
 from engine.cli.forecast import forecast, track
 from engine.cli.live import live_app
@@ -274,6 +275,7 @@ def trials(
         raise typer.Exit(1)
 
 
+app.command()(doctor)
 app.command(epilog=FORECAST_EPILOG)(forecast)
 app.command()(track)
 app.command(epilog=COMPARE_EPILOG)(compare)
