@@ -171,11 +171,13 @@ def speed() -> Finding:
 def device() -> Finding:
     """Whether torch sees a GPU, which is never needed."""
     try:
-        import torch
+        from models.device import gpu_name
+
+        name = gpu_name()
     except (ImportError, OSError) as problem:
         return Finding("torch", "bad", str(problem)[:200], "install it again: pip install torch==2.13.0")
-    if torch.cuda.is_available():
-        return Finding("GPU", "good", f"{torch.cuda.get_device_name()}; used with model.device = 'cuda'")
+    if name is not None:
+        return Finding("GPU", "good", f"{name}; used with model.device = 'cuda'")
     return Finding("GPU", "note", "none seen; networks of this size train as fast on a processor")
 
 
