@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+import stat
 from contextlib import closing
 
 import numpy as np
@@ -51,6 +52,8 @@ def test_every_forecast_is_there_before_its_orders_and_settled_after_its_outcome
     record = ForecastRecord(desk.path.parent / LOG_FILE)
     table = record.table()
     assert record.problems() == []
+    for path in (record.path, record.path.with_suffix(".head")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert len(table) == 3 * SESSIONS
     assert table["actual"].notna().sum() == 3 * (SESSIONS - 1)
     first = table.iloc[0]
