@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from alpaca.data.historical import StockHistoricalDataClient
+from alpaca.data.historical import NewsClient, StockHistoricalDataClient
 from alpaca.data.historical.corporate_actions import CorporateActionsClient
 
 from broker.alpaca import answers, corporate
@@ -23,7 +23,8 @@ from forewalk.errors import DataError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PAGES = 500  # more than any history this program asks for
-PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000, "actions": 1000}
+NEWS_PAGES = 20_000  # a million articles
+PAGE_SIZE = {"orders": 500, "fills": 100, "bars": 10_000, "actions": 1000, "news": 50}
 TIMEFRAMES = {"1d": "1Day", "1h": "1Hour", "30min": "30Min", "15min": "15Min", "5min": "5Min", "1min": "1Min"}
 
 
@@ -48,11 +49,13 @@ class MarketData:
         self._announced = Http(
             lambda: CorporateActionsClient(url_override=data, **more), data, timeout_s, budget
         )
+        self._news = Http(lambda: NewsClient(url_override=data, **more), data, timeout_s, budget)
 
     def renew(self) -> None:
         """Forget every kept connection."""
         self._data.renew()
         self._announced.renew()
+        self._news.renew()
 
     def corporate_actions(self, symbols: Sequence[str], first: date, last: date) -> list[CorporateAction]:
         """Return what is announced for the symbols with a process date from `first` to `last`."""
@@ -130,6 +133,42 @@ class MarketData:
             tokens.add(token)
             params["page_token"] = token
         raise DataError(f"the bars do not end after {PAGES} pages; ask for fewer symbols or a shorter span")
+
+    def news(
+        self,
+        symbols: Sequence[str],
+        first: datetime,
+        last: datetime,
+        each: Callable[[Callable[[], Any]], Any] = lambda request: request(),
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield pages of articles about the symbols, oldest first, as Alpaca words them today.
+
+        `each` makes the request of one page; it may wait before, and ask again.
+
+        Raises:
+            DataError: a page repeats or the pages do not end.
+        """
+        params: dict[str, Any] = {
+            "symbols": ",".join(symbols),
+            "start": rfc3339(first),
+            "end": rfc3339(last),
+            "limit": PAGE_SIZE["news"],
+            "sort": "asc",
+        }
+        tokens: set[str] = set()
+        for _ in range(NEWS_PAGES):
+            body = each(lambda: self._news.call("GET", "/news", params))
+            if not isinstance(body, dict) or not isinstance(body.get("news"), list):
+                raise Unreachable("the news cannot be read")
+            yield [article for article in body["news"] if isinstance(article, dict)]
+            token = body.get("next_page_token")
+            if not token:
+                return
+            if token in tokens:
+                raise DataError("the pages of news repeat themselves; what came before is kept")
+            tokens.add(token)
+            params["page_token"] = token
+        raise DataError(f"the news do not end after {NEWS_PAGES} pages; ask for a shorter span")
 
 
 def each_of(parse: Callable[[Any], T]) -> Callable[[Any], list[T]]:

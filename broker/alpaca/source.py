@@ -87,7 +87,7 @@ def _connect(settings: DataSettings, each_page: Pace) -> Ask:
     trading, data = (url, url) if url else (f"https://{PAPER_HOST}", f"https://{DATA_HOST}")
     client = AlpacaPaper(read_keys(os.environ), trading, data, TIMEOUT_S, settings.feed)
 
-    return partial(client.bars, each=lambda page: each_page(lambda: _translated(page)))
+    return partial(client.bars, each=lambda page: each_page(lambda: translated(page)))
 
 
 def _fetch(request: BarRequest, settings: DataSettings, ask: Ask, now: datetime) -> Answer:
@@ -136,7 +136,7 @@ def frame_of(bars: Sequence[Mapping[str, Any]], interval: str) -> pd.DataFrame:
     return frame[~frame.index.duplicated()].sort_index()
 
 
-def _translated(call: Callable[[], Any]) -> Any:
+def translated(call: Callable[[], Any]) -> Any:
     """Return `call()`; what goes wrong with the broker becomes what goes wrong with a source."""
     problem: ForewalkError
     try:

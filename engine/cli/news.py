@@ -43,6 +43,38 @@ def check(
     typer.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
 
 
+@news_app.command()
+def fetch(
+    out: Annotated[Path, typer.Argument(help="File of JSON lines to append to.", metavar="OUT.jsonl")],
+    symbols: Annotated[str, typer.Option(help="Symbols, separated by commas.", metavar="A,B,...")],
+    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD, of a new file.")] = "2015-01-01",
+    end: Annotated[str | None, typer.Option(help="Last day; default today.")] = None,
+    set_: Set = None,
+) -> None:
+    """Append Alpaca's news about some symbols to a file; called again, it goes on where the file ends.
+
+    What appears between two calls is first seen at the second one; what was there before was seen by nobody.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from broker.alpaca.texts import fetch_news
+    from forewalk.errors import UsageError
+
+    settings = settings_of_flags(None, set_, {}).data
+    try:
+        first = datetime.fromisoformat(start).replace(tzinfo=UTC)
+        last = (
+            datetime.now(UTC)
+            if end is None
+            else datetime.fromisoformat(end).replace(tzinfo=UTC) + timedelta(days=1)
+        )
+    except ValueError:
+        raise UsageError("--start and --end are days, written YYYY-MM-DD") from None
+    names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
+    added = fetch_news(out, names, first, last, settings)
+    typer.echo(f"{added:,} texts added to {out}; look at them with: forewalk news check {out}")
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [
         f"{found['texts']:,} texts of {found['rows']:,} rows, known from {found['first_known_at']} to "
