@@ -1,7 +1,7 @@
 """Alpaca's news into a file of texts: paced, resumed where it stopped, each article once.
 
-The file is JSON lines that `forewalk.data.columns.texts` reads. Once a fetch has reached the present, what a later one
-finds is first seen then; what was there before was seen by nobody of us at the time, and gets no `first_seen`.
+The file is JSON lines that `forewalk.data.columns.texts` reads. Once a fetch has reached the present, what a later
+one finds is first seen then; what was there before was seen by nobody of us at the time, and gets no `first_seen`.
 """
 
 from __future__ import annotations
