@@ -6,7 +6,7 @@ from engine.evaluation.baselines import WITHOUT_TEXTS
 from engine.evaluation.factors import BUY_AND_HOLD, FactorMetrics
 from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
-from engine.evaluation.metrics.accounts.luck import LuckMetrics, passes
+from engine.evaluation.metrics.accounts.luck import CLEAR, LuckMetrics, passes
 from engine.evaluation.metrics.alarms import alarm_sentence
 from engine.evaluation.metrics.forecasts.claims import (
     DIRECTION,
@@ -46,6 +46,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _other_sentence(claims),
         _rank_sentence(overall, claims),
         _texts_sentence(metrics),
+        _tradable_sentence(metrics, claims),
         _volatility_sentence(overall),
         _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
         _same_orders_sentence(metrics.own_strategy),
@@ -169,6 +170,12 @@ def _alpha_sentence(luck: LuckMetrics) -> str:
             "against no alpha at all"
         )
     said = "luck alone rarely gives that" if passes(luck) else "that is within luck"
+    if luck.against == "cash" and passed > CLEAR and not passes(luck):
+        beta, t = alpha.loadings["buy_and_hold"].beta, alpha.t
+        said = (
+            f"but its beta to buying and holding is {beta:.2f}, and the alpha beside that (t = {t:.1f}) is within "
+            "luck: it is not free of the market"
+        )
     return f"{tested}, {after}, the test gives 1 - p = {passed:.2f}; {said}."
 
 
@@ -229,6 +236,17 @@ def _rank_sentence(overall: ForecastSkill, claims: SkillClaims) -> str:
     if claims.enough and claim.p > 1 - FAMILY_ERROR / 2:
         return f"They rank the symbols the wrong way round ({size})."
     return f"They do not rank the symbols better than chance ({size})."
+
+
+def _tradable_sentence(metrics: Metrics, claims: SkillClaims) -> str:
+    """Where ranks may be claimed, but not of the return that an order sent after the forecast can have."""
+    at = metrics.time.tradable if metrics.time else None
+    if not claims.claims(RANK) or at is None or at.rank_ic is None or at.t is None or at.t >= ONE_SIDED_T:
+        return ""
+    return (
+        f"No order can have that: from the next open, where orders are filled, the rank IC is {at.rank_ic:.4f} "
+        f"(t = {at.t:.1f})."
+    )
 
 
 def _other_sentence(claims: SkillClaims) -> str:

@@ -2,8 +2,10 @@ from dataclasses import replace
 
 import pytest
 
+from engine.evaluation.metrics.accounts.relative import FactorLoading
 from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.forecasts.claims import SkillClaim, SkillClaims
+from engine.evaluation.metrics.over_time import RankAt
 from engine.evaluation.verdict import verdict_sentence
 from forewalk.settings.sections import Settings
 from helpers.judged_runs import make_judged
@@ -151,6 +153,28 @@ def test_alpha_stands_with_its_t_and_its_beta():
 def test_a_neutral_book_is_compared_with_cash_and_says_so():
     sentence = verdict_sentence(lucky(against="cash", deflated=deflated(0.97)), Settings())
     assert "as much short as long, it is compared with cash" in sentence
+
+
+def test_a_neutral_book_that_lives_on_the_markets_drift_is_told_so():
+    alpha = replace(
+        BASE.luck.alpha, t=0.4, p_greater=0.34, loadings={"buy_and_hold": FactorLoading(0.41, 20.0)}
+    )
+    sentence = verdict_sentence(lucky(against="cash", deflated=deflated(0.99), alpha=alpha), Settings())
+    assert (
+        "its beta to buying and holding is 0.41, and the alpha beside that (t = 0.4) is within luck"
+        in sentence
+    )
+    assert "rarely" not in sentence
+
+
+def test_ranks_that_no_order_can_have_are_told_so():
+    known = claiming(rank=True)
+    gone, there = (replace(known.time, tradable=RankAt(0, 0.001, t)) for t in (0.2, 3.0))
+    assert "No order can have that: from the next open" in verdict_sentence(
+        replace(known, time=gone), Settings()
+    )
+    assert "No order can have" not in verdict_sentence(replace(known, time=there), Settings())
+    assert "No order can have" not in verdict_sentence(replace(claiming(), time=gone), Settings())
 
 
 @pytest.mark.parametrize(("lost", "said"), [(0, False), (7, True)])

@@ -48,7 +48,7 @@ def run(script, **execution):
 
 
 def test_the_fees_of_a_reversed_position_are_booked_once():
-    _, result = run("reverse", fee_bps=50.0, slippage_bps=0.0)
+    _, result = run("reverse", fee_bps=50.0, slippage_bps=0.0, borrow_bps_per_year=0.0)
     assert [trade["side"] for _, trade in result.trades.iterrows()] == ["long", "short"]
     assert result.trades["fees"].sum() == pytest.approx(result.counts["fees_paid"])
     gained = result.equity["equity"].iloc[-1] - 100_000.0

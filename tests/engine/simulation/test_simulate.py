@@ -56,7 +56,8 @@ strategies = st.fixed_dictionaries(
 
 
 def settings_with(execution, strategy):
-    changes = {f"execution__{k}": v for k, v in execution.items()}
+    nothing_borne = {"borrow_bps_per_year": 0.0, "margin_bps_per_year": 0.0}  # orders alone explain the cash
+    changes = {f"execution__{k}": v for k, v in {**nothing_borne, **execution}.items()}
     return make_settings(**changes, **{f"strategy__{k}": v for k, v in strategy.items()})
 
 

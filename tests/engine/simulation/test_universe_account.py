@@ -16,7 +16,14 @@ from helpers.making import make_bars
 from helpers.small_panels import make_forecasts
 from helpers.vector_worlds import all_settings, worlds
 
-FREE = {"fee_bps": 0.0, "slippage_bps": 0.0, "fractional": True, "max_volume_share": None}
+FREE = {
+    "fee_bps": 0.0,
+    "borrow_bps_per_year": 0,
+    "margin_bps_per_year": 0,
+    "slippage_bps": 0.0,
+    "fractional": True,
+    "max_volume_share": None,
+}
 
 
 def in_universe(bars, *spans):

@@ -208,8 +208,15 @@ def luck_metrics(
 
 
 def passes(luck: LuckMetrics) -> bool:
-    """Whether the test against the benchmark (or cash) passes after all tries: 1 - p above 0.95."""
-    return luck.deflated.probability is not None and luck.deflated.probability > CLEAR
+    """Whether the test against the benchmark (or cash) passes after all tries: 1 - p above 0.95.
+
+    As many dollars short as long is not yet free of the market: long what swings more and short what swings less
+    earns its drift. So an account that is compared with cash must have an alpha above zero at its own beta, too.
+    """
+    if luck.deflated.probability is None or luck.deflated.probability <= CLEAR:
+        return False
+    p = luck.alpha.p_greater
+    return luck.against != "cash" or p is None or p < 1.0 - CLEAR
 
 
 def _shape(sample: SharpeSample) -> float:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from engine.evaluation.metrics.accounts.bootstrap import bootstrap_account
 from engine.evaluation.metrics.accounts.luck import (
+    CLEAR,
     deflated_sharpe,
     expected_maximum_sharpe,
     luck_metrics,
     minimum_track_record,
+    passes,
     probabilistic_sharpe,
 )
 from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
@@ -154,6 +156,20 @@ def test_a_neutral_book_is_compared_with_cash():
     result = luck_of(returns, neutral=True)
     assert result.against == "cash"
     assert result.probabilistic_sharpe == probabilistic_sharpe(sharpe_sample(returns))
+
+
+def test_long_what_swings_more_and_short_what_swings_less_is_no_skill():
+    random = np.random.default_rng(6)
+    claimed = against_cash = 0
+    for _ in range(40):
+        market = random.normal(0.0008, 0.01, 1500)  # a Sharpe ratio of 1.3 a year
+        book = 0.6 * market + random.normal(0, 0.002, 1500)
+        account = bootstrap_account(book, 252, 1, 30)
+        luck = luck_metrics(book, market, account, 252, 1, neutral=True, repetitions=30)
+        against_cash += luck.deflated.probability > CLEAR
+        claimed += passes(luck)
+    assert against_cash > 20
+    assert claimed <= 6
 
 
 def test_the_summary_of_an_account_that_never_moved_says_nothing():
