@@ -28,6 +28,7 @@ ENTRIES = (0.0, 0.005, 0.01, 0.02, 0.05)
 DIRECTIONS = ("long_flat", "long_short")
 HORIZONS = (1, 5, 20)
 KINDS = ("noise", "drift")
+FREE = {"fee_bps": 0, "slippage_bps": 0, "borrow_bps_per_year": 0, "margin_bps_per_year": 0}
 DRIFT = (0.4, 0.8)  # annual Sharpe ratios of the market
 
 
@@ -80,7 +81,7 @@ def small_settings(task: Task) -> Settings:
             "model": {"hidden_size": 4, "seeds": 1, "max_epochs": 4},
             "label": {"horizon_bars": task.horizon},
             "folds": {"train_bars": task.bars // 2, "refit_every_bars": task.bars // 4},
-            "execution": {"fee_bps": 0, "slippage_bps": 0, "fractional": True, "max_volume_share": None},
+            "execution": {**FREE, "fractional": True, "max_volume_share": None},
             "evaluation": {"baselines": False, "garch": False, "costs": False, "bootstrap_repetitions": 300},
         }
     )

@@ -30,7 +30,8 @@ from forewalk.settings.loading import settings_from
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
 
-FREE = ExecutionSettings(fee_bps=0, slippage_bps=0)  # costs would make noise look worse than noise
+FREE = ExecutionSettings(fee_bps=0, slippage_bps=0, borrow_bps_per_year=0, margin_bps_per_year=0)
+# costs would make noise look worse than noise
 ENTRIES = (0.0, 0.005, 0.01, 0.02, 0.05)  # the settings that a user sweeps, long-short and long-flat
 FEATURES = 6
 VOLATILITY = 0.001  # per bar; so small that zero mean in log returns is zero mean in simple ones too
