@@ -15,7 +15,9 @@ from engine.evaluation.policies import (
 from engine.simulation.cerebro import simulate
 from forewalk.settings.loading import settings_from
 
-FREE = settings_from({"execution": {"fee_bps": 0, "slippage_bps": 0}}).execution
+FREE = settings_from(
+    {"execution": {"fee_bps": 0, "slippage_bps": 0, "margin_bps_per_year": 0, "borrow_bps_per_year": 0}}
+).execution
 DEAR = settings_from({"execution": {"fee_bps": 10, "slippage_bps": 20}}).execution
 
 
