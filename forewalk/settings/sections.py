@@ -161,9 +161,10 @@ class ModelSettings(Chosen):
     """Causal attention over the last `lookback_bars` hidden states."""
     input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """`rank_correlation`: dropout on the inputs of the network that ranks."""
-    loss: Literal["gaussian_nll", "mse", "rank_correlation"] = "gaussian_nll"
-    """Gaussian likelihood (mean and std are learned), squared error (std is the residual's), or minus the correlation
-    over the symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only)."""
+    loss: Literal["gaussian_nll", "mse", "huber", "quantile", "rank_correlation"] = "gaussian_nll"
+    """Gaussian likelihood (mean and std are learned), squared error (std is the residual's), `huber` (as that, large
+    errors by their size), pinball loss of nine quantiles (mean and std are learned), or minus the correlation over
+    the symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only)."""
     scope: Literal["pooled", "per_symbol"] = "pooled"
     """One model over all symbols, or one for each."""
     lookback_bars: int = Field(60, ge=1, le=2048)

@@ -17,6 +17,7 @@ from forewalk.features.panel import FeaturePanel
 from forewalk.settings.sections import ModelSettings
 from models.base import ScaledForecast
 from models.checkpoint import pack, read_file
+from models.recurrent.losses import OF_RESIDUALS
 from models.recurrent.networks import RecurrentForecaster
 from models.recurrent.ranking import RankForecaster
 from models.recurrent.training import run_network
@@ -79,7 +80,8 @@ class FittedLSTM:
         for member, (mean, log_std) in zip(self.members, reads, strict=True):
             columns = _columns(member, panel)
             means = mean.double().numpy()
-            std = member.residual_std if self.settings.loss == "mse" else np.exp(log_std.double().numpy())
+            of_residuals = self.settings.loss in OF_RESIDUALS
+            std = member.residual_std if of_residuals else np.exp(log_std.double().numpy())
             total[:, columns] += means
             square[:, columns] += std**2 + means**2
             count[columns] += 1

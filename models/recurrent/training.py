@@ -22,21 +22,13 @@ from torch.nn import functional
 from forewalk.features.panel import Float32Array
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
-from models.recurrent.networks import (
-    Carried,
-    RecurrentForecaster,
-    gaussian_nll,
-    gaussian_nll_slope,
-    squared_error,
-    squared_error_slope,
-)
+from models.recurrent.losses import LOSSES, SLOPES
+from models.recurrent.networks import Carried, RecurrentForecaster
 
 PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memory and changes nothing else
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
 STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are as many sequences
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones
-LOSSES = {"gaussian_nll": gaussian_nll, "mse": squared_error}
-SLOPES = {"gaussian_nll": gaussian_nll_slope, "mse": squared_error_slope}
 
 
 Batch = tuple[Tensor, Tensor, Tensor]

@@ -14,10 +14,9 @@ from helpers.making import make_bars, make_settings
 from models.base import fit, predict_rows
 from models.checkpoint import unpack
 from models.recurrent.forecaster import LSTMForecaster
+from models.recurrent.losses import LOSSES, SLOPES
 from models.recurrent.networks import RecurrentForecaster, gaussian_nll, mean_and_log_std
 from models.recurrent.training import (
-    LOSSES,
-    SLOPES,
     STEPS_PER_PASS,
     FlatAdamW,
     batch_size,
