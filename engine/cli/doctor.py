@@ -222,6 +222,7 @@ def _folders(config: Path | None, set_: Sequence[str] | None) -> dict[str, Path]
         settings = settings_of_flags(config, list(set_ or ()), {})
     except ForewalkError:
         return folders
-    cache = getattr(settings.data, "cache", None)
-    named = {"price cache": cache, "paper book": settings.live.state}
-    return folders | {what: Path(place).expanduser() for what, place in named.items() if place is not None}
+    return folders | {
+        "price cache": settings.data.cache.expanduser(),
+        "paper book": settings.live.state.expanduser(),
+    }

@@ -12,6 +12,7 @@ from engine.cli.options import Config, Jobs, Json, Set, settings_of_flags
 from forewalk.errors import UsageError
 
 if TYPE_CHECKING:
+    from engine.forecast.job import Given
     from forewalk.settings.sections import Settings
 
 EPILOG = """\b
@@ -28,6 +29,7 @@ Log = Annotated[
     Path, typer.Option("--log", help="Where every forecast given is written down.", metavar="FILE")
 ]
 LOG = Path("runs/forecasts.sqlite")
+NEXT = "forecast-next.html"
 
 
 def forecast(
@@ -54,7 +56,10 @@ def forecast(
             help="What is held: CSV of symbol, quantity, price; or the daemon's folder.", metavar="FILE"
         ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with charts.", metavar="FILE.html")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(help=f"The page with charts; in text mode {NEXT} beside the log.", metavar="FILE.html"),
+    ] = None,
     log: Log = LOG,
     jobs: Jobs = None,
     set_: Set = None,
@@ -72,8 +77,7 @@ def forecast(
 
     Every forecast given is written to a log before its outcome is known; see `forewalk track`.
     """
-    if as_csv and as_json:
-        raise UsageError("--csv and --json are two ways to print; choose one")
+    form = _form(as_csv, as_json)
     if once and not watch:
         raise UsageError("--once belongs to --watch; without it a forecast is given once anyway")
     data = {
@@ -81,56 +85,73 @@ def forecast(
         "data.source": source,
         "data.path": None if path is None else str(path.resolve()),
     }
-    if runs and config is not None:
-        raise UsageError("a run has its own settings; give RUN or --config")
-    if runs and horizons is not None:
-        raise UsageError("a run has its own horizon; name one run for each horizon instead of --horizons")
+    asked, overrides = _asked(runs or [], config, horizons, list(set_ or []), data, jobs)
+    pages = _pages(html or (log.with_name(NEXT) if form == "text" else None), len(asked))
 
     from engine.cli.console import progress_display
-    from engine.forecast.job import Given, give
+    from engine.forecast.job import give
     from engine.forecast.log import ForecastLog
-    from engine.forecast.text import lines, table
 
-    overrides = list(set_ or [])
-    if runs:
-        overrides += [f"{key}={json.dumps(value)}" for key, value in data.items() if value is not None]
-    asked: list[Settings | Path] = (
-        list(runs)
-        if runs
-        else [
-            settings_of_flags(config, set_, {**data, "jobs": jobs, "label.horizon_bars": horizon})
-            for horizon in _horizons(horizons)
-        ]
-    )
-    pages = _pages(html, len(asked))
     book = ForecastLog(log)
 
     def make() -> tuple[Given, ...]:
-        with progress_display(enabled=not (as_json or as_csv)) as progress:
+        with progress_display(enabled=form == "text") as progress:
             return tuple(
                 give(what, book, progress, overrides, positions, page)
                 for what, page in zip(asked, pages, strict=True)
             )
 
-    def show(given: tuple[Given, ...]) -> None:
-        if as_json:
-            found = [each.to_dict() for each in given]
-            typer.echo(json.dumps(found[0] if len(found) == 1 else {"forecasts": found}, allow_nan=False))
-        elif as_csv:
-            typer.echo(table(*(each.answer for each in given)), nl=False)
-        else:
-            said = [
-                "\n".join([*lines(each), *([] if page is None else [f"charts: {page}"])])
-                for each, page in zip(given, pages, strict=True)
-            ]
-            typer.echo("\n\n".join(said))
-
     if watch:
         from engine.forecast.watching import watch as keep_watching
 
-        keep_watching(make, show, once=once)
+        keep_watching(make, lambda given: _show(given, form, pages), once=once)
     else:
-        show(make())
+        _show(make(), form, pages)
+
+
+def _form(as_csv: bool, as_json: bool) -> str:
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two ways to print; choose one")
+    return "csv" if as_csv else "json" if as_json else "text"
+
+
+def _asked(
+    runs: list[Path],
+    config: Path | None,
+    horizons: str | None,
+    overrides: list[str],
+    data: dict[str, str | None],
+    jobs: int | None,
+) -> tuple[list[Settings | Path], list[str]]:
+    """Return what is asked, runs or settings to train by, and what overrides the settings of a run."""
+    if not runs:
+        return [
+            settings_of_flags(config, overrides, {**data, "jobs": jobs, "label.horizon_bars": horizon})
+            for horizon in _horizons(horizons)
+        ], []
+    if config is not None:
+        raise UsageError("a run has its own settings; give RUN or --config")
+    if horizons is not None:
+        raise UsageError("a run has its own horizon; name one run for each horizon instead of --horizons")
+    named = [f"{key}={json.dumps(value)}" for key, value in data.items() if value is not None]
+    return list(runs), [*overrides, *named]
+
+
+def _show(given: tuple[Given, ...], form: str, pages: list[Path | None]) -> None:
+    """Print answers as one object, one table, or lines."""
+    from engine.forecast.text import lines, table
+
+    if form == "json":
+        found = [each.to_dict() for each in given]
+        typer.echo(json.dumps(found[0] if len(found) == 1 else {"forecasts": found}, allow_nan=False))
+    elif form == "csv":
+        typer.echo(table(*(each.answer for each in given)), nl=False)
+    else:
+        said = [
+            "\n".join([*lines(each), *([] if page is None else [f"charts: {page}"])])
+            for each, page in zip(given, pages, strict=True)
+        ]
+        typer.echo("\n\n".join(said))
 
 
 def _horizons(text: str | None) -> list[int | None]:

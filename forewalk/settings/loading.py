@@ -52,6 +52,9 @@ def load_settings(
             _put(tree, key.split("."), value, source=key)
     else:
         _put_texts(tree, overrides)
+    tree = _with_own_paths(
+        tree, Path()
+    )  # what is still relative was said here, and a stored run says it elsewhere
     settings = settings_from(tree, source=str(path) if path else None)
     return _with_plugin_folder(settings, path) if path else settings
 
@@ -134,7 +137,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
 
 
-_PATHS = {"data": ("path", "events", "universe", "columns_path"), "evaluation": ("factors",)}  # by section
+_PATHS = {
+    "data": ("path", "events", "universe", "columns_path"),
+    "evaluation": ("factors",),
+    "news": ("path",),
+}  # by section
 
 
 def _with_own_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -151,14 +158,14 @@ def _absolute(section: Any, keys: Sequence[str], folder: Path) -> Any:
     own = {
         key: section[key]
         for key in keys
-        if isinstance(section.get(key), str) and not _is_own_bars(key, section[key])
+        if isinstance(section.get(key), str | Path) and not _is_own_bars(key, section[key])
     }
     found = {key: str((folder / Path(value).expanduser()).resolve()) for key, value in own.items()}
     return {**section, **found}
 
 
-def _is_own_bars(key: str, value: str) -> bool:
-    return key == "path" and value == STORED_BARS  # a run folder's own; see `_with_own_bars`
+def _is_own_bars(key: str, value: str | Path) -> bool:
+    return key == "path" and str(value) == STORED_BARS  # a run folder's own; see `_with_own_bars`
 
 
 def _with_own_bars(tree: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from broker.simulator.world.market import Bar, Market
 
 MIDNIGHT = time()
 _ASKED = re.compile(r"(\d{1,2})(Min|T|Hour|H|Day|D|Week|W|Month|M)")
+_INTERVAL = re.compile(r"(\d+)(min|h|d|wk|mo)")  # of the loaded bars
+_UNITS = {"min": "Min", "h": "Hour", "d": "Day", "wk": "Week", "mo": "Month"}
 _NAMES = {"T": "Min", "H": "Hour", "D": "Day", "W": "Week", "M": "Month"}
 _COUNTS = {
     "Min": range(1, 60),
@@ -83,12 +85,8 @@ class Asked:
 
 def is_loaded(market: Market, frame: TimeFrame) -> bool:
     """Tell whether bars of this length are the loaded ones, so that they are served as they are."""
-    own = {"1d": ("Day", 1), "1h": ("Hour", 1), "1wk": ("Week", 1), "1mo": ("Month", 1)}
-    unit, count = own.get(market.interval) or (
-        "Min",
-        int(market.interval.removesuffix("min").removesuffix("m")),
-    )
-    return (frame.unit, frame.count) == (unit, count)
+    match = _INTERVAL.fullmatch(market.interval)
+    return match is not None and (frame.unit, frame.count) == (_UNITS[match[2]], int(match[1]))
 
 
 def made_bars(

@@ -24,7 +24,7 @@ from engine.evaluation.metrics.drift.streams import (
     forecast_values,
     naive_variance,
 )
-from engine.live.watch.readings import DATA, FEATURES, FILLS, Reading
+from engine.live.watch.readings import DATA, FEATURES, FILLS, OF_MODELS, Reading
 from forewalk.errors import DataError
 from forewalk.sessions import bars_per_year, exchange_zone
 from forewalk.settings.sections import Settings
@@ -44,12 +44,15 @@ def readings(journal: Journal, settings: Settings, bars: Bars | None) -> list[Re
 
     Args:
         bars: of the book's symbols, up to the last session, one scale throughout; None for a strategy that
-            forecasts nothing, which leaves fills and data.
+            forecasts nothing, or before the first decision of this process.
     """
-    found = []
     if bars is not None:
-        found += forecast_readings(journal, settings, bars)
-        found.append(feature_reading(journal, settings, bars))
+        found = [*forecast_readings(journal, settings, bars), feature_reading(journal, settings, bars)]
+    elif journal.models.all():
+        why = "nothing was decided since the daemon began; read after its next decision"
+        found = [_unread(name, why) for name in OF_MODELS]
+    else:  # a strategy that asks no model
+        found = []
     return [*found, fill_reading(journal, settings), data_reading(journal)]
 
 

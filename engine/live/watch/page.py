@@ -147,85 +147,75 @@ def _halt(halt: dict[str, Any]) -> str:
 
 
 def _parts(facts: BookFacts) -> list[dict[str, Any]]:
-    return [
-        _part(
-            *("Positions", "", "Nothing is held."),
-            heads("Symbol", "Shares", "Last close", "Value", "Of the account"),
-            [
-                (
-                    p["symbol"],
-                    f"{p['quantity']:,.6g}",
-                    _number(p["close"]),
-                    _number(p["value"]),
-                    _share(p["share"]),
-                )
-                for p in facts.positions
-            ],
-        ),
-        _part(
-            *(
-                "What it wants next",
-                "At the last close; orders follow where this differs from what is held.",
-                "Nothing yet.",
-            ),
-            heads("Symbol", "Close", "Expected", "Spread", "Wanted", "_Why"),
-            [
-                (
-                    *(
-                        i["symbol"],
-                        _number(i["close"]),
-                        _move(i["mean"]),
-                        _spread(i["std"]),
-                        _share(i["weight"]) or "as it is",
-                    ),
-                    i["problem"] or i["reason"],
-                )
-                for i in facts.intentions
-            ],
-        ),
-        _part(
-            *("Orders not finished", "", "None."),
-            heads("Order", "_Kind", "_State", "_Valid until", "_Reason"),
-            [(o["what"], o["kind"], o["state"], _time(o["valid_until"]), o["reason"]) for o in facts.orders],
-        ),
-        _part(
-            *("Newest fills", "", "None yet."),
-            heads("Fill", "Price", "_When"),
-            [(f["what"], _number(f["price"]), _time(f["at"])) for f in facts.fills],
-        ),
-        _part(
-            *("Models", "", "This strategy asks none."),
-            heads("Model", "_Role", "_Asked from", "Bars old", "_Note"),
-            [
-                (
-                    *(f"{m.model_id}{' (asked now)' if m.active else ''}", m.role, m.valid_from[:16]),
-                    "" if m.age_bars is None else f"{m.age_bars} of {m.max_age_bars}",
-                    m.problem or m.note,
-                )
-                for m in facts.models
-            ],
-        ),
-        _part(
-            "Drift",
-            "Does it still do what the backtest led to expect? A watch alarms above 1.",
-            "It has not been read yet: the daemon reads it after each session.",
-            heads("Watch", "Level", "_It would mean", "_What was seen"),
-            [
-                (
-                    f"{r.watch}{f' ALARM since {r.since}' if r.since else ''}",
-                    "not read" if r.level is None else f"{r.level:.2f}",
-                    SAYS[r.watch],
-                    r.detail,
-                )
-                for r in facts.readings
-            ],
-        ),
-        _part(
-            *("Newest alerts", "", "None."),
-            heads("When", "_Kind", "_Symbol", "_What"),
-            [(_time(a["at"]), a["kind"], a["symbol"], a["text"]) for a in facts.alerts],
-        ),
+    return [part(facts) for part in (_positions, _wishes, _orders, _fills, _models, _drift, _alerts)]
+
+
+def _positions(facts: BookFacts) -> dict[str, Any]:
+    rows = [
+        (
+            p["symbol"],
+            f"{p['quantity']:,.6g}",
+            *(_number(p[name]) for name in ("close", "value")),
+            _share(p["share"]),
+        )
+        for p in facts.positions
     ]
+    names = heads("Symbol", "Shares", "Last close", "Value", "Of the account")
+    return _part("Positions", "", "Nothing is held.", names, rows)
+
+
+def _wishes(facts: BookFacts) -> dict[str, Any]:
+    rows = [
+        (
+            *(i["symbol"], _number(i["close"]), _move(i["mean"]), _spread(i["std"])),
+            *(_share(i["weight"]) or "as it is", i["problem"] or i["reason"]),
+        )
+        for i in facts.intentions
+    ]
+    aid = "At the last close; orders follow where this differs from what is held."
+    names = heads("Symbol", "Close", "Expected", "Spread", "Wanted", "_Why")
+    return _part("What it wants next", aid, "Nothing yet.", names, rows)
+
+
+def _orders(facts: BookFacts) -> dict[str, Any]:
+    rows = [(o["what"], o["kind"], o["state"], _time(o["valid_until"]), o["reason"]) for o in facts.orders]
+    names = heads("Order", "_Kind", "_State", "_Valid until", "_Reason")
+    return _part("Orders not finished", "", "None.", names, rows)
+
+
+def _fills(facts: BookFacts) -> dict[str, Any]:
+    rows = [(f["what"], _number(f["price"]), _time(f["at"])) for f in facts.fills]
+    return _part("Newest fills", "", "None yet.", heads("Fill", "Price", "_When"), rows)
+
+
+def _models(facts: BookFacts) -> dict[str, Any]:
+    rows = [
+        (
+            *(f"{m.model_id}{' (asked now)' if m.active else ''}", m.role, m.valid_from[:16]),
+            *("" if m.age_bars is None else f"{m.age_bars} of {m.max_age_bars}", m.problem or m.note),
+        )
+        for m in facts.models
+    ]
+    names = heads("Model", "_Role", "_Asked from", "Bars old", "_Note")
+    return _part("Models", "", "This strategy asks none.", names, rows)
+
+
+def _drift(facts: BookFacts) -> dict[str, Any]:
+    rows = [
+        (
+            f"{r.watch}{f' ALARM since {r.since}' if r.since else ''}",
+            *("not read" if r.level is None else f"{r.level:.2f}", SAYS[r.watch], r.detail),
+        )
+        for r in facts.readings
+    ]
+    aid = "Does it still do what the backtest led to expect? A watch alarms above 1."
+    empty = "It has not been read yet: the daemon reads it after each session."
+    return _part("Drift", aid, empty, heads("Watch", "Level", "_It would mean", "_What was seen"), rows)
+
+
+def _alerts(facts: BookFacts) -> dict[str, Any]:
+    rows = [(_time(a["at"]), a["kind"], a["symbol"], a["text"]) for a in facts.alerts]
+    return _part("Newest alerts", "", "None.", heads("When", "_Kind", "_Symbol", "_What"), rows)
 
 
 def _part(

@@ -113,6 +113,15 @@ def test_newest_first_is_the_same_backwards():
 
 
 @pytest.mark.parametrize(
+    ("interval", "own"), [("15min", "15Min"), ("1h", "1Hour"), ("2h", "2Hour"), ("4h", "4Hour")]
+)
+def test_bars_of_the_loaded_length_are_served_as_they_are(interval, own):
+    bars = minute_bars(interval, DAYS[:3])
+    found = shown(World(bars, parse_instant("2026-03-05T08:00:00-05:00")), own)
+    assert [bar["c"] for bar in found] == bars.close[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
     "timeframe", ["60Min", "24Hour", "2Day", "2Week", "5Month", "0Min", "soon", "", "1Hours"]
 )
 def test_what_alpaca_has_no_bars_of_is_refused(timeframe):

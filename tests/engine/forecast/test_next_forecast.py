@@ -197,6 +197,14 @@ def test_the_command_prints_one_object_and_logs_nothing_of_the_past(run, tmp_pat
     assert page.read_text(encoding="utf-8").count("<svg") == 2
 
 
+def test_whoever_reads_the_text_has_the_chart_beside_the_log(run, tmp_path):
+    done = CliRunner().invoke(app, ["forecast", str(run), "--log", str(tmp_path / "log.sqlite")])
+    assert done.exit_code == 0, done.output
+    page = tmp_path / "forecast-next.html"
+    assert f"charts: {page}" in done.stdout
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+
+
 def test_several_horizons_come_from_one_command(project, tmp_path):
     log, page = tmp_path / "log.sqlite", tmp_path / "next.html"
     command = ["forecast", "--config", str(project / "config.toml"), "--horizons", "1,5", "--log", str(log)]

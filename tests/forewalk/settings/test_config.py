@@ -146,3 +146,24 @@ def test_a_settings_file_finds_the_bars_stored_beside_it(tmp_path):
     assert str(load_settings(path, environment={}).data.path) == "bars.parquet"
     (tmp_path / "bars.parquet").touch()
     assert load_settings(path, environment={}).data.path == tmp_path / "bars.parquet"
+
+
+@pytest.mark.parametrize(
+    "key", ["data.path", "data.events", "data.universe", "evaluation.factors", "news.path"]
+)
+def test_a_file_that_is_named_on_the_command_line_is_that_of_the_folder_one_is_in(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    section, name = key.split(".")
+    for overrides in ([f"{key}=mine.csv"], {key: "mine.csv"}):
+        settings = load_settings(None, overrides, {})
+        assert getattr(getattr(settings, section), name) == tmp_path / "mine.csv"
+    stored = tmp_path / "elsewhere" / "config.toml"
+    stored.parent.mkdir()
+    stored.write_text(settings_to_toml(settings))
+    assert load_settings(stored, (), {}) == settings  # a stored run finds it from anywhere
+
+
+def test_a_file_that_a_settings_file_names_is_beside_it(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text('[news]\npath = "texts.csv"\n')
+    assert load_settings(config, (), {}).news.path == tmp_path / "texts.csv"

@@ -161,6 +161,13 @@ def test_a_strategy_without_forecasts_is_watched_for_fills_and_data_only(journal
     assert [reading.watch for reading in readings(journal, live_settings(), None)] == ["fills", "data"]
 
 
+def test_models_that_nothing_was_decided_with_yet_are_said_to_be_unread(journal):
+    journal.models.record("m", "m.safetensors", "ff", NOW, CHAMPION, "", NOW)
+    found = by_watch(readings(journal, live_settings(), None))
+    assert {found[watch].level for watch in OF_MODELS} == {None}
+    assert "after its next decision" in found["loss"].detail
+
+
 def test_a_drift_that_cannot_be_read_costs_no_page(journal, monkeypatch, tmp_path):
     monkeypatch.setattr("os.nice", lambda more: more)
     bars = bars_with(1.0)
