@@ -226,6 +226,7 @@ def by_content(body: pd.DataFrame, name: str, where: str) -> Columns:
     if not dates:
         raise DataError(f"{where}: there is no header, and none of the first columns is a date; {_REMEDY}")
     at = dates[0]
+    sample = sample[sample[at].map(_is_date)]
     fields = {STAMP: at}
     if at and not sample[at - 1].str.fullmatch(r"[-\d.,]+").any():
         fields[SYMBOL] = 0
@@ -266,7 +267,8 @@ def by_content(body: pd.DataFrame, name: str, where: str) -> Columns:
 def _is_lean(sample: pd.DataFrame, at: int, prices: list[int]) -> bool:
     """Whether these are LEAN's: stamps like `20180102 00:00`, and whole prices in ten-thousandths of a dollar."""
     stamps = sample[at].str.fullmatch(r"\d{8} \d{2}:\d{2}").mean() > 0.9
-    return bool(stamps and all(sample[column].str.fullmatch(r"\d{3,}").all() for column in prices))
+    whole = [sample[column].str.fullmatch(r"\d{3,}").mean() > 0.9 for column in prices]
+    return bool(stamps and all(whole))
 
 
 def _is_date(cell: str) -> bool:

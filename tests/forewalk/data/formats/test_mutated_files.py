@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forewalk.data.loading import load_bars
@@ -120,6 +120,7 @@ def assert_of_the_source(bars, spoiled):
     mutations=st.lists(st.sampled_from(MUTATIONS), min_size=1, max_size=3),
     seed=st.integers(0, 10**9),
 )
+@example(what="lean", mutations=[footer], seed=0)
 def test_a_damaged_file_is_read_right_or_refused(tmp_path_factory, what, mutations, seed):
     file, chance = TEXTS[what], random.Random(seed)
     lines = file.content.split(b"\n")
