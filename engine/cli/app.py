@@ -35,6 +35,8 @@ from engine.cli.options import (
     settings_of_flags,
     where_of_flags,
 )
+from engine.cli.serve import EPILOG as SERVE_EPILOG
+from engine.cli.serve import serve
 from forewalk.errors import ForewalkError
 
 EXIT_CODES = "Exit codes: 0 done, 1 failure, 2 usage, 3 configuration, 4 connection, 5 data, 130 interrupted."
@@ -280,6 +282,7 @@ app.command(epilog=FORECAST_EPILOG)(forecast)
 app.command()(track)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command()(runs)
+app.command(epilog=SERVE_EPILOG)(serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,44 @@
+"""`forewalk serve`: the web application and the API on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forewalk.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  python -m engine.web
+  python -m engine.web --port 8080 --open
+  python -m engine.web --state /srv/forewalk --runs /srv/forewalk/runs
+
+Exit codes: 0 done, 1 failure, 2 usage, 3 configuration, 4 connection, 5 data, 130 interrupted."""
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Where it listens; 0 takes a free one.", min=0, max=65535)] = 8000,
+    state: Annotated[
+        Path, typer.Option(help="Folder of what it remembers: jobs, users, files.", metavar="DIR")
+    ] = Path("serve"),
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.", metavar="DIR")] = Path("runs"),
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name by which browsers may ask for it; repeatable.", metavar="NAME"),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Serve the web application and the API on this machine; ready when it prints its address."""
+    try:
+        from engine.web.options import Options
+        from engine.web.serving import serve as listen
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in ("engine", "forewalk"):
+            raise
+        raise UsageError(
+            f"the web application needs {missing.name}: pip install 'forewalk[web]'"
+        ) from missing
+    options = Options(state, runs, port=port, allowed_hosts=tuple(allow_host or ()))
+    listen(options, typer.echo, open_)

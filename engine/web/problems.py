@@ -1,0 +1,103 @@
+"""Every error as a problem of RFC 9457: `application/problem+json` with type, title, status, detail."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from forewalk.errors import (
+    ConfigError,
+    ConnectionFailed,
+    DataError,
+    ForewalkError,
+    UsageError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+STATUS_OF: tuple[tuple[type[ForewalkError], int], ...] = (  # the first that fits
+    (UsageError, 422),
+    (ConfigError, 422),
+    (DataError, 422),
+    (ConnectionFailed, 502),
+)
+ErrorPage = Callable[[Request, "Problem"], Response | Awaitable[Response]]
+log = logging.getLogger("forewalk.web")
+
+
+class Problem(BaseModel):
+    """What went wrong.
+
+    Attributes:
+        type: about:blank; the status says what kind it is. title: of the status. status: of HTTP.
+        detail: what is wrong, with the value, and what to do.
+        errors: one for each field that was not understood: `loc`, `msg`.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None
+
+    @staticmethod
+    def of(status: int, detail: str, errors: Sequence[Mapping[str, Any]] | None = None) -> Problem:
+        """Return the problem of a status."""
+        found = None if errors is None else [dict(error) for error in errors]
+        return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=found)
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """Return it as an answer in JSON."""
+        return JSONResponse(
+            self.model_dump(exclude_none=True), self.status, dict(headers or {}), media_type=MEDIA_TYPE
+        )
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` be answered as a problem, or as a page where a browser asked for one.
+
+    `app.state.error_page(request, problem)`, where set, makes that page; paths under /api are never answered so.
+    """
+    app.state.error_page = None
+
+    async def answer(
+        request: Request, problem: Problem, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        page: ErrorPage | None = request.app.state.error_page
+        wants_page = "text/html" in request.headers.get("accept", "")
+        if page is None or not wants_page or request.url.path.startswith("/api/"):
+            return problem.response(headers)
+        made = page(request, problem)
+        response = made if isinstance(made, Response) else await made
+        response.status_code = problem.status
+        response.headers.update(dict(headers or {}))
+        return response
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return await answer(request, Problem.of(error.status_code, str(error.detail)), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = [{"loc": [str(part) for part in each["loc"]], "msg": each["msg"]} for each in error.errors()]
+        detail = "; ".join(f"{'.'.join(each['loc'])}: {each['msg']}" for each in errors)
+        return await answer(request, Problem.of(422, detail, jsonable_encoder(errors)))
+
+    @app.exception_handler(ForewalkError)
+    async def ours(request: Request, error: ForewalkError) -> Response:
+        status = next((code for kind, code in STATUS_OF if isinstance(error, kind)), 500)
+        return await answer(request, Problem.of(status, str(error)))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        detail = "the server failed; its log says where, and the same request may fail again"
+        return await answer(request, Problem.of(500, detail))
