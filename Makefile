@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test test-fast test-shuffled test-faults lint types bench docs clean
+.PHONY: help install backtest test test-fast test-shuffled test-faults lint types bench docs site clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,8 +52,12 @@ bench-peers: $(STAMP)  ## measure other libraries beside it; makes .venv-peers (
 docs: $(STAMP)  ## write docs/settings.md from the settings
 	$(BIN)/python docs/make_settings.py
 
+site: $(STAMP)  ## build the documentation site into site/
+	test -x $(BIN)/zensical || $(PIP) install -qq -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/make_site.py
+
 clean:  ## remove build products and caches; never runs/ or .venv
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name $(VENV) -prune -o -name runs -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch comes first and alone: pip then takes a CPU build where one is at hand, and the second step
