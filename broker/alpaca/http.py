@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import queue
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +22,7 @@ from broker.alpaca.budget import Budget
 from broker.errors import BrokerError, MustHalt, RateLimited, Refused, Unreachable
 from broker.halts import HaltCause
 from broker.keys import redacted
+from forewalk.compute.deadline import within
 
 T = TypeVar("T")
 
@@ -90,26 +89,6 @@ class Http:
         except (ValueError, TypeError, AttributeError):
             problem = Unreachable(f"{method} {path}: the answer is no JSON")
         raise problem
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """Return `call()`, or raise TimeoutError; a socket that drips byte by byte cannot hold it longer."""
-    answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put((call(), None))
-        except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
-            answers.put((None, error))
-
-    threading.Thread(target=work, daemon=True, name="http").start()
-    try:
-        value, error = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return value  # type: ignore[return-value]  # only None where an error is set
 
 
 class _OneTry(HTTPAdapter):

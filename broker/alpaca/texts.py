@@ -6,7 +6,6 @@ one finds is first seen then; what was there before was seen by nobody of us at 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,10 +17,11 @@ from broker.alpaca.client import AlpacaPaper
 from broker.alpaca.source import REQUESTS_PER_MINUTE, TIMEOUT_S, translated
 from broker.hosts import DATA_HOST, PAPER_HOST
 from broker.keys import read_keys
+from forewalk.data.columns.texts.fetching.store import Row, TextStore, row_of
 from forewalk.data.sources.pacing import Pace
-from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 
+VIA = "alpaca"
 OVERLAP = timedelta(minutes=15)  # asked for again: articles are entered with a delay
 Ask = Callable[[Sequence[str], datetime, datetime], Iterator[list[dict[str, Any]]]]
 
@@ -35,7 +35,20 @@ def fetch_news(
     now: datetime | None = None,
     ask: Ask | None = None,
 ) -> int:
-    """Append the articles about the symbols to `out`, from `first` or from where the file ends; return how many.
+    """Append the articles about the symbols to the file `out`; see `fetch_into`."""
+    return fetch_into(TextStore(out), symbols, first, last, settings, now, ask)
+
+
+def fetch_into(
+    store: TextStore,
+    symbols: Sequence[str],
+    first: datetime,
+    last: datetime,
+    settings: DataSettings,
+    now: datetime | None = None,
+    ask: Ask | None = None,
+) -> int:
+    """Append the articles about the symbols, from `first` or from where the file ends; return how many.
 
     Each page is written before the next is asked for: what was fetched before a failure stays, and the next call goes
     on behind it.
@@ -49,23 +62,14 @@ def fetch_news(
         ConnectionFailed: Alpaca did not answer, or is busy for longer than `data.patience_s`.
         DataError: the file is damaged, or the pages do not end.
     """
-    known, newest = _known(out)
     present = now or datetime.now(UTC)
-    polled = out.exists() and _state(out).exists()
+    newest, seen = store.newest(VIA), store.reached(VIA)
     begin = first if newest is None else max(first, newest - OVERLAP)
     added = 0
     for page in (ask or _connect(settings))(symbols, begin, min(last, present)):
-        rows = [row for row in map(_row, page) if row is not None and row["id"] not in known]
-        for row in rows:
-            known.add(row["id"])
-            if polled:
-                row["first_seen"] = present.isoformat()
-        _append(out, rows)
-        added += len(rows)
-    if last >= present:
-        _state(out).write_text(f"complete up to {present.isoformat()}\n", encoding="utf-8")
-    else:
-        _state(out).unlink(missing_ok=True)
+        rows = [row for row in map(_row, page) if row is not None]
+        added += store.add(rows, VIA, present, seen)
+    store.mark(VIA, present if last >= present else None)
     return added
 
 
@@ -77,7 +81,7 @@ def _connect(settings: DataSettings) -> Ask:
     return partial(client.news, each=lambda page: pace(lambda: translated(page)))
 
 
-def _row(article: dict[str, Any]) -> dict[str, Any] | None:
+def _row(article: dict[str, Any]) -> Row | None:
     """Return an article as a text; None where it has no id, no moment or no headline."""
     try:
         published = datetime.fromisoformat(str(article["created_at"]).replace("Z", "+00:00"))
@@ -87,43 +91,8 @@ def _row(article: dict[str, Any]) -> dict[str, Any] | None:
     except (KeyError, ValueError):
         return None
     headline = str(article.get("headline") or "")
-    if "id" not in article or not headline or published.tzinfo is None:
+    if "id" not in article or not headline or published.tzinfo is None or updated.tzinfo is None:
         return None
-    return {
-        "id": str(article["id"]),
-        "published": published.isoformat(),
-        "updated_at": updated.isoformat(),
-        "symbols": [str(symbol) for symbol in article.get("symbols") or ()],
-        "headline": headline,
-        "source": str(article.get("source") or "alpaca"),
-        "kind": "news",
-    }
-
-
-def _known(out: Path) -> tuple[set[str], datetime | None]:
-    """Return the ids of a file and its newest publication; a line that was cut off by a kill is taken away."""
-    if not out.exists():
-        return set(), None
-    content = out.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        out.write_bytes(whole)
-    try:
-        rows = [json.loads(line) for line in whole.splitlines() if line.strip()]
-        moments = [datetime.fromisoformat(row["published"]) for row in rows]
-        return {row["id"] for row in rows}, max(moments, default=None)
-    except (ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{out}: no file of `forewalk news fetch`: {problem}; choose another --out") from None
-
-
-def _append(out: Path, rows: Sequence[dict[str, Any]]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _state(out: Path) -> Path:
-    """Return the file that is there while a text file is complete up to some present."""
-    return out.with_name(out.name + ".fetched")
+    symbols = [str(symbol) for symbol in article.get("symbols") or ()]
+    source = str(article.get("source") or "alpaca")
+    return row_of(str(article["id"]), headline, published, symbols, source, updated=updated)

@@ -47,32 +47,43 @@ def check(
 def fetch(
     out: Annotated[Path, typer.Argument(help="File of JSON lines to append to.", metavar="OUT.jsonl")],
     symbols: Annotated[str, typer.Option(help="Symbols, separated by commas.", metavar="A,B,...")],
-    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD, of a new file.")] = "2015-01-01",
+    source: Annotated[
+        str, typer.Option("--from", help="alpaca, rss, sec, gdelt, reddit; several, separated by commas.")
+    ] = "alpaca",
+    start: Annotated[
+        str, typer.Option(help="First day, YYYY-MM-DD, of a source with a history.")
+    ] = "2015-01-01",
     end: Annotated[str | None, typer.Option(help="Last day; default today.")] = None,
     set_: Set = None,
 ) -> None:
-    """Append Alpaca's news about some symbols to a file; called again, it goes on where the file ends.
+    """Append texts about some symbols to a file; called again, it goes on where the file ends.
 
     What appears between two calls is first seen at the second one; what was there before was seen by nobody.
     """
     from datetime import UTC, datetime, timedelta
 
-    from broker.alpaca.texts import fetch_news
+    from forewalk.data.columns.texts.fetching.sources import checked_names, fetch_texts
+    from forewalk.data.columns.texts.fetching.store import TextStore
+    from forewalk.data.columns.texts.fetching.wanted import Wanted
+    from forewalk.data.columns.texts.fetching.web import Web
     from forewalk.errors import UsageError
 
-    settings = settings_of_flags(None, set_, {}).data
+    settings = settings_of_flags(None, set_, {})
+    now = datetime.now(UTC)
     try:
         first = datetime.fromisoformat(start).replace(tzinfo=UTC)
-        last = (
-            datetime.now(UTC)
-            if end is None
-            else datetime.fromisoformat(end).replace(tzinfo=UTC) + timedelta(days=1)
-        )
+        last = now if end is None else datetime.fromisoformat(end).replace(tzinfo=UTC) + timedelta(days=1)
     except ValueError:
         raise UsageError("--start and --end are days, written YYYY-MM-DD") from None
-    names = [name.strip().upper() for name in symbols.split(",") if name.strip()]
-    added = fetch_news(out, names, first, last, settings)
-    typer.echo(f"{added:,} texts added to {out}; look at them with: forewalk news check {out}")
+    wanted_names = checked_names(source)
+    named = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
+    web = Web(settings.news.contact)
+    store = TextStore(out)
+    wanted = Wanted(named, first, last, now, settings.news, web)
+    for name in wanted_names:
+        added = fetch_texts(name, store, wanted, settings.data)
+        typer.echo(f"{name}: {added:,} texts added to {out}")
+    typer.echo(f"look at them with: forewalk news check {out}")
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

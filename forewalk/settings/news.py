@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from forewalk.settings.base import Mapped, Section
+from forewalk.settings.base import Mapped, Names, Section
 
 
 class NewsSettings(Section):
@@ -31,3 +31,11 @@ class NewsSettings(Section):
     """Bars before, against which the number of texts of a bar is measured."""
     silent_bars: int = Field(5, ge=1)
     """Bars without a text of any symbol from which the source counts as silent: its features are missing then."""
+    names: Mapped[str] = Field(default={})
+    """What symbols are called in texts, e.g. `{AAPL = "Apple|Apple Inc"}`; for sources that name no symbols."""
+    feeds: Names = ()
+    """Addresses of RSS or Atom feeds; `{symbol}` in one asks for each symbol."""
+    subreddits: Names = ()
+    """Forums of Reddit to fetch from."""
+    contact: str | None = None
+    """Who fetches, e.g. `Jane Doe jane@example.org`; the SEC and Reddit want to know."""

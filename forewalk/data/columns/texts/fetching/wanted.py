@@ -1,0 +1,40 @@
+"""What a fetch of texts is asked for, the same for every source."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from forewalk.data.columns.texts.fetching.naming import Names
+from forewalk.data.columns.texts.fetching.web import Web
+from forewalk.data.sources.pacing import Pace
+from forewalk.settings.news import NewsSettings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Texts about some symbols from one moment to another.
+
+    Attributes:
+        symbols: names. first, last: publication, UTC, both included. now: the present.
+        settings: `feeds`, `subreddits`, `names`, `contact`.
+        web: asks. pace: makes its requests; one without a limit for tests.
+    """
+
+    symbols: tuple[str, ...]
+    first: datetime
+    last: datetime
+    now: datetime
+    settings: NewsSettings
+    web: Web
+    pace: Pace = field(default_factory=lambda: Pace(float("inf"), 0.0))
+
+    @functools.cached_property
+    def names(self) -> Names:
+        """How a text names the symbols."""
+        return Names(self.symbols, self.settings.names)
+
+    def holds(self, moment: datetime | None) -> bool:
+        """Tell whether a text of that moment is wanted; one without a moment is."""
+        return moment is None or self.first <= moment <= self.last
