@@ -30,6 +30,7 @@ from engine.cli.options import (
     Executor,
     Jobs,
     Json,
+    Progress,
     Set,
     Verbose,
     settings_of_flags,
@@ -107,6 +108,7 @@ def backtest(
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     set_: Set = None,
     as_json: Json = False,
+    progress_form: Progress = None,
     verbose: Verbose = False,
 ) -> None:
     """Train walk-forward, backtest, and write a run folder with tearsheet and forecast report.
@@ -135,7 +137,7 @@ def backtest(
 
     if out is not None:
         check_destination(out)
-    with progress_display(enabled=not as_json) as progress:
+    with progress_display(not as_json, progress_form) as progress:
         result = run_backtest(settings, progress, earlier_trials(out))
         progress("report", 0, 1)
         folder = write_backtest(result, out)
@@ -153,12 +155,13 @@ def reproduce(
     executor: Executor = None,
     address: Address = None,
     as_json: Json = False,
+    progress_form: Progress = None,
 ) -> None:
     """Rerun a stored run and compare forecasts, orders, equity and metrics; exit 1 if anything differs."""
     from engine.cli.console import print_reproduction, progress_display
     from engine.reproduce.job import reproduce as rerun
 
-    with progress_display(enabled=not as_json) as progress:
+    with progress_display(not as_json, progress_form) as progress:
         found = rerun(run, where_of_flags(jobs, executor, address), progress)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
@@ -185,6 +188,7 @@ def audit(
     executor: Executor = None,
     address: Address = None,
     as_json: Json = False,
+    progress_form: Progress = None,
 ) -> None:
     """Replace the future at many dates, rerun the whole pipeline, compare the past; exit 1 if it changed.
 
@@ -193,7 +197,7 @@ def audit(
     from engine.audit.job import audit_command
     from engine.cli.console import progress_display
 
-    with progress_display(enabled=not as_json) as progress:
+    with progress_display(not as_json, progress_form) as progress:
         certificate = audit_command(
             what, set_ or (), where_of_flags(jobs, executor, address), earlier, progress
         )
@@ -228,6 +232,7 @@ def sweep(
     executor: Executor = None,
     address: Address = None,
     as_json: Json = False,
+    progress_form: Progress = None,
 ) -> None:
     """Try thousands of policy settings on a run's stored forecasts; each is recorded as a trial.
 
@@ -242,7 +247,7 @@ def sweep(
     from forewalk.settings.loading import load_settings
 
     axes = [parse_axis(text) for text in vary or []]
-    with progress_display(enabled=not as_json) as progress:
+    with progress_display(not as_json, progress_form) as progress:
         where = load_settings(overrides=where_of_flags(jobs, executor, address), environment={})
         result = run_sweep(run, axes, workers_of(where), progress)
     folder = write_sweep(result)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.cli.options import symbols_of
+from engine.cli.options import ProgressForm, symbols_of
 
 if TYPE_CHECKING:
     from engine.backtest.job import Backtest
@@ -26,8 +28,17 @@ def _console() -> Console:
 
 
 @contextmanager
-def progress_display(enabled: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a `progress(what, done, total)` that draws bars on stderr, or nothing if it is no terminal."""
+def progress_display(
+    enabled: bool = True, form: ProgressForm | None = None
+) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a `progress(what, done, total)` that draws bars on stderr, or nothing if it is no terminal.
+
+    With `form` jsonl it writes each step as a line of JSON, wherever stderr goes; with none it says nothing.
+    """
+    if form == ProgressForm.JSONL:
+        yield _as_json
+        return
+    enabled = enabled and form != ProgressForm.NONE
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<11}"),
@@ -48,6 +59,10 @@ def progress_display(enabled: bool = True) -> Iterator[Callable[[str, int, int],
         yield progress
         for task in tasks.values():
             bars.update(task, completed=bars.tasks[task].total)
+
+
+def _as_json(what: str, done: int, total: int) -> None:
+    print(json.dumps({"what": what, "done": done, "total": total}), file=sys.stderr, flush=True)
 
 
 def print_backtest(result: Backtest, folder: Path, verbose: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.options import Config, Jobs, Json, Set, settings_of_flags
+from engine.cli.options import Config, Jobs, Json, Progress, Set, settings_of_flags
 from forewalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def forecast(
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table and nothing else.")] = False,
     as_json: Json = False,
+    progress_form: Progress = None,
 ) -> None:
     """Tell what is expected at the next close: ranges, chance of a rise, the strategy's order, the record so far.
 
@@ -95,7 +96,7 @@ def forecast(
     book = ForecastLog(log)
 
     def make() -> tuple[Given, ...]:
-        with progress_display(enabled=form == "text") as progress:
+        with progress_display(form == "text", progress_form) as progress:
             return tuple(
                 give(what, book, progress, overrides, positions, page)
                 for what, page in zip(asked, pages, strict=True)

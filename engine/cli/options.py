@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,24 @@ Jobs = Annotated[int | None, typer.Option("--jobs", "-j", help="Worker processes
 
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="List every finding of the data check.")]
+
+
+class ProgressForm(StrEnum):
+    """How a command tells how far it is."""
+
+    BARS = "bars"
+    JSONL = "jsonl"
+    NONE = "none"
+
+
+Progress = Annotated[
+    ProgressForm | None,
+    typer.Option(
+        "--progress",
+        help='How progress is told on stderr: bars (the default, on a terminal), {"what", "done", "total"} a line, '
+        "or not at all.",
+    ),
+]
 
 
 def where_of_flags(jobs: int | None, executor: str | None, address: str | None) -> list[str]:

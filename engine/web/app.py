@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,23 +13,36 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from engine.web.guards.limits import BodyLimit, KnownHosts, SafeHeaders
+from engine.web.jobs.desk import Jobs
 from engine.web.options import LOOPBACK, Options
 from engine.web.pages import router as pages
+from engine.web.places import places_of_team
 from engine.web.problems import install
+from engine.web.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
+DATABASE = "server.sqlite"
 
 
 def create_app(options: Options) -> FastAPI:
-    """Return the application; its folders are made.
+    """Return the application; its folders and its database are made. Jobs run from its start to its end.
 
-    On `app.state`: `options`, `state_folder`, `runs_folder`, and `error_page`, which the pages may set.
+    On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`; and
+    `error_page`, which the pages may set.
+
+    Raises:
+        ConfigError: the database cannot be used.
     """
+    state, runs = options.state.expanduser().resolve(), options.runs.expanduser().resolve()
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(options.database or f"sqlite:///{state / DATABASE}")
+    places = partial(places_of_team, state, runs)
     app = FastAPI(
         title="Forewalk",
         version=version("forewalk"),
         docs_url=None,  # both load their scripts from another host
         redoc_url=None,
+        lifespan=_at_work,
         middleware=[
             Middleware(SafeHeaders),
             Middleware(KnownHosts, hosts=(*LOOPBACK, *options.allowed_hosts)),
@@ -34,14 +50,25 @@ def create_app(options: Options) -> FastAPI:
         ],
     )
     app.state.options = options
-    app.state.state_folder = options.state.expanduser().resolve()
-    app.state.runs_folder = options.runs.expanduser().resolve()
-    app.state.state_folder.mkdir(parents=True, exist_ok=True)
+    app.state.state_folder, app.state.runs_folder = state, runs
+    app.state.places = places
+    app.state.database = database
+    app.state.jobs = Jobs(database, state / "jobs", places, options.limits)
     install(app)
     app.get("/health", tags=["health"])(health)
     app.include_router(pages)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
+
+
+@asynccontextmanager
+async def _at_work(app: FastAPI) -> AsyncIterator[None]:
+    app.state.jobs.start()
+    try:
+        yield
+    finally:
+        app.state.jobs.stop()
+        app.state.database.close()
 
 
 async def health() -> dict[str, str]:

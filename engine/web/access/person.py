@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import Request
 
+from engine.web.places import HOME, Places
+
 ROLES = ("viewer", "analyst", "trader", "owner")  # each may do what those before it may
-LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -30,24 +30,7 @@ class Person:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
-@dataclass(frozen=True)
-class Places:
-    """The folders of a team; no team sees those of another.
-
-    Attributes:
-        runs: of run folders. forecasts: the forecast log. uploads: of files that people have given.
-    """
-
-    runs: Path
-    uploads: Path
-
-    @property
-    def forecasts(self) -> Path:
-        """The forecast log."""
-        return self.runs / "forecasts.sqlite"
-
-
-LOCAL_OWNER = Person(LOCAL, "you", LOCAL, "owner")
+LOCAL_OWNER = Person("local", "you", HOME, "owner")
 
 
 async def current(request: Request) -> Person:
@@ -57,5 +40,5 @@ async def current(request: Request) -> Person:
 
 def places_of(request: Request, person: Person) -> Places:
     """Return the folders of the person's team."""
-    state = request.app.state
-    return Places(state.runs_folder, state.state_folder / "uploads" / person.team)
+    found: Places = request.app.state.places(person.team)
+    return found

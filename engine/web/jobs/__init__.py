@@ -1,0 +1,1 @@
+"""Jobs: long work as the product's own commands in processes of their own; never lost, never run twice."""

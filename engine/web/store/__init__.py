@@ -1,0 +1,1 @@
+"""What the server remembers, in one database: jobs, people, teams, keys, what was done."""
