@@ -122,9 +122,11 @@ def other_texts(rows: TextRows, cut: int, doctoring: str, generator: np.random.G
         moved = np.maximum(cut + 1, rows.known + generator.integers(-2 * _DAY, 2 * _DAY, count))
         tone, code = generator.uniform(-1.0, 1.0, count), generator.integers(0, len(rows.symbols), count)
         weight, copy = generator.uniform(0.1, 20.0, count), generator.random(count) < 0.3
+        text = rows.text if rows.corpus is None else generator.integers(0, len(rows.corpus), count)
     else:
         moved, tone, code = rows.known + _DAY // 24, -rows.tone, rows.code
         weight, copy = _VOLUME * rows.weight, ~rows.copy
+        text = rows.text if rows.corpus is None else len(rows.corpus) - 1 - rows.text
     other = replace(
         rows,
         known=np.where(later, moved, rows.known),
@@ -132,6 +134,7 @@ def other_texts(rows: TextRows, cut: int, doctoring: str, generator: np.random.G
         code=np.where(later, code, rows.code),
         weight=np.where(later, weight, rows.weight),
         copy=np.where(later, copy, rows.copy),
+        text=np.where(later, text, rows.text),
     )
     return other.keep(np.argsort(other.known, kind="stable"))
 

@@ -27,6 +27,10 @@ class NewsSettings(Section):
     """Texts of which nothing says when they were known."""
     kind: Literal["news", "social"] = "news"
     """What the texts are where no column `kind` says."""
+    scorer: Literal["lexicon", "ridge", "logistic"] = "lexicon"
+    """What tells the tone: words of a list; or regression on earlier texts and what followed, refitted each month."""
+    learn_texts: int = Field(500, ge=20)
+    """Texts with a known outcome that `ridge` and `logistic` need; before, the features are missing."""
     count_bars: int = Field(63, ge=5)
     """Bars before, against which the number of texts of a bar is measured."""
     silent_bars: int = Field(5, ge=1)

@@ -10,6 +10,8 @@ from engine.audit.job import audit
 from engine.audit.pipeline import Pipeline
 from forewalk.data.columns.texts.reading import read_texts
 from forewalk.data.columns.texts.rows import rows_of
+from forewalk.data.columns.texts.scoring.learner import fitted, outcomes
+from forewalk.sessions import microseconds
 from forewalk.settings.news import NewsSettings
 from helpers.audit_tables import pipeline_on, small_settings, small_table
 from helpers.made_texts import many, written
@@ -115,3 +117,40 @@ def test_a_planted_leak_of_texts_is_caught(told, name):
     caught = {check.name for check in certificate.leaks}
     assert ("texts" in caught) is counted
     assert counted or any(check.startswith("future replaced") for check in caught)
+
+
+@pytest.fixture
+def learned(tmp_path):
+    """Small settings with texts whose tone is learned, and the rows of two symbols with them."""
+    table = small_table()
+    first, last = (pd.Timestamp(int(table.wall[row]), unit="us") for row in (0, -1))
+    path = written(many(table.symbols, first, last, 400), tmp_path / "texts.csv")
+    news = NewsSettings(path=path, count_bars=21, silent_bars=60, scorer="ridge", learn_texts=40)
+    table = replace(table, texts=rows_of(read_texts(news)[0], table.symbols, news))
+    return small_settings().model_copy(update={"news": news}), table
+
+
+def fitted_to_everything(table, settings):
+    """Each text is scored by a learner that has seen what followed it, and all that came later."""
+    rows = table.texts
+    bars, _ = OWN.clean(replace(table, texts=None), settings)
+    place = np.searchsorted(microseconds(bars.timestamps), rows.known)
+    outcome, _ = outcomes(bars, rows.code, np.minimum(place, len(bars)))
+    taught = np.isfinite(outcome)
+    learner = fitted(rows.corpus, rows.text[taught], rows.code[taught], outcome[taught])
+    tone = learner.tone(rows.corpus.counts[rows.text])
+    return OWN.clean(replace(table, texts=replace(rows, tone=tone, corpus=None)), settings)
+
+
+def test_a_tone_that_is_learned_walk_forward_is_clean(learned):
+    settings, table = learned
+    certificate = audit(settings, pipeline_on(table))
+    assert certificate.clean, certificate.headline()
+    tones = OWN.clean(table, settings)[0].extras["text_news_tone"]
+    assert len(np.unique(tones[np.isfinite(tones)])) > 50
+
+
+def test_a_tone_that_was_learned_from_everything_is_caught(learned):
+    settings, table = learned
+    certificate = audit(settings, pipeline_on(table, clean=fitted_to_everything))
+    assert any(check.name.startswith("future replaced") for check in certificate.leaks)

@@ -5,9 +5,12 @@ Causal like all cleaning: what a bar holds depends on texts known at its close o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from forewalk.data.columns.texts.rows import TextRows
+from forewalk.data.columns.texts.scoring.learner import learned_tone
 from forewalk.data.columns.texts.texts import SOCIAL
 from forewalk.sessions import microseconds
 from forewalk.types import Bars, BoolArray, FloatArray, IntArray
@@ -28,8 +31,13 @@ def with_texts(bars: Bars, rows: TextRows) -> Bars:
     """Return the bars with the sums of their texts among the `extras`, each [T, S].
 
     0 where a bar had no text; NaN before the first text of that kind was known, and while none of any symbol has come
-    for `silent_bars` bars: a silent source says nothing, and not "no news".
+    for `silent_bars` bars: a silent source says nothing, and not "no news". Texts from before a learner knows enough
+    are not there.
     """
+    if rows.corpus is not None:
+        told = (rows.text, _columns(bars, rows), _places(bars, rows), rows.copy)
+        tone = learned_tone(bars, rows.corpus, *told)
+        rows = replace(rows, tone=tone).keep(np.isfinite(tone))
     extras: dict[str, FloatArray] = {}
     for kind in rows.kinds:
         own = rows.keep(rows.social == (kind == SOCIAL))

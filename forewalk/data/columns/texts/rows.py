@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from forewalk.data.columns.texts.copies import is_copy
 from forewalk.data.columns.texts.reading import TextReport, read_texts, unknown_rows
+from forewalk.data.columns.texts.scoring.corpus import Corpus, corpus_of
 from forewalk.data.columns.texts.texts import SOCIAL, Texts
 from forewalk.data.columns.texts.tone import tone
 from forewalk.data.quality import TEXTS, Finding
@@ -16,7 +17,7 @@ from forewalk.errors import DataError
 from forewalk.settings.news import NewsSettings
 from forewalk.types import BoolArray, FloatArray, IntArray
 
-TEXT_ARRAYS = ("code", "known", "weight", "tone", "copy", "social")
+TEXT_ARRAYS = ("code", "known", "weight", "tone", "copy", "social", "text")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,10 @@ class TextRows:
     Attributes:
         symbols: names, length S. kinds: of texts that there are. silent_bars: see `news.silent_bars`.
         code: position in `symbols` [M]. known: microseconds UTC [M]. weight: of the text for this symbol [M].
-        tone: in [-1, 1] [M]. copy: whether it repeats an earlier one [M]. social: whether it is no news [M].
+        tone: in [-1, 1], 0 where it is learned [M]. copy: whether it repeats an earlier one [M].
+        social: whether it is no news [M].
         fingerprint: of the texts. backfilled: how many of the rows nobody is known to have seen at the time.
+        corpus: what a learner reads, where the tone is learned. text: which of its texts each is [M].
     """
 
     symbols: tuple[str, ...]
@@ -41,6 +44,12 @@ class TextRows:
     social: BoolArray
     fingerprint: str
     backfilled: int = 0
+    corpus: Corpus | None = None
+    text: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        if self.corpus is None and len(self.text) != len(self.code):
+            object.__setattr__(self, "text", np.zeros(len(self.code), np.int64))
 
     def __len__(self) -> int:
         return len(self.code)
@@ -72,7 +81,12 @@ def text_rows(settings: NewsSettings, symbols: Sequence[str]) -> tuple[TextRows,
 def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> TextRows:
     """Score texts and spread them over the symbols that they name, in the order in which they were known."""
     copies = is_copy(texts.known_at, texts.symbols, texts.headline)
-    tones = tone(texts.headline.tolist())
+    corpus, words = None, np.zeros(len(texts), np.int64)
+    if settings.scorer == "lexicon":
+        tones = tone(texts.headline.tolist())
+    else:
+        told = (texts.headline, texts.symbols, settings.names, settings.scorer, settings.learn_texts)
+        tones, (corpus, words) = np.zeros(len(texts)), corpus_of(*told)
     column = {symbol: place for place, symbol in enumerate(symbols)}
     pairs = [
         (row, column[name]) for row, names in enumerate(texts.symbols) for name in names if name in column
@@ -92,6 +106,8 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
         social=np.asarray(social, dtype=bool),
         fingerprint=texts.fingerprint,
         backfilled=int(texts.backfilled[text].sum()) if len(text) else 0,
+        corpus=corpus,
+        text=words[text],
     )
 
 
@@ -103,6 +119,10 @@ def _findings(
         said.append(f"{len(texts) - len(known):,} name none of the symbols")
     if rows.copy.any():
         said.append(f"{int(rows.copy.sum()):,} repeat an earlier one and count as repeats")
+    if settings.scorer != "lexicon":
+        said.append(
+            f"their tone is learned ({settings.scorer}), anew each month from earlier texts and what followed them"
+        )
     if report.amended:
         said.append(f"{report.amended:,} later versions are left out: the first one counts")
     if report.dropped:
