@@ -12,6 +12,12 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
+from engine.web.access.doorkeeper import Doorkeeper
+from engine.web.access.secrets import new_secret
+from engine.web.access.store import Store
+from engine.web.access.throttle import Throttle
+from engine.web.api.description import describe
+from engine.web.api.routes import api
 from engine.web.guards.limits import BodyLimit, KnownHosts, SafeHeaders
 from engine.web.jobs.desk import Jobs
 from engine.web.options import LOOPBACK, Options
@@ -27,8 +33,9 @@ DATABASE = "server.sqlite"
 def create_app(options: Options) -> FastAPI:
     """Return the application; its folders and its database are made. Jobs run from its start to its end.
 
-    On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`; and
-    `error_page`, which the pages may set.
+    On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`;
+    `store`, `throttle`: people, keys, audit, plans; `first_owner`, the secret that makes the first user, None where
+    there is one or none is needed; and `error_page`, which the pages may set.
 
     Raises:
         ConfigError: the database cannot be used.
@@ -36,7 +43,8 @@ def create_app(options: Options) -> FastAPI:
     state, runs = options.state.expanduser().resolve(), options.runs.expanduser().resolve()
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(options.database or f"sqlite:///{state / DATABASE}")
-    places = partial(places_of_team, state, runs)
+    places = partial(places_of_team, state, runs, options.paper)
+    store, throttle = Store(database, options.plan), Throttle()
     app = FastAPI(
         title="Forewalk",
         version=version("forewalk"),
@@ -47,16 +55,20 @@ def create_app(options: Options) -> FastAPI:
             Middleware(SafeHeaders),
             Middleware(KnownHosts, hosts=(*LOOPBACK, *options.allowed_hosts)),
             Middleware(BodyLimit),
+            Middleware(Doorkeeper, store=store, throttle=throttle, options=options),
         ],
     )
     app.state.options = options
     app.state.state_folder, app.state.runs_folder = state, runs
     app.state.places = places
-    app.state.database = database
-    app.state.jobs = Jobs(database, state / "jobs", places, options.limits)
+    app.state.database, app.state.store, app.state.throttle = database, store, throttle
+    app.state.first_owner = None if options.is_for_one or store.people.any() else new_secret()
+    app.state.jobs = Jobs(database, state / "jobs", places, store.plans.of, options.limits)
     install(app)
-    app.get("/health", tags=["health"])(health)
+    app.get("/health", include_in_schema=False)(health)
+    app.include_router(api)
     app.include_router(pages)
+    describe(app)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 

@@ -18,12 +18,14 @@ class Places:
 
     Attributes:
         home: where its commands run. runs: of run folders. uploads: of files that people have given.
+        paper: settings file of its paper book, which may not be there yet.
         is_home: whether it is the team of whoever started the server.
     """
 
     home: Path
     runs: Path
     uploads: Path
+    paper: Path
     is_home: bool
 
     @property
@@ -56,16 +58,19 @@ class Places:
         return path
 
 
-def places_of_team(state: Path, runs: Path, team: str) -> Places:
+def places_of_team(state: Path, runs: Path, paper: Path | None, team: str) -> Places:
     """Return the folders of a team, made where they are missing: in the server's state but for the home team's runs.
 
     Args:
-        state, runs: folders of the server. team: its id, which this program has made.
+        state, runs: folders of the server. paper: settings of the home team's book, None for those in its folder.
+        team: its id, which this program has made.
     """
     if not NAME.fullmatch(team):
         raise ValueError(f"{team!r} is no id of a team")
     own = state / "teams" / team
     home = Path.cwd() if team == HOME else own
-    places = Places(home, runs if team == HOME else own / "runs", own / "uploads", team == HOME)
+    is_home = team == HOME
+    book = paper if is_home and paper is not None else own / "paper.toml"
+    places = Places(home, runs if is_home else own / "runs", own / "uploads", book, is_home)
     own.mkdir(parents=True, exist_ok=True)
     return places

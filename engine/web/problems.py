@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from broker.errors import BrokerError
+from engine.web.api.book import NoBook
+from engine.web.jobs.desk import TooManyJobs
 from forewalk.errors import (
     ConfigError,
     ConnectionFailed,
@@ -24,10 +27,13 @@ from forewalk.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 STATUS_OF: tuple[tuple[type[ForewalkError], int], ...] = (  # the first that fits
+    (TooManyJobs, 429),
+    (NoBook, 404),
     (UsageError, 422),
     (ConfigError, 422),
     (DataError, 422),
     (ConnectionFailed, 502),
+    (BrokerError, 502),
 )
 ErrorPage = Callable[[Request, "Problem"], Response | Awaitable[Response]]
 log = logging.getLogger("forewalk.web")
@@ -94,7 +100,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ForewalkError)
     async def ours(request: Request, error: ForewalkError) -> Response:
         status = next((code for kind, code in STATUS_OF if isinstance(error, kind)), 500)
-        return await answer(request, Problem.of(status, str(error)))
+        headers = {"Retry-After": str(error.after_s)} if isinstance(error, TooManyJobs) else None
+        return await answer(request, Problem.of(status, str(error)), headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

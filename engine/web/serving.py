@@ -30,23 +30,31 @@ def serve(options: Options, say: Callable[[str], None], open_browser: bool = Fal
     """Answer until SIGINT or SIGTERM; `say` is told the address once it can be used.
 
     Raises:
-        UsageError: the address cannot be listened on.
+        UsageError: the address cannot be listened on, or would let others in unguarded.
+        ConfigError: the database cannot be used.
     """
+    app = create_app(options)
+    options.check(app.state.store.people.any())
     listening = _listening(options)
     host = f"[{options.host}]" if ":" in options.host else options.host
-    address = f"http://{host}:{listening.getsockname()[1]}"
+    address = f"http{'s' if options.certificate else ''}://{host}:{listening.getsockname()[1]}"
 
     def ready() -> None:
         say(f"Forewalk is ready: {address} (stop it with Ctrl-C)")
+        if app.state.first_owner is not None:
+            say(f"Nobody is known yet. Make the owner, once, at {address}/setup#{app.state.first_owner}")
         if open_browser:
             webbrowser.open(address)
 
     config = uvicorn.Config(
-        create_app(options),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=options.proxy is not None,
+        forwarded_allow_ips=options.proxy,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.certificate_key,
         timeout_graceful_shutdown=LEAVING_S,
     )
     _Server(config, ready).run(sockets=[listening])

@@ -6,7 +6,8 @@ import signal
 import sys
 from functools import partial
 
-from engine.web.jobs.desk import Jobs, Limits
+from engine.web.access.plans import Plan
+from engine.web.jobs.desk import Jobs
 from engine.web.places import places_of_team
 from engine.web.store.database import Database
 from helpers.waiting import until
@@ -34,11 +35,12 @@ print(json.dumps({"answer": settings.get("seed", 0)}))
 class Desk:
     """A server's jobs in this process, and the place where their commands leave their traces."""
 
-    def __init__(self, folder, **limits):
+    def __init__(self, folder, limits=None, **plan):
         self.folder = folder
         self.database = Database(f"sqlite:///{folder / 'server.sqlite'}")
-        places = partial(places_of_team, folder, folder / "runs")
-        self.jobs = Jobs(self.database, folder / "jobs", places, Limits(**limits), self.command)
+        places = partial(places_of_team, folder, folder / "runs", None)
+        quotas = lambda team: Plan(**plan)  # noqa: E731
+        self.jobs = Jobs(self.database, folder / "jobs", places, quotas, limits, self.command)
 
     def command(self, job, places, folder):
         return [sys.executable, "-I", "-S", "-c", WORK, str(self.folder), json.dumps(job.settings)]

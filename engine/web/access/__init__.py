@@ -1,5 +1,5 @@
 """Who asks, and what they may do."""
 
-from engine.web.access.person import ROLES, Person, current, places_of
+from engine.web.access.person import ROLES, SCOPES, Person, current, needs, places_of
 
-__all__ = ["ROLES", "Person", "current", "places_of"]
+__all__ = ["ROLES", "SCOPES", "Person", "current", "needs", "places_of"]

@@ -22,14 +22,19 @@ SERVERS_OWN = ("jobs", "executor", "address", "plugins", "live", "data.cache", "
 FILES = ("data.path", "data.universe", "data.columns_path", "data.events", "news.path", "evaluation.factors")
 
 
-def check(kind: str, settings: Mapping[str, Any], places: Places) -> None:
-    """Refuse what cannot be run.
+def check(kind: str, settings: Mapping[str, Any], places: Places, symbols: int) -> None:
+    """Refuse what cannot be run, or is of more symbols than the plan allows.
 
     Raises:
         UsageError: the kind is unknown, a key is missing or not known, a setting is not for members of a team.
         ConfigError: a setting is wrong. DataError: a run or file is not there.
     """
     _words(kind, settings, places, None, None)
+    if "run" in settings:
+        return
+    asked = len(load_settings(overrides=settings).data.symbols)
+    if asked > symbols:
+        raise UsageError(f"{asked} symbols were asked for, and the plan is for {symbols}")
 
 
 def command_of(job: Job, places: Places, folder: Path) -> list[str]:

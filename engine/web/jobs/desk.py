@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.web.access.plans import Plan
 from engine.web.jobs.commands import check, command_of, environment_of, run_folder
 from engine.web.jobs.job import QUEUED, RUNNING, Job
 from engine.web.jobs.process import JobProcess, Task
@@ -36,15 +37,10 @@ class Limits:
     """What jobs may use.
 
     Attributes:
-        slots: jobs at a time of all teams. most_of_team: of one team at a time.
-        waiting: of one team in the queue. a_day: of one team within 24 hours.
-        seconds: of one job. memory_mb: of all processes of one job together.
+        slots: jobs at a time of all teams. seconds: of one job. memory_mb: of all processes of one job together.
     """
 
     slots: int = 1
-    most_of_team: int = 1
-    waiting: int = 20
-    a_day: int = 500
     seconds: float = 6 * 3600
     memory_mb: int = 16_000
 
@@ -54,7 +50,7 @@ class Jobs:
 
     Args:
         database: where they are written down. folder: of what their processes leave.
-        places: the folders of a team. limits: what they may use. command: the words of a job's command.
+        places, plan: the folders of a team and its quotas. limits: of the server. command: of a job, in words.
     """
 
     def __init__(
@@ -62,10 +58,11 @@ class Jobs:
         database: Database,
         folder: Path,
         places: Callable[[str], Places],
+        plan: Callable[[str], Plan],
         limits: Limits | None = None,
         command: Callable[[Job, Places, Path], list[str]] = command_of,
     ) -> None:
-        self._command = command
+        self._command, self._plan = command, plan
         self._table, self._folder, self._places = JobTable(database), folder, places
         self._limits = limits or Limits()
         self._supervisor: Supervisor | None = None
@@ -74,7 +71,7 @@ class Jobs:
         """Begin to run jobs, those that are waiting first."""
         most = self._limits
         self._supervisor = Supervisor(
-            self._table, self._folder, most.slots, most.most_of_team, self._begin, self._made
+            self._table, self._folder, most.slots, self._most, self._begin, self._made
         )
         self._supervisor.start()
 
@@ -94,7 +91,7 @@ class Jobs:
             UsageError: it cannot be asked so, or the key belongs to another question.
             ConfigError, DataError: as `engine.web.jobs.commands.check` says.
         """
-        check(kind, settings, self._places(team))
+        check(kind, settings, self._places(team), self._plan(team).symbols)
         job_id = str(uuid.uuid4() if key is None else uuid.uuid5(NAMES, f"{team}/{owner}/{key}"))
         there = self._table.get(job_id)
         if there is None:
@@ -139,13 +136,16 @@ class Jobs:
                 return
             await asyncio.sleep(LOOK_S)
 
+    def _most(self, team: str) -> int:
+        return self._plan(team).running_jobs
+
     def _refuse_too_many(self, team: str) -> None:
-        limits = self._limits
-        if self._table.count(team, (QUEUED, RUNNING)) >= limits.waiting:
-            raise TooManyJobs(f"{limits.waiting} jobs are waiting already; wait for one to end", 60)
+        plan = self._plan(team)
+        if self._table.count(team, (QUEUED, RUNNING)) >= plan.waiting_jobs:
+            raise TooManyJobs(f"{plan.waiting_jobs} jobs are waiting already; wait for one to end", 60)
         day = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="microseconds")
-        if self._table.count(team, since=day) >= limits.a_day:
-            raise TooManyJobs(f"{limits.a_day} jobs were asked for within 24 hours; no more today", 3600)
+        if self._table.count(team, since=day) >= plan.jobs_a_day:
+            raise TooManyJobs(f"{plan.jobs_a_day} jobs were asked for within 24 hours; no more today", 3600)
 
     def _begin(self, job: Job, process: JobProcess) -> None:
         places = self._places(job.team)

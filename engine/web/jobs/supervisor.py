@@ -43,7 +43,7 @@ class Supervisor:
 
     Args:
         table: of the jobs. folder: where each job has a folder of its own.
-        slots: jobs at a time. most_of_team: of one team at a time.
+        slots: jobs at a time. most: of one team at a time.
         begin: start a job's command in its process. made: the result of a job that left its run and nothing else.
     """
 
@@ -52,11 +52,11 @@ class Supervisor:
         table: JobTable,
         folder: Path,
         slots: int,
-        most_of_team: int,
+        most: Callable[[str], int],
         begin: Callable[[Job, JobProcess], None],
         made: Callable[[Job], dict[str, Any] | None],
     ) -> None:
-        self._table, self._folder, self._slots, self._most = table, folder, slots, most_of_team
+        self._table, self._folder, self._slots, self._most = table, folder, slots, most
         self._begin, self._made = begin, made
         self._active: dict[str, _Active] = {}
         self._starts: Counter[str] = Counter()
@@ -103,7 +103,7 @@ class Supervisor:
             self._look(active)
         while len(self._active) < self._slots and not self._stop.is_set():
             teams = Counter(active.job.team for active in self._active.values())
-            full = [team for team, count in teams.items() if count >= self._most]
+            full = [team for team, count in teams.items() if count >= self._most(team)]
             job = self._table.claim(self.server, full)
             if job is None:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 VERSION = 1
 metadata = MetaData()
@@ -29,4 +29,61 @@ jobs = Table(
     Column("problem", Text),
     Index("jobs_of_team", "team", "number"),
     Index("jobs_by_state", "state", "number"),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("created", String(40), nullable=False),
+    Column("plan", JSON, nullable=False),  # what differs from the server's own plan
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("team", String(64), ForeignKey("teams.id"), nullable=False),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=False),  # argon2
+    Column("created", String(40), nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),  # of the cookie
+    Column("user", String(64), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("created", String(40), nullable=False),
+    Column("used", String(40), nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),  # of the key
+    Column("user", String(64), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("begins", String(16), nullable=False),  # enough of it to tell one from another
+    Column("scopes", JSON, nullable=False),
+    Column("created", String(40), nullable=False),
+    Column("used", String(40)),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", String(40), nullable=False),
+    Column("team", String(64)),
+    Column("person", String(64)),
+    Column("via", String(16), nullable=False),
+    Column("method", String(8), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("status", Integer),  # None: the server did not live to say
+    Index("audit_of_team", "team", "number"),
 )

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from engine.web.jobs.desk import TooManyJobs
+from engine.web.jobs.desk import Limits, TooManyJobs
 from forewalk.errors import ConfigError, UsageError
 from helpers.waiting import until
 from helpers.web_jobs import Desk
@@ -76,10 +76,10 @@ def test_a_job_that_has_ended_cannot_be_cancelled_any_more(desk):
 
 
 def test_a_job_that_takes_too_long_or_needs_too_much_is_stopped(tmp_path):
-    with Desk(tmp_path, seconds=0.2) as desk:
+    with Desk(tmp_path, Limits(seconds=0.2)) as desk:
         ended = desk.ended(desk.submit())
         assert (ended.state, "longer than 0.2 s" in ended.problem) == ("failed", True)
-    with Desk(tmp_path, memory_mb=150) as desk:
+    with Desk(tmp_path, Limits(memory_mb=150)) as desk:
         ended = desk.ended(desk.submit("greedy"))
         assert (ended.state, "150 are allowed" in ended.problem) == ("failed", True)
 
@@ -93,7 +93,7 @@ def test_the_same_key_asks_once(desk):
 
 
 def test_a_team_has_so_many_waiting_and_so_many_a_day(tmp_path):
-    desk = Desk(tmp_path, waiting=2, a_day=3)
+    desk = Desk(tmp_path, waiting_jobs=2, jobs_a_day=3)
     for _ in range(2):
         desk.submit()
     with pytest.raises(TooManyJobs, match="2 jobs are waiting"):
@@ -107,7 +107,7 @@ def test_a_team_has_so_many_waiting_and_so_many_a_day(tmp_path):
 
 
 def test_one_team_does_not_keep_the_others_waiting(tmp_path):
-    with Desk(tmp_path, slots=2) as desk:
+    with Desk(tmp_path, Limits(slots=2)) as desk:
         ours = [desk.submit() for _ in range(3)]
         theirs = desk.submit(team="others")
         until(lambda: desk.state(theirs) == "running")

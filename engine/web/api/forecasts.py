@@ -1,0 +1,106 @@
+"""Forecasts: the latest, the history, the track record; and the symbols there are."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from engine.web.access import Person, needs, places_of
+from engine.web.api.common import Limit, Offset, Page, problems, tagged_bytes
+from engine.web.api.logged import logged, state_of, track_of
+
+router = APIRouter(tags=["forecasts"])
+Reader = Annotated[Person, Depends(needs("runs:read"))]
+Symbol = Annotated[str | None, Query(max_length=32, description="Of this symbol only.")]
+Horizon = Annotated[int | None, Query(ge=1, le=10_000, description="Of so many bars ahead only.")]
+SAMPLE = ("AAPL", "GOOG", "IBM", "MSFT")  # bundled, offline
+
+
+class Forecast(BaseModel):
+    """One forecast as it was written down before its outcome was known.
+
+    Attributes:
+        number: of its row. written: when. asof, closes_at: UTC closes of the newest bar known and the one foretold.
+        horizon_bars, interval, execution, relative: of what it is. close: price at `asof`.
+        mean, std: of the log return. p_up: probability of a rise. low_80, high_80: central 80 % of the log return.
+        model, run: that made it. actual: log return that came; null while it is not known.
+    """
+
+    number: int
+    written: str
+    symbol: str
+    asof: str
+    closes_at: str
+    horizon_bars: int
+    interval: str
+    execution: str
+    relative: bool
+    close: float
+    mean: float
+    std: float
+    p_up: float
+    low_80: float
+    high_80: float
+    model: str
+    run: str | None
+    actual: float | None
+
+
+class SymbolEntry(BaseModel):
+    """A symbol: whether it is bundled with the program, and the newest close that a forecast was made at."""
+
+    symbol: str
+    bundled: bool
+    forecast_asof: str | None
+
+
+@router.get("/forecasts/latest", response_model=list[Forecast], responses=problems())
+def latest(request: Request, person: Reader, symbol: Symbol = None, horizon_bars: Horizon = None) -> Response:
+    """Return the newest forecast of each symbol and horizon."""
+    log = logged(places_of(request, person).forecasts)
+    rows = [
+        row
+        for row in log.latest()
+        if symbol in (None, row["symbol"]) and horizon_bars in (None, row["horizon_bars"])
+    ]
+    return tagged_bytes(request, json.dumps(rows).encode(), f"latest-{log.tag}")
+
+
+@router.get("/forecasts", response_model=Page[Forecast], responses=problems())
+def history(
+    request: Request,
+    person: Reader,
+    symbol: Symbol = None,
+    horizon_bars: Horizon = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> Response:
+    """Return every forecast ever given, the newest first, with what came where it is known."""
+    log = logged(places_of(request, person).forecasts)
+    rows = log.selected(symbol, horizon_bars)
+    page = {"items": rows[offset : offset + limit], "total": len(rows), "limit": limit, "offset": offset}
+    return tagged_bytes(request, json.dumps(page).encode(), f"history-{log.tag}")
+
+
+@router.get("/forecasts/track-record", response_model=dict[str, Any], responses=problems())
+def track_record(request: Request, person: Reader) -> Response:
+    """Return how good the forecasts have been, in all, by horizon and by symbol, and whether the log is untouched."""
+    path = places_of(request, person).forecasts
+    state = state_of(path)
+    return tagged_bytes(request, json.dumps(track_of(path, state)).encode(), f"track-{state}")
+
+
+@router.get("/symbols", tags=["symbols"], responses=problems())
+def symbols(request: Request, person: Reader) -> list[SymbolEntry]:
+    """Return the symbols that are bundled or have been forecast."""
+    known: dict[str, str] = {}
+    for row in logged(places_of(request, person).forecasts).rows:
+        known[row["symbol"]] = max(known.get(row["symbol"], ""), row["asof"])
+    return [
+        SymbolEntry(symbol=name, bundled=name in SAMPLE, forecast_asof=known.get(name))
+        for name in sorted({*SAMPLE, *known})
+    ]

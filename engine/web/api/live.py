@@ -1,0 +1,234 @@
+"""The paper book: what it holds and waits for, and what a person may say: approve, reject, halt, flatten, resume."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from engine.web.access import Person, needs, places_of
+from engine.web.api.book import journal_of, market_time, settings_of, stop
+from engine.web.api.common import missing, problems
+from forewalk.errors import UsageError
+
+router = APIRouter(tags=["live"])
+Reader = Annotated[Person, Depends(needs("live:read"))]
+Trader = Annotated[Person, Depends(needs("live:approve"))]
+Symbol = Annotated[str | None, Field(max_length=40, pattern=r"^[A-Z0-9./]+$")]
+
+
+class HaltInForce(BaseModel):
+    """A stop of a symbol, or of everything where that is null; `confirmed` is whether the broker has done it."""
+
+    symbol: str | None
+    reason: str
+    since: str
+    flatten: bool
+    confirmed: bool
+
+
+class LiveStatus(BaseModel):
+    """What the book is at.
+
+    Attributes:
+        running: whether its daemon is. decided: UTC close of the last bar decided on. equity, equity_at: newest.
+        positions: quantity by symbol. unfinished, waiting: orders, and those of them that wait for a person.
+        halts: in force. lines: all of it in words, as `forewalk live status` prints it.
+    """
+
+    book: str
+    running: bool
+    decided: str | None
+    equity: float | None
+    equity_at: str | None
+    positions: dict[str, str]
+    unfinished: int
+    waiting: int
+    halts: list[HaltInForce]
+    lines: list[str]
+
+
+class Order(BaseModel):
+    """An order of the book; `nonce` binds an approval to the order as it is shown here, null where none waits."""
+
+    client_order_id: str
+    symbol: str
+    side: str
+    quantity: str
+    kind: str
+    state: str
+    filled: str
+    average_price: str | None
+    decided_price: str
+    send_from: str
+    valid_until: str
+    reason: str
+    nonce: str | None
+
+
+class Approval(BaseModel):
+    """The nonce that the order was shown with."""
+
+    nonce: str = Field(min_length=8, max_length=8)
+
+
+class Halt(BaseModel):
+    """What to stop: a symbol, or everything; `flatten` closes positions at the market too."""
+
+    symbol: Symbol = None
+    reason: str = Field(default="by hand", min_length=1, max_length=200)
+    flatten: bool = False
+
+
+class Resume(BaseModel):
+    """What to lift; see `forewalk live resume --help` for the rest."""
+
+    symbol: Symbol = None
+    adopt: bool = False
+    new_peak: bool = False
+
+
+class Said(BaseModel):
+    """What came of it, in words."""
+
+    lines: list[str]
+
+
+@router.get("/live", responses=problems(404))
+def status(request: Request, person: Reader) -> LiveStatus:
+    """Return what the book holds, what it waits for and what is halted."""
+    from broker.halts import EVERYTHING
+    from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderState
+    from broker.trading.commands import status_lines
+    from broker.values import plain
+    from engine.live.lock import is_locked
+
+    settings = settings_of(places_of(request, person))
+    running = is_locked(settings.live.state.expanduser())
+    with journal_of(settings, readonly=True) as journal:
+        last, equity = journal.decisions.last(), journal.money.equity()
+        halts = [
+            HaltInForce(
+                symbol=None if halt.scope == EVERYTHING else halt.scope,
+                reason=halt.reason,
+                since=halt.at.isoformat(),
+                flatten=halt.flatten,
+                confirmed=halt.confirmed_at is not None,
+            )
+            for halt in journal.halts.in_force()
+        ]
+        return LiveStatus(
+            book=settings.live.book,
+            running=running,
+            decided=last.asof.isoformat() if last else None,
+            equity=float(equity[-1][2]) if equity else None,
+            equity_at=equity[-1][1].isoformat() if equity else None,
+            positions={name: plain(held) for name, held in sorted(journal.ledger.quantities().items())},
+            unfinished=len(journal.orders.all(AT_BROKER | IN_DOUBT | WAITING)),
+            waiting=len(journal.orders.all({OrderState.AWAIT_APPROVAL, OrderState.NEEDS_HUMAN})),
+            halts=halts,
+            lines=status_lines(journal, running),
+        )
+
+
+@router.get("/live/orders", responses=problems(404))
+def orders(
+    request: Request,
+    person: Reader,
+    everything: Annotated[bool, Query(alias="all", description="Finished orders too.")] = False,
+) -> list[Order]:
+    """Return the orders that are not finished, or all."""
+    from broker.orders import FINAL
+
+    with journal_of(settings_of(places_of(request, person)), readonly=True) as journal:
+        found = journal.orders.all()
+        return [_order(each) for each in found if everything or each.state not in FINAL]
+
+
+@router.post("/live/orders/{order_id}/approve", responses=problems(404, 409, 502))
+def approve(request: Request, person: Trader, order_id: str, approval: Approval) -> Order:
+    """Let an order go out, if it is still the one that was shown; the daemon sends it."""
+    from broker.trading import commands
+
+    settings = settings_of(places_of(request, person))
+    with journal_of(settings) as journal:
+        if journal.orders.get(order_id) is None:
+            raise missing("such order")
+        try:
+            commands.approve(journal, order_id, approval.nonce, market_time(settings))
+        except UsageError as problem:
+            raise HTTPException(409, str(problem)) from None
+        return _order(journal.orders.get(order_id))
+
+
+@router.post("/live/orders/{order_id}/reject", responses=problems(404, 409))
+def reject(request: Request, person: Trader, order_id: str) -> Order:
+    """Say no to an order that waits."""
+    from broker.trading import commands
+
+    with journal_of(settings_of(places_of(request, person))) as journal:
+        if journal.orders.get(order_id) is None:
+            raise missing("such order")
+        try:
+            commands.reject(journal, order_id, commands.now_utc())
+        except UsageError as problem:
+            raise HTTPException(409, str(problem)) from None
+        return _order(journal.orders.get(order_id))
+
+
+@router.post("/live/halt", responses=problems(404, 502))
+def halt(request: Request, person: Trader, asked: Halt) -> Said:
+    """Stop a symbol or everything until `resume`: open orders are cancelled, positions closed if asked."""
+    settings = settings_of(places_of(request, person))
+    reason = f"{asked.reason} ({person.name})"
+    return Said(lines=stop(settings, asked.symbol, reason, asked.flatten))
+
+
+@router.post("/live/resume", responses=problems(404, 409, 502))
+def resume(request: Request, person: Trader, asked: Resume) -> Said:
+    """Lift a halt after a look at the account; one that would begin again is not lifted, and it is said why."""
+    from broker.trading.resuming import Wishes
+    from engine.live.job import resume_book
+
+    settings = settings_of(places_of(request, person))
+    with journal_of(settings) as journal:
+        try:
+            lines = resume_book(settings, journal, asked.symbol, Wishes(asked.adopt, asked.new_peak))
+        except UsageError as problem:
+            raise HTTPException(409, str(problem)) from None
+    return Said(lines=lines)
+
+
+@router.get("/models", tags=["models"], responses=problems(404, 502))
+def models(request: Request, person: Reader) -> list[dict[str, Any]]:
+    """Return the models of the book, the oldest first, with lineage and age."""
+    from engine.live.models.registry import listed
+
+    settings = settings_of(places_of(request, person))
+    folder = settings.live.state.expanduser() / "models"
+    with journal_of(settings, readonly=True) as journal:
+        return [entry.to_json() for entry in listed(journal, settings, folder, market_time(settings))]
+
+
+def _order(stored: Any) -> Order:
+    from broker.orders import OrderState
+    from broker.trading.commands import nonce
+    from broker.values import plain
+
+    return Order(
+        client_order_id=stored.client_order_id,
+        symbol=stored.symbol,
+        side=str(stored.side),
+        quantity=plain(stored.quantity),
+        kind=stored.kind,
+        state=str(stored.state),
+        filled=plain(stored.filled),
+        average_price=None if stored.average_price is None else plain(stored.average_price),
+        decided_price=plain(stored.decided_price),
+        send_from=stored.send_from.isoformat(),
+        valid_until=stored.valid_until.isoformat(),
+        reason=stored.reason,
+        nonce=nonce(stored) if stored.state == OrderState.AWAIT_APPROVAL else None,
+    )

@@ -1,0 +1,81 @@
+"""The forecast log as the API gives it: read once for each state of the file, kept as ready rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+KEPT = 16  # logs in memory: one a team
+
+
+@dataclass(frozen=True, eq=False)
+class Logged:
+    """A forecast log in one state.
+
+    Attributes:
+        tag: names the state. rows: the forecasts, plain JSON values, the newest first.
+    """
+
+    tag: str
+    rows: tuple[dict[str, Any], ...]
+
+    def latest(self) -> list[dict[str, Any]]:
+        """Return the newest forecast of each symbol and question, by symbol."""
+        newest: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in self.rows:
+            key = tuple(row[name] for name in ("symbol", "horizon_bars", "interval", "execution", "relative"))
+            if key not in newest or row["asof"] > newest[key]["asof"]:
+                newest[key] = row
+        return [newest[key] for key in sorted(newest)]
+
+    def selected(self, symbol: str | None, horizon_bars: int | None) -> list[dict[str, Any]]:
+        """Return the rows of a symbol and of so many bars ahead; None means any."""
+        return [
+            row
+            for row in self.rows
+            if symbol in (None, row["symbol"]) and horizon_bars in (None, row["horizon_bars"])
+        ]
+
+
+def logged(path: Path) -> Logged:
+    """Return the log as it is now; one that is not there has no rows. ForewalkError where it is no forecast log."""
+    return _read(path, _state(path))
+
+
+def _state(path: Path) -> str:
+    """Return what changes whenever the file does, its write-ahead log included."""
+    parts = []
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            found = each.stat()
+        except FileNotFoundError:
+            continue
+        parts.append(f"{found.st_ino:x}.{found.st_size:x}.{found.st_mtime_ns:x}")
+    return "-".join(parts) or "none"
+
+
+@lru_cache(maxsize=KEPT)
+def _read(path: Path, state: str) -> Logged:
+    from engine.forecast.log import ForecastLog
+
+    table = ForecastLog(path).table()
+    rows = json.loads(table.to_json(orient="records", date_format="iso", date_unit="s"))
+    return Logged(state, tuple(reversed(rows)))
+
+
+@lru_cache(maxsize=KEPT)
+def track_of(path: Path, state: str) -> dict[str, Any]:
+    """Return the track record of a log in one state; see `engine.forecast.track`."""
+    from engine.forecast.track import track_record
+
+    found = track_record(path).to_dict()
+    del found["forecasts"]
+    return found
+
+
+def state_of(path: Path) -> str:
+    """Return the name of the state that a log is in."""
+    return _state(path)
