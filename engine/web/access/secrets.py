@@ -10,8 +10,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 KEY_PREFIX = "fwk_"
 LEAST_PASSWORD = 10  # letters
-_hasher = PasswordHasher()
-NOBODY = _hasher.hash(
+hasher = PasswordHasher()  # argon2id with the library's own costs
+NOBODY = hasher.hash(
     secrets.token_urlsafe()
 )  # verified for names that are not known, so that they take as long
 
@@ -28,13 +28,13 @@ def digest(secret: str) -> str:
 
 def hashed(password: str) -> str:
     """Return what is stored of a password."""
-    return _hasher.hash(password)
+    return hasher.hash(password)
 
 
 def fits(stored: str, password: str) -> bool:
     """Whether a password is the one that was stored."""
     try:
-        return _hasher.verify(stored, password)
+        return hasher.verify(stored, password)
     except (VerificationError, InvalidHashError):
         return False
 
