@@ -47,6 +47,7 @@ def fetch_into(
     settings: DataSettings,
     now: datetime | None = None,
     ask: Ask | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> int:
     """Append the articles about the symbols, from `first` or from where the file ends; return how many.
 
@@ -56,6 +57,7 @@ def fetch_into(
     Args:
         settings: `url` and `requests_per_minute`, `patience_s`. now: the present; none means the clock.
         ask: answers instead of Alpaca, as `AlpacaPaper.news` does.
+        clock: tells when a page has come; None for `now`.
 
     Raises:
         ConfigError: the keys, or the URL.
@@ -68,7 +70,7 @@ def fetch_into(
     added = 0
     for page in (ask or _connect(settings))(symbols, begin, min(last, present)):
         rows = [row for row in map(_row, page) if row is not None]
-        added += store.add(rows, VIA, present, seen)
+        added += store.add(rows, VIA, present if clock is None else clock(), seen)
     store.mark(VIA, present if last >= present else None)
     return added
 

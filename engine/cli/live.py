@@ -293,13 +293,15 @@ def parity(
     """
     from engine.live.logged import logged
     from engine.live.parity import parity as compare
+    from engine.live.texts import run_text_parity
     from engine.runs.record import LOG_FILE
 
     settings = settings_of(config, set_)
     journal = opened_journal(settings, readonly=True)
     report = compare(run, settings, journal)
     log = logged(journal, settings.live.state.expanduser() / LOG_FILE)
-    typer.echo("\n".join([*report.lines(), *log.lines()]))
+    texts = run_text_parity(run, settings.live.state.expanduser())
+    typer.echo("\n".join([*report.lines(), *texts.lines(), *log.lines()]))
     if not report.same or log.problems:
         raise typer.Exit(1)
 

@@ -79,7 +79,7 @@ def fetch(
     named = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
     web = Web(settings.news.contact)
     store = TextStore(out)
-    wanted = Wanted(named, first, last, now, settings.news, web)
+    wanted = Wanted(named, first, last, now, settings.news, web, lambda: datetime.now(UTC))
     for name in wanted_names:
         added = fetch_texts(name, store, wanted, settings.data)
         typer.echo(f"{name}: {added:,} texts added to {out}")

@@ -32,6 +32,7 @@ from engine.live.deciding.decider import Decider
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
 from engine.live.schedule import Schedule
+from engine.live.texts import TextPoller
 from engine.live.watch.daily import DailySummary
 from engine.live.watch.status import Status
 from forewalk.compute.child import ModelProcess
@@ -118,6 +119,7 @@ class Daemon:
             *(settings, journal, self.schedule, bars, self._corporate, self._guards, models, retrainer),
             *(self.status, notify, self.say_once, monotonic),
         )
+        self._texts = TextPoller(settings, self.say_once)
         self._said: set[str] = set()
         self._backoff_s = 0.0
         self._marked = ""
@@ -225,7 +227,7 @@ class Daemon:
 
     def work_aside(self, now: datetime) -> bool:
         """Go on with what child processes do beside the trading; return whether one of them is at work."""
-        aside = [work for work in (self._retrainer, self._summary) if work is not None]
+        aside = [work for work in (self._texts, self._retrainer, self._summary) if work is not None]
         for work in aside:
             work.step(now)
         return any(work.busy for work in aside)

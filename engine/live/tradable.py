@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from forewalk.data.columns.texts.fetching.sources import checked_names
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, pair_of
 from forewalk.plugins.holding import sources_of
 from forewalk.sessions import is_intraday
 from forewalk.settings.execution import AUCTIONS
+from forewalk.settings.news import NewsSettings
 from forewalk.settings.sections import Settings
 
 
@@ -31,11 +33,7 @@ def refuse_untradable(settings: Settings) -> None:
     `data.symbols` must be filled in; see `with_symbols`.
     """
     data = settings.data
-    if settings.news.path is not None:
-        raise ConfigError(
-            "news.path: the daemon does not poll texts yet, and a file that stands still would be yesterday's news: "
-            "trade without news features, or forecast with `forewalk forecast`"
-        )
+    refuse_still_texts(settings.news)
     pairs = [symbol for symbol in data.symbols if pair_of(symbol) is not None]
     if pairs or data.market == "forex":
         raise ConfigError(
@@ -77,6 +75,25 @@ def refuse_untradable(settings: Settings) -> None:
             "others from the other side of its symbol, and no fraction is sold short; give it an account of its own"
         )
     _refuse_weights(settings)
+
+
+def refuse_still_texts(news: NewsSettings) -> None:
+    """Raise ConfigError for texts that nobody keeps up to date."""
+    if news.path is None:
+        if news.poll:
+            raise ConfigError("news.poll without news.path: name the file that the daemon fetches into")
+        return
+    if not news.poll:
+        raise ConfigError(
+            "news.path: a file that stands still would be yesterday's news: set news.poll = ['alpaca'], so that the "
+            "daemon fetches into it, or trade without texts"
+        )
+    if news.path.suffix.lower() != ".jsonl":
+        raise ConfigError(
+            f"news.path = {str(news.path)!r}: the daemon fetches into JSON lines as `forewalk news fetch` writes "
+            "them, a file NAME.jsonl"
+        )
+    checked_names(",".join(news.poll))
 
 
 def _refuse_weights(settings: Settings) -> None:

@@ -35,6 +35,12 @@ class NewsSettings(Section):
     """Bars before, against which the number of texts of a bar is measured."""
     silent_bars: int = Field(5, ge=1)
     """Bars without a text of any symbol from which the source counts as silent: its features are missing then."""
+    patience_minutes: float = Field(60.0, gt=0.0)
+    """Minutes after the last fetch from which a bar knows nothing of the texts: 1500 for a fetch once a day."""
+    poll: Names = ()
+    """What the daemon fetches into `path` while it runs: `alpaca`, `rss`, `sec`, `gdelt`, `reddit`."""
+    poll_minutes: float = Field(5.0, ge=1.0, le=60.0)
+    """Minutes between two fetches of the daemon."""
     names: Mapped[str] = Field(default={})
     """What symbols are called in texts, e.g. `{AAPL = "Apple|Apple Inc"}`; for sources that name no symbols."""
     feeds: Names = ()

@@ -29,6 +29,7 @@ from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import ForecastTask, checked_forecasts
 from engine.live.schedule import Schedule, Window
+from engine.live.texts import keep_known, with_live_texts
 from engine.live.watch.status import Status
 from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess
@@ -173,6 +174,8 @@ class Decider:
         )
         if not kept:
             return
+        with suppress(OSError):  # what is missing shows in the parity
+            keep_known(bars, self._settings)
         for order in orders:
             if order.client_order_id in wrong:
                 self._notify("refused", order.symbol, wrong[order.client_order_id])
@@ -200,7 +203,7 @@ class Decider:
         known = self._corporate.rescaled(self._journal.decisions.last_closes(), window.asof)
         fresh = self._bars.fetch(window.asof, known, self._settings.risk.max_jump)
         fresh = replace(fresh, bars=in_universe(fresh.bars, self._settings.data))
-        return with_live_columns(fresh, self._settings)
+        return with_live_texts(with_live_columns(fresh, self._settings), self._settings, self._say)
 
     def _forecasts(self, bars: Bars, first: pd.Timestamp) -> Forecasts | None:
         if self._models is None or self._retrainer is None:

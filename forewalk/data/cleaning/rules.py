@@ -23,7 +23,7 @@ from forewalk.data.cleaning.closing import calendars_of, settings_for
 from forewalk.data.cleaning.holes import missing_sessions
 from forewalk.data.cleaning.placing import place
 from forewalk.data.columns.placing import with_columns
-from forewalk.data.columns.texts.placing import with_texts
+from forewalk.data.columns.texts.placing import unasked, with_texts
 from forewalk.data.membership import with_universe
 from forewalk.data.quality import Finding, QualityReport, findings_by_symbol
 from forewalk.data.table import CLOSE, HIGH, LOW, OPEN, Rows, Table, since_first
@@ -74,6 +74,7 @@ def clean(table: Table, settings: DataSettings) -> tuple[Bars, QualityReport]:
         more = (*more, *found_there)
     if table.texts is not None:
         bars = with_texts(bars, table.texts)
+        more = (*more, *unasked(bars, table.texts))
     counts = np.bincount(rows.code, minlength=len(rows.symbols)).tolist()
     report = QualityReport(
         source=table.origins[0] if len(set(table.origins)) == 1 else f"{len(table.origins)} files",

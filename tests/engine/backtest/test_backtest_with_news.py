@@ -62,5 +62,5 @@ def test_texts_that_are_not_there_or_are_about_nothing_end_the_run(tmp_path):
 
 
 def test_the_daemon_refuses_texts_that_would_stand_still(texts):
-    with pytest.raises(ConfigError, match="does not poll texts yet"):
+    with pytest.raises(ConfigError, match="a file that stands still"):
         refuse_untradable(settings_from({**SMALL, "news": {"path": str(texts)}}))

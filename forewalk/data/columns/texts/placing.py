@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from forewalk.data.columns.texts.polling import in_touch
 from forewalk.data.columns.texts.rows import TextRows
 from forewalk.data.columns.texts.scoring.learner import learned_tone
 from forewalk.data.columns.texts.texts import SOCIAL
+from forewalk.data.quality import TEXTS, Finding
 from forewalk.sessions import microseconds
 from forewalk.types import Bars, BoolArray, FloatArray, IntArray
 
@@ -32,19 +34,20 @@ def with_texts(bars: Bars, rows: TextRows) -> Bars:
 
     0 where a bar had no text; NaN before the first text of that kind was known, and while none of any symbol has come
     for `silent_bars` bars: a silent source says nothing, and not "no news". Texts from before a learner knows enough
-    are not there.
+    are not there, and nothing is known of bars that closed too long after a source was last asked.
     """
     if rows.corpus is not None:
         told = (rows.text, _columns(bars, rows), _places(bars, rows), rows.copy)
         tone = learned_tone(bars, rows.corpus, *told)
         rows = replace(rows, tone=tone).keep(np.isfinite(tone))
     extras: dict[str, FloatArray] = {}
+    asked = in_touch(microseconds(bars.timestamps), rows.polls, rows.patience_us)
     for kind in rows.kinds:
         own = rows.keep(rows.social == (kind == SOCIAL))
         place = _places(bars, own)
         inside = place < len(bars)
         own, place = own.keep(inside), place[inside]
-        said = _speaks(bars, own.known, rows.silent_bars)
+        said = _speaks(bars, own.known, rows.silent_bars) & asked
         fresh = np.where(own.copy, 0.0, own.weight)
         column = _columns(bars, own)
         values = {"count": fresh, "all": own.weight, "tone": fresh * own.tone, "square": fresh * own.tone**2}
@@ -54,6 +57,19 @@ def with_texts(bars: Bars, rows: TextRows) -> Bars:
             grid[~said] = np.nan
             extras[extra(kind, what)] = grid
     return bars.with_extras(**extras)
+
+
+def unasked(bars: Bars, rows: TextRows) -> tuple[Finding, ...]:
+    """Return what there is to say about bars that closed too long after a source was last asked."""
+    late = ~in_touch(microseconds(bars.timestamps), rows.polls, rows.patience_us)
+    if not late.any():
+        return ()
+    when = bars.timestamps[late]
+    message = (
+        f"{int(late.sum()):,} bars closed more than {rows.patience_us / 60e6:g} minutes after a source of texts "
+        "was last asked: their features of texts are missing (news.patience_minutes)"
+    )
+    return (Finding("", TEXTS, "", "noted", int(late.sum()), when[0], when[-1], message),)
 
 
 def _columns(bars: Bars, rows: TextRows) -> IntArray:
@@ -80,6 +96,6 @@ def _speaks(bars: Bars, known: IntArray, silent_bars: int) -> BoolArray:
     stamps = microseconds(bars.timestamps)
     count = np.searchsorted(np.sort(known), stamps, side="right")  # known at or before each close
     before = np.concatenate(
-        [np.zeros(min(silent_bars, len(count)), np.int64), count[: len(count) - silent_bars]]
+        [np.zeros(min(silent_bars, len(count)), np.int64), count[: max(len(count) - silent_bars, 0)]]
     )
     return np.asarray(count > before)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from forewalk.data.columns.rows import NO_TIME
 from forewalk.data.columns.texts.cells import cleaned, moments_of, symbols_in
+from forewalk.data.columns.texts.polling import spans_of
 from forewalk.data.columns.texts.texts import NEWS, SOCIAL, TextArray, Texts, known_moments, weights
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.news import NewsSettings
@@ -66,12 +67,14 @@ class TextReport:
     Attributes:
         rows: read. dropped: without any moment, where that is allowed. amended: later versions, left out.
         zone: in which stamps without one were read, "" where all had one.
+        polls: spans in which each source of fetched files was asked; see `polling`.
     """
 
     rows: int
     dropped: int
     amended: int
     zone: str
+    polls: tuple[IntArray, ...] = ()
 
 
 def read_texts(settings: NewsSettings) -> tuple[Texts, TextReport]:
@@ -94,6 +97,7 @@ def read_texts(settings: NewsSettings) -> tuple[Texts, TextReport]:
         dropped=sum(dropped for _, dropped, _ in parts),
         amended=amended,
         zone=(settings.zone or "") if zoned else "",
+        polls=tuple(spans for path, _ in frames for spans in spans_of(path)),
     )
     return texts, report
 

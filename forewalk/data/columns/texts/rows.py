@@ -30,6 +30,7 @@ class TextRows:
         tone: in [-1, 1], 0 where it is learned [M]. copy: whether it repeats an earlier one [M].
         social: whether it is no news [M].
         fingerprint: of the texts. backfilled: how many of the rows nobody is known to have seen at the time.
+        polls, patience_us: when the sources were asked, and how long that holds; see `polling`.
         corpus: what a learner reads, where the tone is learned. text: which of its texts each is [M].
     """
 
@@ -44,6 +45,8 @@ class TextRows:
     social: BoolArray
     fingerprint: str
     backfilled: int = 0
+    polls: tuple[IntArray, ...] = ()
+    patience_us: int = 0
     corpus: Corpus | None = None
     text: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -74,7 +77,7 @@ def text_rows(settings: NewsSettings, symbols: Sequence[str]) -> tuple[TextRows,
             f"{settings.path}: the texts name none of the symbols {', '.join(symbols[:6])}; they name "
             f"{some or 'none'}: rename them, or say with news.columns which column has the symbols"
         )
-    rows = rows_of(known, symbols, settings)
+    rows = replace(rows_of(known, symbols, settings), polls=report.polls)
     return rows, _findings(texts, known, rows, report, settings)
 
 
@@ -106,6 +109,7 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
         social=np.asarray(social, dtype=bool),
         fingerprint=texts.fingerprint,
         backfilled=int(texts.backfilled[text].sum()) if len(text) else 0,
+        patience_us=round(settings.patience_minutes * 60e6),
         corpus=corpus,
         text=words[text],
     )

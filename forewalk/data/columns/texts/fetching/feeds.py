@@ -39,9 +39,9 @@ def fetch_feeds(store: TextStore, wanted: Wanted) -> int:
             added += _fetch(url, about, store, wanted)
         except (ConfigError, DataError) as problem:  # one feed that is gone takes no other along
             failed = failed or problem
-    store.mark(VIA, wanted.now)
     if failed is not None:
         raise failed
+    store.mark(VIA, wanted.now)
     return added
 
 
@@ -65,7 +65,7 @@ def _fetch(url: str, about: tuple[str, ...], store: TextStore, wanted: Wanted) -
     answer = wanted.pace(lambda: wanted.web.get(url, asked))
     if answer.status == 304:
         return 0
-    added = store.add(feed_rows(answer.content, url, about, wanted), VIA, wanted.now, seen=True)
+    added = store.add(feed_rows(answer.content, url, about, wanted), VIA, wanted.present(), seen=True)
     store.keep(
         f"{VIA} {url}",
         {"etag": answer.headers.get("etag", ""), "modified": answer.headers.get("last-modified", "")},

@@ -65,7 +65,7 @@ def fetch_filings(store: TextStore, wanted: Wanted) -> int:
     added, seen = 0, store.reached(VIA)
     for symbol in wanted.symbols:
         for page in _pages(wanted, numbers[_plain(symbol)]):
-            added += store.add(_rows(page, symbol, wanted), VIA, wanted.now, seen)
+            added += store.add(_rows(page, symbol, wanted), VIA, wanted.present(), seen)
     store.mark(VIA, wanted.now if wanted.last >= wanted.now else None)
     return added
 

@@ -47,7 +47,7 @@ def fetch_gdelt(store: TextStore, wanted: Wanted) -> int:
             break
         content = _file(wanted, at)
         if content is not None:
-            added += store.add(list(_rows(content, at, wanted)), VIA, wanted.now, seen)
+            added += store.add(list(_rows(content, at, wanted)), VIA, wanted.present(), seen)
         store.keep(VIA, {"next": (at + STEP).isoformat()})
         at += STEP
     store.mark(VIA, wanted.now if at > stop and wanted.last >= wanted.now else None)

@@ -62,7 +62,7 @@ def _forum(forum: str, header: Mapping[str, str], store: TextStore, wanted: Want
             first = first or str(post.get("name", ""))
             known = known or (bool(newest) and post.get("name") == newest)
             rows += _rows(post, forum, wanted)
-        added += store.add(rows, VIA, wanted.now, seen=True)
+        added += store.add(rows, VIA, wanted.present(), seen=True)
         following = str(answer.get("after") or "")
         if known or not following or following == after or not re.fullmatch(r"\w{1,40}", following):
             break

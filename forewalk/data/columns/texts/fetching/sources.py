@@ -46,7 +46,8 @@ def fetch_texts(name: str, store: TextStore, wanted: Wanted, data: DataSettings)
         ConfigError, ConnectionFailed, DataError: see the source.
     """
     if name == "alpaca":
-        return int(_alpaca()(store, wanted.symbols, wanted.first, wanted.last, data, wanted.now))
+        span = (wanted.symbols, wanted.first, wanted.last)
+        return int(_alpaca()(store, *span, data, wanted.now, clock=wanted.clock))
     fetch, per_minute = OWN[name]
     return fetch(store, replace(wanted, pace=Pace(data.requests_per_minute or per_minute, data.patience_s)))
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from forewalk.data.columns.texts.polling import state_path, with_poll
 from forewalk.errors import DataError
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ class TextStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._state_path = path.with_name(path.name + ".fetched")
+        self._state_path = state_path(path)
         self._ids: set[str] = set()
         self._newest: dict[str, datetime] = {}
         self._read()
@@ -65,6 +66,11 @@ class TextStore:
     def reached(self, via: str) -> bool:
         """Whether the last fetch from a source had reached its present: what is new since is first seen now."""
         return via in self._state.get("complete", {})
+
+    def last_poll(self, via: str) -> datetime | None:
+        """Return when a source was last asked for all that it had."""
+        spans = self._state.get("polls", {}).get(via)
+        return datetime.fromisoformat(spans[-1][1]) if spans else None
 
     def kept(self, key: str) -> dict[str, Any]:
         """Return what was kept for the next fetch under a key, e.g. a page's ETag."""
@@ -83,6 +89,8 @@ class TextStore:
             complete.pop(via, None)
         else:
             complete[via] = reached.isoformat()
+            polls = self._state.setdefault("polls", {})
+            polls[via] = with_poll(polls.get(via, ()), reached)
         self._write_state()
 
     def add(self, rows: Sequence[Row], via: str, now: datetime, seen: bool) -> int:

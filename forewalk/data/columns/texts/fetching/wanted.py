@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,7 @@ class Wanted:
     Attributes:
         symbols: names. first, last: publication, UTC, both included. now: the present.
         settings: `feeds`, `subreddits`, `names`, `contact`.
+        clock: tells the present when an answer is there; None for `now`, as where time is virtual.
         web: asks. pace: makes its requests; one without a limit for tests.
     """
 
@@ -28,7 +30,12 @@ class Wanted:
     now: datetime
     settings: NewsSettings
     web: Web
+    clock: Callable[[], datetime] | None = None
     pace: Pace = field(default_factory=lambda: Pace(float("inf"), 0.0))
+
+    def present(self) -> datetime:
+        """Return the present: what was asked for is first seen when it has come, not when it was asked for."""
+        return self.now if self.clock is None else self.clock()
 
     @functools.cached_property
     def names(self) -> Names:

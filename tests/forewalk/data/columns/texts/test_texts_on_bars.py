@@ -175,3 +175,9 @@ def test_tone_knows_finance():
     assert bad < -0.3
     assert plain == 0.0
     assert pd.Series(tone(["Acme beats", "Acme beats"])).nunique() == 1
+
+
+def test_a_panel_shorter_than_the_silence_is_told_by_its_texts_alone():
+    bars = BARS.until(BARS.timestamps[30])
+    count = with_texts(bars, rows_of([FIRST + DAY], 1, silent_bars=50)).extras[extra("news", "count")]
+    assert np.isfinite(count[2:]).all()
