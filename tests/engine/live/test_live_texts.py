@@ -232,5 +232,6 @@ def test_texts_that_nobody_keeps_up_to_date_are_refused(news, words):
 
 
 def test_texts_that_are_polled_can_be_traded_on():
-    refuse_still_texts(NewsSettings(path="texts.jsonl", poll=["alpaca", "rss"]))
-    refuse_still_texts(NewsSettings())
+    polled = NewsSettings(path="texts.jsonl", poll=["alpaca", "rss"])
+    assert refuse_still_texts(polled) is None
+    assert refuse_still_texts(NewsSettings()) is None
