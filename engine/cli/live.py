@@ -291,9 +291,9 @@ def parity(
 
     Exit 1 where decisions differ unexplained, or the log is not as it was written.
     """
+    from engine.live.deciding.texts import run_text_parity
     from engine.live.logged import logged
     from engine.live.parity import parity as compare
-    from engine.live.texts import run_text_parity
     from engine.runs.record import LOG_FILE
 
     settings = settings_of(config, set_)

@@ -29,10 +29,10 @@ from broker.values import CalendarDay
 from engine.live.bars import BarFeed, LiveBars
 from engine.live.deciding.corporate import ActionFeed, CorporateActions
 from engine.live.deciding.decider import Decider
+from engine.live.deciding.texts import TextPoller
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
 from engine.live.schedule import Schedule
-from engine.live.texts import TextPoller
 from engine.live.watch.daily import DailySummary
 from engine.live.watch.status import Status
 from forewalk.compute.child import ModelProcess

@@ -6,7 +6,7 @@ import pytest
 from in_process import Desk
 
 from broker.simulator.harness import Simulator
-from engine.live.texts import KNOWN, text_parity
+from engine.live.deciding.texts import KNOWN, text_parity
 from forewalk.data.columns.texts.reading import read_texts
 from helpers.live_values import live_settings, random_forecasts, some_bars
 from helpers.waiting import until

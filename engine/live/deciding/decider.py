@@ -25,11 +25,11 @@ from engine.live.deciding.decide import StrategyRun, repeat_problem, run_strateg
 from engine.live.deciding.foretold import ForecastWriter
 from engine.live.deciding.past import account_state, replay_start
 from engine.live.deciding.records import Doubts, decision_records, model_problems
+from engine.live.deciding.texts import keep_known, with_live_texts
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import ForecastTask, checked_forecasts
 from engine.live.schedule import Schedule, Window
-from engine.live.texts import keep_known, with_live_texts
 from engine.live.watch.status import Status
 from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess

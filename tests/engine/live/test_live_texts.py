@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from engine.live.bars import FreshBars
-from engine.live.texts import KNOWN, TextPoller, keep_known, text_extras, text_parity, with_live_texts
+from engine.live.deciding.texts import (
+    KNOWN,
+    TextPoller,
+    keep_known,
+    text_extras,
+    text_parity,
+    with_live_texts,
+)
 from engine.live.tradable import refuse_still_texts
 from forewalk.data.columns.texts.fetching.store import TextStore, row_of
 from forewalk.data.columns.texts.placing import with_texts
