@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.runs.counts import Tried
     from forewalk.folds import Fold
+    from forewalk.settings.news import NewsSettings
 from engine.backtest.job import Backtest
 
 
@@ -76,6 +77,7 @@ def write_parts(folder: Path, result: Backtest) -> None:
         subject.settings,
         subject.bars.fingerprint,
         verdict=result.verdict,
+        **_text_model(subject.settings.news),
         feature_names=list(subject.panel.names),
         folds=[_fold_entry(fold) for fold in subject.folds],
         plugins=result.own.manifest(),
@@ -108,3 +110,14 @@ def _fold_entry(fold: Fold) -> dict[str, Any]:
         "trained_until": fold.trained_until.isoformat(),
         "valid_from": fold.valid_from.isoformat(),
     }
+
+
+def _text_model(news: NewsSettings) -> dict[str, Any]:
+    """Return what told the tone of texts, for the manifest: {} unless it is a transformer."""
+    if news.path is None or news.model is None:
+        return {}
+    from forewalk.data.columns.texts.scoring.transformer import local_model
+
+    model = local_model(news)
+    published = str(news.model_published)
+    return {"text_model": {"folder": str(model.folder), "sha256": model.sha256, "published": published}}

@@ -140,7 +140,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 _PATHS = {
     "data": ("path", "events", "universe", "columns_path"),
     "evaluation": ("factors",),
-    "news": ("path",),
+    "news": ("path", "model"),
 }  # by section
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from forewalk.settings.base import Mapped, Names, Section
 
@@ -31,6 +32,12 @@ class NewsSettings(Section):
     """What tells the tone: words of a list; or regression on earlier texts and what followed, refitted each month."""
     learn_texts: int = Field(500, ge=20)
     """Texts with a known outcome that `ridge` and `logistic` need; before, the features are missing."""
+    model: Path | None = None
+    """Folder of a transformer that tells the tone: read from safetensors alone, and nothing is downloaded."""
+    model_published: date | None = None
+    """Day on which that model was published: what it says of earlier texts is look-ahead, and named so."""
+    cache: Path = Path("~/.cache/forewalk/texts")
+    """Folder of the scores that a transformer gave."""
     count_bars: int = Field(63, ge=5)
     """Bars before, against which the number of texts of a bar is measured."""
     silent_bars: int = Field(5, ge=1)
@@ -49,3 +56,9 @@ class NewsSettings(Section):
     """Forums of Reddit to fetch from."""
     contact: str | None = None
     """Who fetches, e.g. `Jane Doe jane@example.org`; the SEC and Reddit want to know."""
+
+    @model_validator(mode="after")
+    def _one_scorer(self) -> Self:
+        if self.model is not None and self.scorer != "lexicon":
+            raise ValueError(f"news.model and news.scorer = {self.scorer!r}: one of them tells the tone")
+        return self

@@ -11,6 +11,7 @@ from engine.audit.pipeline import Pipeline
 from forewalk.data.columns.texts.reading import read_texts
 from forewalk.data.columns.texts.rows import rows_of
 from forewalk.data.columns.texts.scoring.learner import fitted, outcomes
+from forewalk.data.columns.texts.scoring.transformer import LocalModel
 from forewalk.sessions import microseconds
 from forewalk.settings.news import NewsSettings
 from helpers.audit_tables import pipeline_on, small_settings, small_table
@@ -154,3 +155,15 @@ def test_a_tone_that_was_learned_from_everything_is_caught(learned):
     settings, table = learned
     certificate = audit(settings, pipeline_on(table, clean=fitted_to_everything))
     assert any(check.name.startswith("future replaced") for check in certificate.leaks)
+
+
+@pytest.mark.parametrize(("years", "verdict"), [(30, "leak"), (-30, "clean")])
+def test_a_model_that_was_published_after_a_forecast_is_look_ahead(told, tmp_path, years, verdict):
+    settings, table = told()
+    published = int(table.texts.known[0]) + years * 365 * DAY
+    model = LocalModel(tmp_path, "0" * 64, published, {"positive": 1.0, "negative": -1.0})
+    table = replace(table, texts=replace(table.texts, model=model))
+    certificate = audit(settings, pipeline_on(table))
+    (check,) = (check for check in certificate.checks if check.name == "texts")
+    assert check.verdict == verdict
+    assert verdict == "clean" or "150 of 150 texts were scored by a model of" in check.detail

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from forewalk.data.columns.texts.copies import is_copy
 from forewalk.data.columns.texts.reading import TextReport, read_texts, unknown_rows
 from forewalk.data.columns.texts.scoring.corpus import Corpus, corpus_of
+from forewalk.data.columns.texts.scoring.transformer import LocalModel, local_model, transformer_tone
 from forewalk.data.columns.texts.texts import SOCIAL, Texts
 from forewalk.data.columns.texts.tone import tone
 from forewalk.data.quality import TEXTS, Finding
@@ -31,6 +33,7 @@ class TextRows:
         social: whether it is no news [M].
         fingerprint: of the texts. backfilled: how many of the rows nobody is known to have seen at the time.
         polls, patience_us: when the sources were asked, and how long that holds; see `polling`.
+        model: that told the tone, where it was a transformer.
         corpus: what a learner reads, where the tone is learned. text: which of its texts each is [M].
     """
 
@@ -45,6 +48,7 @@ class TextRows:
     social: BoolArray
     fingerprint: str
     backfilled: int = 0
+    model: LocalModel | None = None
     polls: tuple[IntArray, ...] = ()
     patience_us: int = 0
     corpus: Corpus | None = None
@@ -85,7 +89,10 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
     """Score texts and spread them over the symbols that they name, in the order in which they were known."""
     copies = is_copy(texts.known_at, texts.symbols, texts.headline)
     corpus, words = None, np.zeros(len(texts), np.int64)
-    if settings.scorer == "lexicon":
+    model = None if settings.model is None else local_model(settings)
+    if model is not None:
+        tones = transformer_tone(texts.headline.tolist(), model, settings.cache.expanduser())
+    elif settings.scorer == "lexicon":
         tones = tone(texts.headline.tolist())
     else:
         told = (texts.headline, texts.symbols, settings.names, settings.scorer, settings.learn_texts)
@@ -110,6 +117,7 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
         fingerprint=texts.fingerprint,
         backfilled=int(texts.backfilled[text].sum()) if len(text) else 0,
         patience_us=round(settings.patience_minutes * 60e6),
+        model=model,
         corpus=corpus,
         text=words[text],
     )
@@ -123,7 +131,9 @@ def _findings(
         said.append(f"{len(texts) - len(known):,} name none of the symbols")
     if rows.copy.any():
         said.append(f"{int(rows.copy.sum()):,} repeat an earlier one and count as repeats")
-    if settings.scorer != "lexicon":
+    if rows.model is not None:
+        said.append(_model_said(rows.model, rows))
+    elif settings.scorer != "lexicon":
         said.append(
             f"their tone is learned ({settings.scorer}), anew each month from earlier texts and what followed them"
         )
@@ -139,3 +149,12 @@ def _findings(
             f"they count {settings.lag_minutes:g} minutes after publication (news_backfilled)"
         )
     return (Finding("", TEXTS, "", "noted", len(known), None, None, "; ".join(said)),)
+
+
+def _model_said(model: LocalModel, rows: TextRows) -> str:
+    early = int((rows.known < model.published).sum())
+    said = f"their tone is told by the model {model.folder.name} (sha256 {model.sha256[:16]})"
+    if not early:
+        return said
+    day = pd.Timestamp(model.published, unit="us").date()
+    return f"{said}, published on {day}: for {early:,} of {len(rows):,} from before then it is look-ahead"
