@@ -39,7 +39,7 @@ REFERENCE = {
 
 
 def write_pages(folder: Path = PAGES) -> list[Path]:
-    """Write the Markdown that the site is built from; returns the files."""
+    """Write the Markdown that the site is built from, but for the notebooks; returns the files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for page in sorted((ROOT / "docs").glob("*.md")):
@@ -160,8 +160,13 @@ def broken(site: Path = SITE) -> list[str]:
 
 
 def main() -> int:
-    """Write the pages, build the site, check it; returns the exit code."""
+    """Write the pages, run the notebooks, build the site, check it; returns the exit code."""
+    from make_notebooks import write_notebooks
+
     pages = write_pages()
+    for page, seconds in write_notebooks(PAGES):
+        pages.append(page)
+        print(f"{page.stem}: {seconds:.0f} s")
     placed = set(
         re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     )

@@ -129,7 +129,7 @@ def _first_rows(forecasts: Forecasts, count: int) -> Forecasts:
 def _made_up(settings: Settings) -> tuple[Bars, Forecasts]:
     """Return daily bars and forecasts of the settings' symbols that mean nothing, the same every time."""
     calendar, symbols = settings.data.exchange, settings.data.symbols[:MADE_UP_SYMBOLS]
-    closes = session_closes(calendar, pd.date_range("2015-01-02", periods=2 * MADE_UP_BARS, freq="D"))
+    closes = session_closes(calendar, pd.date_range("2021-01-04", periods=2 * MADE_UP_BARS, freq="D"))
     times = closes[closes.notna()][:MADE_UP_BARS]
     random, shape = np.random.default_rng(1), (len(times), len(symbols))
     close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.02, shape), axis=0))

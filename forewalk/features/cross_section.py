@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from forewalk.errors import ConfigError
 from forewalk.features.characteristics import OwnBars, characteristics, root_mean_square
@@ -73,6 +72,8 @@ def normal_scores(values: FloatArray, member: BoolArray | None = None) -> FloatA
     if member is not None:
         there = there & member
     count = there.sum(axis=1, keepdims=True)
+    from scipy.stats import rankdata  # takes half a second, and only panels with ranks need it
+
     ranks = rankdata(np.where(there, values, np.inf), axis=1)  # what is not there comes last
     enough = there & (count >= FEWEST_SYMBOLS)
     share = np.where(enough, (ranks - 0.5) / np.maximum(count, 1), 0.5)

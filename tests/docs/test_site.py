@@ -27,7 +27,10 @@ def test_every_page_has_its_place_in_the_navigation_and_no_place_is_empty(pages)
     placed = re.findall(
         r": ([\w-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert sorted(placed) == sorted(pages)
+    notebooks = {
+        f"notebook-{path.stem.replace('_', '-')}.md" for path in REPOSITORY.glob("examples/notebooks/*.py")
+    }
+    assert sorted(placed) == sorted({*pages, *notebooks})
 
 
 def test_no_link_leaves_the_pages(pages):
@@ -104,3 +107,10 @@ def test_the_tour_says_in_money_what_the_readme_says_in_percent():
     became = re.search(r"^\| what 10,000 became \| ([\d,]+) \| ([\d,]+) \|", tour, re.M)
     for percent, money in zip(row.groups(), became.groups(), strict=True):
         assert abs(10_000 * (1 + float(percent) / 100) - float(money.replace(",", ""))) <= 5
+
+
+def test_every_notebook_is_python_whose_cells_begin_with_words():
+    for path in REPOSITORY.glob("examples/notebooks/*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("# %% [markdown]\n# # "), path.name
+        compile(text, path.name, "exec")

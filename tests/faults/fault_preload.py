@@ -7,11 +7,24 @@ warnings.simplefilter("ignore")
 from datetime import UTC, datetime  # noqa: E402
 
 import fault_strategies  # noqa: E402
+import scene  # noqa: E402, F401
 
-import broker.alpaca.stream  # noqa: E402, F401
+# What the commands import when they are called is imported here, once, before the forks.
+import broker.alpaca.client  # noqa: E402
+import broker.alpaca.stream  # noqa: E402
+import broker.books.shared  # noqa: E402, F401
 import engine.cli.app  # noqa: E402
+import engine.evaluation.foresight  # noqa: E402
+import engine.live.daemon  # noqa: E402
 import engine.live.job  # noqa: E402
-import engine.live.watch.notify  # noqa: E402, F401
+import engine.live.lock  # noqa: E402
+import engine.live.models.files  # noqa: E402
+import engine.live.models.retrain  # noqa: E402
+import engine.live.models.tasks  # noqa: E402
+import engine.live.tradable  # noqa: E402
+import engine.live.watch.daily  # noqa: E402
+import engine.live.watch.notify  # noqa: E402
+import engine.live.watch.status  # noqa: E402, F401
 from engine.live.schedule import sessions_around  # noqa: E402
 
 sessions_around("XNYS", datetime(2026, 3, 4, tzinfo=UTC))
@@ -38,3 +51,4 @@ run_strategy(
     pd.Timestamp(bars.timestamps[0]),
 )
 exchange_zone("XNYS")
+session_closes("XNYS", pd.date_range("2021-01-04", periods=600, freq="D"))  # what an own strategy is tried on
