@@ -47,6 +47,8 @@ SLOW = (
     "engine/simulation/test_own_strategies.py",
     "engine/simulation/test_simulate.py",
     "engine/training",
+    "engine/web/test_api_conforms.py",
+    "engine/web/test_postgresql.py",
     "faults",
     "forewalk/compute",
     "forewalk/data/test_data_dirty.py",

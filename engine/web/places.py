@@ -9,7 +9,7 @@ from pathlib import Path
 from forewalk.errors import DataError, UsageError
 
 HOME = "local"  # the team of whoever started the server: its runs are those of the command line
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from broker.errors import BrokerError
 from engine.web.api.book import NoBook
 from engine.web.jobs.desk import TooManyJobs
+from engine.web.store.database import Conflict
 from forewalk.errors import (
     ConfigError,
     ConnectionFailed,
@@ -29,6 +32,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS_OF: tuple[tuple[type[ForewalkError], int], ...] = (  # the first that fits
     (TooManyJobs, 429),
     (NoBook, 404),
+    (Conflict, 409),
     (UsageError, 422),
     (ConfigError, 422),
     (DataError, 422),
@@ -67,6 +71,15 @@ class Problem(BaseModel):
         )
 
 
+def _methods_of(request: Request) -> str:
+    """Return what a path may be asked by, all of its routes together."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.url.path):
+            found |= route.methods or set()
+    return ", ".join(sorted(found))
+
+
 def install(app: FastAPI) -> None:
     """Let every error of `app` be answered as a problem, or as a page where a browser asked for one.
 
@@ -89,6 +102,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            allowed = _methods_of(request)
+            detail = f"{request.method} is not among what this path takes: {allowed}"
+            return await answer(request, Problem.of(405, detail), {"Allow": allowed})
         return await answer(request, Problem.of(error.status_code, str(error.detail)), error.headers)
 
     @app.exception_handler(RequestValidationError)

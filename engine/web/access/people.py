@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.web.access.person import ROLES, Person, scopes_of
 from engine.web.access.secrets import LEAST_PASSWORD, NOBODY, digest, fits, hashed, new_secret
 from engine.web.places import HOME
-from engine.web.store.database import Database, now_text
+from engine.web.store.database import Conflict, Database, now_text
 from engine.web.store.tables import sessions, teams, users
 from forewalk.errors import UsageError
 
@@ -58,7 +58,7 @@ class People:
         return self._any
 
     def add_team_with_owner(self, name: str, owner: str, password: str) -> Team:
-        """Make a team and its owner. UsageError where a name is taken or the password too short."""
+        """Make a team and its owner. Conflict where a name is taken, UsageError where the password is too short."""
         made = Team(uuid.uuid4().hex, name, now_text(), {})
         user = User(uuid.uuid4().hex, owner, ROLES[-1], made.id, made.created)
         stored = _checked(password)
@@ -79,7 +79,7 @@ class People:
         return done.rowcount == 1
 
     def add_user(self, name: str, password: str, role: str, team: str) -> User:
-        """Make a user. UsageError where the name is taken or the password too short."""
+        """Make a user. Conflict where the name is taken, UsageError where the password is too short."""
         user = User(uuid.uuid4().hex, name, role, team, now_text())
         stored = _checked(password)
         with self._database.writing() as connection:
@@ -87,12 +87,12 @@ class People:
         return user
 
     def add_first(self, name: str, password: str) -> User:
-        """Make the first user, owner of the home team. UsageError where there are users already."""
+        """Make the first user, owner of the home team. Conflict where there are users already."""
         user = User(uuid.uuid4().hex, name, ROLES[-1], HOME, now_text())
         stored = _checked(password)
         with self._database.writing() as connection:
             if connection.execute(select(users.c.id).limit(1)).first() is not None:
-                raise UsageError("there is an owner already; the link has done its work")
+                raise Conflict("there is an owner already; the link has done its work")
             if connection.execute(select(teams.c.id).where(teams.c.id == HOME)).first() is None:
                 connection.execute(insert(teams).values(id=HOME, name="home", created=user.created, plan={}))
             _insert_user(connection, user, stored)
@@ -107,7 +107,7 @@ class People:
             ]
 
     def set_role(self, user: str, team: str, role: str) -> User | None:
-        """Change what a user of a team may do; the last owner stays one (UsageError)."""
+        """Change what a user of a team may do; the last owner stays one (Conflict)."""
         with self._database.writing() as connection:
             _keep_an_owner(connection, user, team, role)
             connection.execute(
@@ -117,7 +117,7 @@ class People:
         return None if row is None else User(*row)
 
     def remove(self, user: str, team: str) -> bool:
-        """Remove a user with sessions and keys; the last owner stays (UsageError)."""
+        """Remove a user with sessions and keys; the last owner stays (Conflict)."""
         with self._database.writing() as connection:
             _keep_an_owner(connection, user, team, None)
             done = connection.execute(delete(users).where(users.c.id == user, users.c.team == team))
@@ -183,14 +183,14 @@ def _insert(connection: Connection, table: Any, values: Mapping[str, Any], taken
     try:
         connection.execute(insert(table).values(**values))
     except IntegrityError:
-        raise UsageError(taken) from None
+        raise Conflict(taken) from None
 
 
 def _keep_an_owner(connection: Connection, user: str, team: str, role: str | None) -> None:
     owners = select(func.count()).select_from(users).where(users.c.team == team, users.c.role == ROLES[-1])
     others = connection.execute(owners.where(users.c.id != user)).scalar_one()
     if role != ROLES[-1] and not others:
-        raise UsageError("a team keeps an owner: make another one first")
+        raise Conflict("a team keeps an owner: make another one first")
 
 
 def _checked(password: str) -> str:

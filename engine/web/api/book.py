@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.web.places import Places
-from forewalk.errors import DataError
+from engine.web.store.database import Conflict
+from forewalk.errors import ConfigError, DataError
 from forewalk.settings.loading import load_settings
 
 if TYPE_CHECKING:
@@ -20,11 +21,21 @@ class NoBook(DataError):  # noqa: N818 - what is the case
     """The team has no paper book, or its daemon has never run."""
 
 
+@contextmanager
+def as_the_servers_own() -> Iterator[None]:
+    """Let a wrong setting or a missing key of the book be a Conflict: who asks cannot mend it."""
+    try:
+        yield
+    except ConfigError as problem:
+        raise Conflict(f"the paper book cannot be used: {problem}") from None
+
+
 def settings_of(places: Places) -> Settings:
     """Return the settings of a team's paper book. NoBook where it has none."""
     if not places.paper.is_file():
         raise NoBook("there is no paper book; start the server with --paper FILE")
-    return load_settings(places.paper)
+    with as_the_servers_own():
+        return load_settings(places.paper)
 
 
 @contextmanager
@@ -48,7 +59,8 @@ def market_time(settings: Settings) -> datetime:
     from broker.trading.commands import now_utc
     from engine.live.job import broker_from_environment
 
-    return broker_from_environment(settings).clock().now if is_local(settings.live.url) else now_utc()
+    with as_the_servers_own():
+        return broker_from_environment(settings).clock().now if is_local(settings.live.url) else now_utc()
 
 
 def stop(settings: Settings, symbol: str | None, reason: str, flatten: bool) -> list[str]:

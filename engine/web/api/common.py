@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import HTTPException, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from engine.web.problems import MEDIA_TYPE
@@ -33,6 +33,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the error answers of a route for OpenAPI: these, and those that every route may give."""
     every = {400, 401, 403, 405, 413, 422, 429, 500, *statuses}
     return {status: {"description": _SAID[status], "content": _SCHEMA} for status in sorted(every)}
+
+
+class Asked(BaseModel):
+    """A body: a key that is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Page(BaseModel, Generic[Item]):

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from engine.web.access import Person, needs
-from engine.web.api.common import Limit, Offset, Page, missing, problems
+from engine.web.api.common import Asked, Limit, Offset, Page, missing, problems
 from engine.web.jobs.desk import Jobs
 from engine.web.jobs.job import FAILED, SUCCEEDED, Job
+from engine.web.places import NAME
 
 router = APIRouter(tags=["jobs"])
 Reader = Annotated[Person, Depends(needs("runs:read"))]
@@ -32,20 +33,21 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Kind = Literal["backtest", "forecast", "sweep", "audit", "reproduce"]
 
 
-class Settings(BaseModel):
+class Settings(Asked):
     """Settings by key, dotted or nested, as in a settings file; what is not given is the default."""
 
-    settings: dict[str, Any] = Field(default={}, examples=[{"data.symbols": "AAPL", "model.kind": "ridge"}])
+    settings: dict[str, Any] = Field(
+        default={}, examples=[{"data.symbols": "AAPL,MSFT", "strategy.entry": 0.1}]
+    )
 
 
-class ForecastOf(BaseModel):
-    """A finished run whose newest model is asked; or settings to train by now."""
+class OfRun(Asked):
+    """A finished run whose newest model is asked."""
 
-    run: str | None = Field(default=None, max_length=128)
-    settings: dict[str, Any] = {}
+    run: str = Field(pattern=NAME.pattern)
 
 
-class SweepOf(BaseModel):
+class SweepOf(Asked):
     """What to try on a run's stored forecasts: `strategy.entry=0:0.2:0.01`, `execution.fee_bps=0,5`."""
 
     vary: list[str] = Field(default=[], max_length=20)
@@ -60,22 +62,23 @@ def _submitted(
     return job
 
 
-@router.post("/backtests", status_code=202, responses=problems())
+@router.post("/backtests", status_code=202, responses=problems(409))
 def backtest(request: Request, response: Response, person: Writer, asked: Settings, key: Key = None) -> Job:
     """Queue a backtest; follow it at Location."""
     return _submitted(request, response, person, "backtest", asked.settings, key)
 
 
-@router.post("/forecasts", status_code=202, responses=problems())
-def forecast(request: Request, response: Response, person: Writer, asked: ForecastOf, key: Key = None) -> Job:
-    """Queue the next forecast, which is written to the log before its outcome is known."""
-    if asked.run is not None and asked.settings:
-        raise HTTPException(422, "a run has its own settings; give a run or settings, not both")
-    given = asked.settings if asked.run is None else {"run": asked.run}
-    return _submitted(request, response, person, "forecast", given, key)
+@router.post("/forecasts", status_code=202, responses=problems(404, 409))
+def forecast(
+    request: Request, response: Response, person: Writer, asked: OfRun | Settings, key: Key = None
+) -> Job:
+    """Queue the next forecast, of a run's newest model or of one trained now; it is logged before its outcome."""
+    if isinstance(asked, OfRun):
+        return _of_run(request, response, person, "forecast", {"run": asked.run}, key)
+    return _submitted(request, response, person, "forecast", asked.settings, key)
 
 
-@router.post("/runs/{run}/sweeps", status_code=202, responses=problems(404))
+@router.post("/runs/{run}/sweeps", status_code=202, responses=problems(404, 409))
 def sweep(
     request: Request, response: Response, person: Writer, run: str, asked: SweepOf, key: Key = None
 ) -> Job:
@@ -83,13 +86,13 @@ def sweep(
     return _of_run(request, response, person, "sweep", {"run": run, "vary": asked.vary}, key)
 
 
-@router.post("/runs/{run}/audits", status_code=202, responses=problems(404))
+@router.post("/runs/{run}/audits", status_code=202, responses=problems(404, 409))
 def audit(request: Request, response: Response, person: Writer, run: str, key: Key = None) -> Job:
     """Queue the leak certificate of a run."""
     return _of_run(request, response, person, "audit", {"run": run}, key)
 
 
-@router.post("/runs/{run}/reproductions", status_code=202, responses=problems(404))
+@router.post("/runs/{run}/reproductions", status_code=202, responses=problems(404, 409))
 def reproduce(request: Request, response: Response, person: Writer, run: str, key: Key = None) -> Job:
     """Queue a rerun of a run that says whether anything differs."""
     return _of_run(request, response, person, "reproduce", {"run": run}, key)
@@ -134,7 +137,7 @@ def result(request: Request, person: Reader, job_id: str) -> dict[str, Any]:
     return job.result or {}
 
 
-@router.delete("/jobs/{job_id}", status_code=202, responses=problems(404))
+@router.post("/jobs/{job_id}/cancel", status_code=202, responses=problems(404))
 def cancel(request: Request, person: Writer, job_id: str) -> Job:
     """Stop a job, waiting or running; one that has ended stays as it is."""
     job: Job | None = request.app.state.jobs.cancel(job_id, person.team)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engine.web.access import Person, needs, places_of
-from engine.web.api.book import journal_of, market_time, settings_of, stop
-from engine.web.api.common import missing, problems
+from engine.web.api.book import as_the_servers_own, journal_of, market_time, settings_of, stop
+from engine.web.api.common import Asked, missing, problems
 from forewalk.errors import UsageError
 
 router = APIRouter(tags=["live"])
@@ -68,13 +68,13 @@ class Order(BaseModel):
     nonce: str | None
 
 
-class Approval(BaseModel):
+class Approval(Asked):
     """The nonce that the order was shown with."""
 
     nonce: str = Field(min_length=8, max_length=8)
 
 
-class Halt(BaseModel):
+class Halt(Asked):
     """What to stop: a symbol, or everything; `flatten` closes positions at the market too."""
 
     symbol: Symbol = None
@@ -82,7 +82,7 @@ class Halt(BaseModel):
     flatten: bool = False
 
 
-class Resume(BaseModel):
+class Resume(Asked):
     """What to lift; see `forewalk live resume --help` for the rest."""
 
     symbol: Symbol = None
@@ -96,7 +96,7 @@ class Said(BaseModel):
     lines: list[str]
 
 
-@router.get("/live", responses=problems(404))
+@router.get("/live", responses=problems(404, 409))
 def status(request: Request, person: Reader) -> LiveStatus:
     """Return what the book holds, what it waits for and what is halted."""
     from broker.halts import EVERYTHING
@@ -133,7 +133,7 @@ def status(request: Request, person: Reader) -> LiveStatus:
         )
 
 
-@router.get("/live/orders", responses=problems(404))
+@router.get("/live/orders", responses=problems(404, 409))
 def orders(
     request: Request,
     person: Reader,
@@ -178,7 +178,7 @@ def reject(request: Request, person: Trader, order_id: str) -> Order:
         return _order(journal.orders.get(order_id))
 
 
-@router.post("/live/halt", responses=problems(404, 502))
+@router.post("/live/halt", responses=problems(404, 409, 502))
 def halt(request: Request, person: Trader, asked: Halt) -> Said:
     """Stop a symbol or everything until `resume`: open orders are cancelled, positions closed if asked."""
     settings = settings_of(places_of(request, person))
@@ -195,13 +195,14 @@ def resume(request: Request, person: Trader, asked: Resume) -> Said:
     settings = settings_of(places_of(request, person))
     with journal_of(settings) as journal:
         try:
-            lines = resume_book(settings, journal, asked.symbol, Wishes(asked.adopt, asked.new_peak))
+            with as_the_servers_own():
+                lines = resume_book(settings, journal, asked.symbol, Wishes(asked.adopt, asked.new_peak))
         except UsageError as problem:
             raise HTTPException(409, str(problem)) from None
     return Said(lines=lines)
 
 
-@router.get("/models", tags=["models"], responses=problems(404, 502))
+@router.get("/models", tags=["models"], responses=problems(404, 409, 502))
 def models(request: Request, person: Reader) -> list[dict[str, Any]]:
     """Return the models of the book, the oldest first, with lineage and age."""
     from engine.live.models.registry import listed

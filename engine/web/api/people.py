@@ -15,7 +15,7 @@ from engine.web.access.keys import Key
 from engine.web.access.people import LONGEST, Team, User
 from engine.web.access.secrets import same
 from engine.web.access.store import Store
-from engine.web.api.common import Limit, Offset, Page, missing, problems
+from engine.web.api.common import Asked, Limit, Offset, Page, missing, problems
 
 router = APIRouter(tags=["people"])
 Anyone = Annotated[Person, Depends(current)]
@@ -27,7 +27,7 @@ Scope = Literal["runs:read", "live:read", "runs:write", "live:approve", "team:wr
 Quota = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class FirstOwner(BaseModel):
+class FirstOwner(Asked):
     """The secret of the link that the terminal printed, and who the owner shall be."""
 
     secret: str = Field(min_length=1, max_length=200)
@@ -35,7 +35,7 @@ class FirstOwner(BaseModel):
     password: Password
 
 
-class LogIn(BaseModel):
+class LogIn(Asked):
     """Who logs in."""
 
     name: Name
@@ -54,7 +54,7 @@ class Me(BaseModel):
     plan: dict[str, int]
 
 
-class NewUser(BaseModel):
+class NewUser(Asked):
     """A user of the team."""
 
     name: Name
@@ -62,20 +62,20 @@ class NewUser(BaseModel):
     role: Role = "viewer"
 
 
-class NewRole(BaseModel):
+class NewRole(Asked):
     """What a user may do from now on."""
 
     role: Role
 
 
-class NewPassword(BaseModel):
+class NewPassword(Asked):
     """The old password, and the new one."""
 
     old: Password
     new: Password
 
 
-class NewKey(BaseModel):
+class NewKey(Asked):
     """What a key is called, and what may be done with it: never more than its user may."""
 
     name: Name
@@ -89,7 +89,7 @@ class ShownKey(BaseModel):
     secret: str
 
 
-class NewTeam(BaseModel):
+class NewTeam(Asked):
     """A team and its first owner."""
 
     name: Name
@@ -97,7 +97,7 @@ class NewTeam(BaseModel):
     password: Password
 
 
-class Quotas(BaseModel):
+class Quotas(Asked):
     """What differs for a team from the server's own plan; null for what does not."""
 
     running_jobs: Quota | None = None
@@ -183,7 +183,7 @@ def users(request: Request, person: Owner) -> list[User]:
     return _store(request).people.users(person.team)
 
 
-@router.post("/team/users", status_code=201, responses=problems())
+@router.post("/team/users", status_code=201, responses=problems(409))
 def add_user(request: Request, person: Owner, asked: NewUser) -> User:
     """Make a user of the team."""
     if person.via == "local":
@@ -191,7 +191,7 @@ def add_user(request: Request, person: Owner, asked: NewUser) -> User:
     return _store(request).people.add_user(asked.name, asked.password, asked.role, person.team)
 
 
-@router.put("/team/users/{user}/role", responses=problems(404))
+@router.put("/team/users/{user}/role", responses=problems(404, 409))
 def set_role(request: Request, person: Owner, user: str, asked: NewRole) -> User:
     """Change what a user may do."""
     found = _store(request).people.set_role(user, person.team, asked.role)
@@ -200,7 +200,7 @@ def set_role(request: Request, person: Owner, user: str, asked: NewRole) -> User
     return found
 
 
-@router.delete("/team/users/{user}", status_code=204, responses=problems(404))
+@router.delete("/team/users/{user}", status_code=204, responses=problems(404, 409))
 def remove_user(request: Request, person: Owner, user: str) -> None:
     """Remove a user with sessions and keys."""
     store = _store(request)
@@ -245,7 +245,7 @@ def teams(request: Request, person: Owner) -> list[Team]:
     return _store(request).people.teams()
 
 
-@router.post("/teams", status_code=201, responses=problems())
+@router.post("/teams", status_code=201, responses=problems(409))
 def add_team(request: Request, person: Owner, asked: NewTeam) -> Team:
     """Make a team and its owner; for owners of the team that started the server."""
     _host(person)

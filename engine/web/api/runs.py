@@ -108,7 +108,7 @@ def artefacts(request: Request, person: Reader, run: str) -> list[Artefact]:
     response_class=FileResponse,
     responses={
         **problems(404),
-        200: {"description": "The file.", "content": {"application/octet-stream": {}}},
+        200: {"description": "The file.", "content": {kind: {} for kind in TYPES.values()}},
     },
 )
 def artefact(request: Request, person: Reader, run: str, path: str) -> Response:

@@ -17,8 +17,8 @@ from engine.web.jobs.process import JobProcess, Task
 from engine.web.jobs.supervisor import Supervisor
 from engine.web.jobs.table import JobTable
 from engine.web.places import Places
-from engine.web.store.database import Database, now_text
-from forewalk.errors import ForewalkError, UsageError
+from engine.web.store.database import Conflict, Database, now_text
+from forewalk.errors import ForewalkError
 
 NAMES = uuid.UUID("5f3c1a52-2d0c-4f0a-9a52-7c1b6b0e6a11")  # of jobs that carry a key of the asker's own
 LOOK_S = 0.25
@@ -88,7 +88,7 @@ class Jobs:
 
         Raises:
             TooManyJobs: the team's quota is used up.
-            UsageError: it cannot be asked so, or the key belongs to another question.
+            Conflict: the key belongs to another question. UsageError: it cannot be asked so.
             ConfigError, DataError: as `engine.web.jobs.commands.check` says.
         """
         check(kind, settings, self._places(team), self._plan(team).symbols)
@@ -98,7 +98,7 @@ class Jobs:
             self._refuse_too_many(team)
             there = self._table.add(Job(job_id, kind, dict(settings), owner, team, QUEUED, now_text()))
         if (there.kind, there.settings) != (kind, dict(settings)):
-            raise UsageError("this Idempotency-Key has been used for another question; take a new one")
+            raise Conflict("this Idempotency-Key has been used for another question; take a new one")
         if self._supervisor is not None:
             self._supervisor.wake()
         return there

@@ -14,9 +14,13 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, make_ur
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from engine.web.store.tables import VERSION, metadata, schema
-from forewalk.errors import ConfigError
+from forewalk.errors import ConfigError, ForewalkError
 
 BUSY_SECONDS = 30.0
+
+
+class Conflict(ForewalkError):  # noqa: N818 - what is the case
+    """What was asked for is against what is there already."""
 
 
 class Database:

@@ -160,15 +160,16 @@ def test_a_backtest_is_queued_once_for_its_key_and_can_be_stopped(desk):
     place = first.headers["location"]
     assert desk.get(place).json()["state"] == "queued"
     assert desk.get(f"{place}/result").status_code == 409
-    assert desk.delete(place).json()["state"] == "cancelled"
+    assert desk.post(f"{place}/cancel").json()["state"] == "cancelled"
     assert desk.get(f"{API}/jobs?state=cancelled").json()["total"] == 1
     other = desk.post(f"{API}/backtests", json={"settings": {}}, headers={"idempotency-key": "monday"})
+    assert other.status_code == 409
     assert "another question" in other.json()["detail"]
 
 
 def test_the_events_of_a_job_that_has_ended_are_its_state_and_the_end(desk):
     job = desk.post(f"{API}/forecasts", json={"run": "first"}).json()
-    desk.delete(f"{API}/jobs/{job['id']}")
+    desk.post(f"{API}/jobs/{job['id']}/cancel")
     stream = desk.get(f"{API}/jobs/{job['id']}/events")
     assert stream.headers["content-type"].startswith("text/event-stream")
     (data,) = [line.removeprefix("data: ") for line in stream.text.splitlines() if line.startswith("data: ")]
@@ -181,7 +182,7 @@ def test_the_events_of_a_job_that_has_ended_are_its_state_and_the_end(desk):
     [
         ("/backtests", {"settings": {"model.hidden": 1}}, "hidden_size"),
         ("/backtests", {"settings": 3}, "body.settings"),
-        ("/forecasts", {"run": "first", "settings": {"seed": 1}}, "not both"),
+        ("/forecasts", {"run": "first", "settings": {"seed": 1}}, "Extra inputs"),
         ("/runs/first/sweeps", {"vary": ["strategy.entry"]}, "--vary"),
         ("/runs/first/sweeps", {"vary": "x"}, "body.vary"),
     ],
@@ -200,7 +201,7 @@ def test_sweeps_audits_and_reproductions_are_jobs_of_a_run(desk):
         404
     ] * 3
     for job in jobs:
-        desk.delete(f"{API}/jobs/{job['id']}")
+        desk.post(f"{API}/jobs/{job['id']}/cancel")
 
 
 def test_more_jobs_than_the_plan_allows_are_turned_away(tmp_path):

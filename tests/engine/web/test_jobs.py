@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from engine.web.jobs.desk import Limits, TooManyJobs
+from engine.web.store.database import Conflict
 from forewalk.errors import ConfigError, UsageError
 from helpers.waiting import until
 from helpers.web_jobs import Desk
@@ -87,7 +88,7 @@ def test_a_job_that_takes_too_long_or_needs_too_much_is_stopped(tmp_path):
 def test_the_same_key_asks_once(desk):
     first, again, other = desk.submit(key="a"), desk.submit(key="a"), desk.submit(key="b")
     assert first.id == again.id != other.id
-    with pytest.raises(UsageError, match="another question"):
+    with pytest.raises(Conflict, match="another question"):
         desk.submit(key="a", seed=9)
     assert desk.submit(key="a", team="others").id != first.id
 

@@ -84,7 +84,8 @@ def test_an_unknown_path_and_a_wrong_method_are_problems(client):
     assert "Not Found" in problem_of(client.get("/nothing"))
     answer = client.post("/health")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
-    assert problem_of(answer)
+    assert "POST is not among" in problem_of(answer)
+    assert client.ask("PATCH", "/api/v1/forecasts").headers["allow"] == "GET, POST"
 
 
 def test_a_failure_is_told_without_its_insides(client, caplog):
