@@ -16,8 +16,11 @@ from helpers.waiting import PATIENCE_S
 HERE = "http://127.0.0.1:8000"
 
 
+DATABASE = None  # SQLite in the state folder
+
+
 def options_in(folder, **more):
-    return Options(state=folder / "serve", runs=folder / "runs", **more)
+    return Options(state=folder / "serve", runs=folder / "runs", **{"database": DATABASE, **more})
 
 
 class Client:

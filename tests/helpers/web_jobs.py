@@ -32,12 +32,17 @@ print(json.dumps({"answer": settings.get("seed", 0)}))
 """
 
 
+def database_of(folder):
+    """Where a server of this folder remembers; a test may put another kind of database in its place."""
+    return f"sqlite:///{folder / 'server.sqlite'}"
+
+
 class Desk:
     """A server's jobs in this process, and the place where their commands leave their traces."""
 
     def __init__(self, folder, limits=None, **plan):
         self.folder = folder
-        self.database = Database(f"sqlite:///{folder / 'server.sqlite'}")
+        self.database = Database(database_of(folder))
         places = partial(places_of_team, folder, folder / "runs", None)
         quotas = lambda team: Plan(**plan)  # noqa: E731
         self.jobs = Jobs(self.database, folder / "jobs", places, quotas, limits, self.command)

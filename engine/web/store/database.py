@@ -5,6 +5,7 @@ Writers of SQLite take their turn from the start (BEGIN IMMEDIATE): what they de
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
         self._writer = self._engine.execution_options(immediate=True)
+        weakref.finalize(self, self._engine.dispose)
         try:
             self._prepare()
         except SQLAlchemyError as problem:

@@ -39,10 +39,10 @@ def test_an_operation_answers_as_it_is_described(schema, number):
 
     @hypothesis.given(operation.as_strategy())
     @hypothesis.settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
-    def conforms(case):
+    def assert_conforms(case):
         case.call_and_validate(excluded_checks=excluded)
 
-    conforms()
+    assert_conforms()
 
 
 def test_no_operation_is_left_out(schema):
