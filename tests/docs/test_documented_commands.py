@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from benchmarks.__main__ import SUITES
+from benchmarks.__main__ import NAMED, SUITES
 from broker.simulator.__main__ import parser
 from engine.cli.app import BACKTEST_EPILOG, SWEEP_EPILOG, app
 from engine.cli.live import EPILOG as LIVE_EPILOG
@@ -95,7 +95,7 @@ def test_a_command_of_a_page_is_understood(page, command):
     elif words[2] == "broker.simulator":
         assert parser().parse_args(words[3:])
     elif words[2] == "benchmarks":
-        assert set(words[3:]) <= {*SUITES, "peers"}
+        assert set(words[3:]) <= {*SUITES, *NAMED}
     else:
         module = REPOSITORY / words[2].replace(".", "/")
         assert module.with_suffix(".py").is_file() or (module / "__main__.py").is_file()
