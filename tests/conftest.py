@@ -17,6 +17,7 @@ hypothesis.settings.load_profile("forewalk")
 SLOW = (
     "broker/alpaca/test_alpaca_source.py",
     "broker/simulator",
+    "docs/test_api_page.py",
     "docs/test_documented_commands.py",
     "docs/test_plugins_page.py",
     "docs/test_python_page.py",

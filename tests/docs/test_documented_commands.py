@@ -91,7 +91,8 @@ def test_a_command_of_a_page_is_understood(page, command):
     elif words[1] != "-m":
         assert (REPOSITORY / words[1]).is_file()
     elif words[2].startswith("engine."):
-        check_forewalk([words[2].removeprefix("engine."), *words[3:]])
+        name = words[2].removeprefix("engine.")
+        check_forewalk(["serve" if name == "web" else name, *words[3:]])
     elif words[2] == "broker.simulator":
         assert parser().parse_args(words[3:])
     elif words[2] == "benchmarks":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+TIMES = ("written", "asof", "closes_at")
 KEPT = 16  # logs in memory: one a team
 
 
@@ -62,8 +62,10 @@ def _read(path: Path, state: str) -> Logged:
     from engine.forecast.log import ForecastLog
 
     table = ForecastLog(path).table()
-    rows = json.loads(table.to_json(orient="records", date_format="iso", date_unit="s"))
-    return Logged(state, tuple(reversed(rows)))
+    for name in TIMES:
+        table[name] = [moment.isoformat() for moment in table[name]]
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return Logged(state, tuple({str(name): value for name, value in row.items()} for row in reversed(rows)))
 
 
 @lru_cache(maxsize=KEPT)
