@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.baselines import run_baselines
+from engine.evaluation.baselines import WITHOUT_TEXTS, run_baselines
 from engine.evaluation.cautions import cautions
 from engine.evaluation.comparison import compare_forecasters
 from engine.evaluation.costs import (
@@ -35,6 +35,7 @@ from engine.evaluation.metrics.alarms import Alarm, feature_alarms, plausibility
 from engine.evaluation.metrics.forecasts.garch import garch_variance
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics, forecast_metrics
 from engine.evaluation.metrics.over_time import time_metrics
+from engine.evaluation.metrics.texts import TextMetrics, text_metrics
 from engine.evaluation.policies import policy_baselines, shuffled_forecasts
 from engine.evaluation.seeds import SeedMetrics, SeedSpread, seed_timelines, spread_over_seeds
 from engine.evaluation.sizes import SIZES, delistings, size_rows
@@ -42,9 +43,10 @@ from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subj
 from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
 from engine.runs.trial import make_trial
 from engine.simulation.benchmark import same_symbols
-from engine.simulation.engines import is_compiled, simulate_again
+from engine.simulation.engines import is_compiled, simulate_again, simulate_beside
 from forewalk.compute.threads import one_thread
 from forewalk.data.universe import read_universe
+from forewalk.features.news import bar_tone
 from forewalk.plugins.sources import hashes
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import Settings
@@ -107,6 +109,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         time=time_metrics(subject.forecasts, subject.actual, subject.bars, subject.simulation.equity),
         own_strategy=check_foresight(subject.bars, subject.forecasts, settings, subject.simulation),
         factors=_factors(subject),
+        texts=_texts(subject, baselines.get(WITHOUT_TEXTS)),
     )
     return Evidence(metrics, policies, bootstrap, sharpes)
 
@@ -162,6 +165,17 @@ def _baselines(subject: Subject, progress: Progress) -> dict[str, Forecasts]:
         on_done=lambda name, done, total: progress(f"baseline {name}", done, total),
     )
     return {name: baseline.forecasts for name, baseline in found.items()}
+
+
+def _texts(subject: Subject, without: Forecasts | None) -> TextMetrics | None:
+    """Compare the run with the same model without texts; None without texts or without baselines."""
+    if without is None:
+        return None
+    account = simulate_beside(subject.bars, without, subject.settings).equity["equity"]
+    returns = simple_returns(account.to_numpy(dtype=np.float64))
+    return text_metrics(
+        subject.forecasts, without, subject.actual, bar_tone(subject.bars), (subject.account, returns)
+    )
 
 
 def _garch(subject: Subject) -> FloatArray:

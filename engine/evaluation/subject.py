@@ -24,6 +24,7 @@ from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.door import LEFT_OUT, Record
 from engine.evaluation.metrics.forecasts.skill import ForecastMetrics
 from engine.evaluation.metrics.over_time import TimeMetrics
+from engine.evaluation.metrics.texts import TextMetrics
 from engine.evaluation.seeds import SeedSpread
 from forewalk.data.factors.laying import FactorReturns
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
@@ -134,6 +135,7 @@ class Metrics(Record):
         time: by year, by lateness of the forecast, and whether the stated spread was right; absent from older files.
         own_strategy: whether a strategy of the user's own decides by what it cannot know; absent for the project's.
         factors: what the factors of `evaluation.factors` do not explain; absent without them.
+        texts: what news and social texts added; absent without them.
     """
 
     forecast: ForecastMetrics
@@ -152,6 +154,7 @@ class Metrics(Record):
     time: TimeMetrics | None = field(default=None, metadata=LEFT_OUT)
     own_strategy: ForesightCheck | None = field(default=None, metadata=LEFT_OUT)
     factors: FactorMetrics | None = field(default=None, metadata=LEFT_OUT)
+    texts: TextMetrics | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from engine.evaluation.metrics.forecasts.claims import (
 )
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.inference import FEWEST_HORIZONS
+from engine.evaluation.metrics.texts import TextMetrics
 from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
 from forewalk.settings.sections import ExecutionSettings, Settings
 
@@ -101,7 +102,18 @@ def _texts_sentence(metrics: Metrics) -> str:
     least = min(1.0, len(known) * min(p for _, p in known))
     said = " and ".join(f"that {what} has p = {p:.2g}" for what, p in known)
     outcome = "added something" if least < 0.05 else "added nothing that chance does not explain"
-    return f"The texts {outcome}: beside the same model without them, {said}."
+    return f"The texts {outcome}: beside the same model without them, {said}.{_trap(metrics.texts)}"
+
+
+def _trap(texts: TextMetrics | None) -> str:
+    """What the usual leak would have shown."""
+    if texts is None or texts.tone_by_day.t is None or texts.tone_known.t is None:
+        return ""
+    shown = [f"{test.mean:+.3f} (t = {test.t:+.1f})" for test in (texts.tone_by_day, texts.tone_known)]
+    return (
+        f" Joined by the day of the outcome, as is usual, their tone would have shown a rank IC of {shown[0]}; known "
+        f"in time it shows {shown[1]}."
+    )
 
 
 def _shuffled_sentence(metrics: Metrics) -> str:

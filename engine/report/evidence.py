@@ -18,6 +18,7 @@ from engine.evaluation.metrics.forecasts.claims import SkillClaims
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.forecasts.volatility import VarianceSkill
 from engine.evaluation.metrics.statistics import DieboldMariano, rank_ic
+from engine.evaluation.metrics.texts import Added, TextMetrics
 from engine.evaluation.seeds import SeedMetrics, SeedSpread
 from engine.evaluation.subject import Evidence
 from engine.report import tables
@@ -51,6 +52,7 @@ def evidence_context(
         "luck": luck_table(metrics.luck),
         "factors": factor_table(metrics.factors),
         "factor_notes": factor_notes(metrics.factors),
+        "texts": text_table(metrics.texts),
         "fan": Markup(_fan(evidence, simulation)),
         "tries": Markup(_tries(evidence)),
         "policies": policy_table(metrics.strategy, metrics.policies),
@@ -98,6 +100,30 @@ def volatility_table(variance: VarianceSkill | None) -> PageTable:
         if garch:
             rows.append(("GARCH(1,1)", *_losses(garch.own_qlike, garch.qlike, garch.diebold_mariano)))
     return PageTable(("Against", "QLIKE, this run", "QLIKE, theirs", "p: this run is better"), tuple(rows))
+
+
+def text_table(texts: TextMetrics | None) -> PageTable:
+    """What the texts added: four measures with and without them, and the leak that is usual."""
+    columns = ("", "With texts", "Without", "t of the gain", "p: the texts help")
+    if texts is None:
+        return PageTable(columns, ())
+    measures: tuple[tuple[str, Added | None, Callable[[float | None], str]], ...] = (
+        ("Rank IC", texts.rank_ic, lambda v: tables.number(v, 4)),
+        ("Log likelihood of an outcome", texts.log_likelihood, lambda v: tables.number(v, 4)),
+        ("QLIKE of the variance (lower is better)", texts.qlike, lambda v: tables.number(v, 4)),
+        ("Net return a bar", texts.account, lambda v: tables.percent(v, 4)),
+    )
+    rows = [
+        (what, show(part.with_texts), show(part.without), tables.number(part.t), tables.number(part.p, 3))
+        for what, part, show in measures
+        if part is not None
+    ]
+    for what, test in (
+        ("Rank IC of the tone, known in time", texts.tone_known),
+        ("The trap: rank IC of the tone of the outcome's own day", texts.tone_by_day),
+    ):
+        rows.append((what, tables.number(test.mean, 4), "", tables.number(test.t), ""))
+    return PageTable(columns, tuple(rows), (0,))
 
 
 def policy_table(strategy: ReturnMetrics, policies: Mapping[str, ReturnMetrics]) -> PageTable:

@@ -43,6 +43,17 @@ def news_features(bars: Bars, count_bars: int) -> dict[str, FloatArray]:
     return found
 
 
+def bar_tone(bars: Bars) -> FloatArray:
+    """Return the weighted mean tone of all texts of a bar, of every kind, [T, S]; NaN without one."""
+    none = np.zeros(bars.close.shape)
+    count, total = (
+        sum((np.nan_to_num(bars.extras.get(extra(kind, what), none)) for kind in (NEWS, SOCIAL)), none)
+        for what in ("count", "tone")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
 def _of_kind(bars: Bars, kind: str, count_bars: int) -> dict[str, FloatArray]:
     count, every, tones, squares = (
         bars.extras[extra(kind, what)] for what in ("count", "all", "tone", "square")

@@ -51,6 +51,10 @@ def test_the_verdict_says_what_texts_added_that_say_nothing(texts):
         in result.verdict
     )
     assert "without_texts" in result.metrics.baselines.forecasters
+    added = result.metrics.texts
+    assert added.log_likelihood.bars == added.qlike.bars > 100
+    assert added.account.bars == len(result.subject.account)
+    assert result.metrics.to_json()["texts"].keys() == result.metrics.texts.to_json().keys()
 
 
 def test_texts_that_are_not_there_or_are_about_nothing_end_the_run(tmp_path):
