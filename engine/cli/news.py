@@ -66,7 +66,7 @@ def fetch(
     from forewalk.data.columns.texts.fetching.store import TextStore
     from forewalk.data.columns.texts.fetching.wanted import Wanted
     from forewalk.data.columns.texts.fetching.web import Web
-    from forewalk.errors import UsageError
+    from forewalk.errors import ForewalkError, UsageError
 
     settings = settings_of_flags(None, set_, {})
     now = datetime.now(UTC)
@@ -80,9 +80,16 @@ def fetch(
     web = Web(settings.news.contact)
     store = TextStore(out)
     wanted = Wanted(named, first, last, now, settings.news, web, lambda: datetime.now(UTC))
+    failed: ForewalkError | None = None
     for name in wanted_names:
-        added = fetch_texts(name, store, wanted, settings.data)
-        typer.echo(f"{name}: {added:,} texts added to {out}")
+        try:
+            added = fetch_texts(name, store, wanted, settings.data)
+            typer.echo(f"{name}: {added:,} texts added to {out}")
+        except ForewalkError as problem:  # one source takes no other along
+            typer.echo(f"{name}: {problem}", err=True)
+            failed = failed or problem
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)
     typer.echo(f"look at them with: forewalk news check {out}")
 
 

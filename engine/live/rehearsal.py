@@ -15,6 +15,7 @@ from broker.values import plain
 from engine.live.daemon import Daemon
 from engine.live.deciding.decider import raise_own_code
 from engine.live.job import opened
+from engine.live.tradable import refuse_still_texts
 from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars
@@ -47,6 +48,7 @@ def simulated(
     from broker.simulator.harness import Simulator
     from forewalk.data.loading import load_bars
 
+    refuse_still_texts(settings.news)  # as the daemon itself would
     bars, _ = load_bars(settings.data)
     if len(bars) < sessions + 2:
         raise DataError(f"{len(bars)} bars are too few for {sessions} sessions")
@@ -68,10 +70,14 @@ def simulated(
 
 
 def local_settings(settings: Settings, bars: Bars, url: str, state: Path) -> Settings:
-    """Return the settings with the simulator as the broker, for the symbols that the bars have."""
+    """Return the settings with the simulator as the broker, for the symbols that the bars have.
+
+    Texts are read and none is fetched: what came today would be seen on a day of the past.
+    """
     return settings.model_copy(
         update={
             "data": settings.data.model_copy(update={"symbols": bars.symbols}),
+            "news": settings.news.model_copy(update={"poll": ()}),
             "live": settings.live.model_copy(update={"url": url, "data_url": url, "state": state}),
         }
     )

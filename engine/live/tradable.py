@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker.hosts import is_local
 from forewalk.data.columns.texts.fetching.sources import checked_names
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, pair_of
@@ -33,7 +34,8 @@ def refuse_untradable(settings: Settings) -> None:
     `data.symbols` must be filled in; see `with_symbols`.
     """
     data = settings.data
-    refuse_still_texts(settings.news)
+    if settings.news.poll or not is_local(settings.live.url):  # a simulator replays a file that stands still
+        refuse_still_texts(settings.news)
     pairs = [symbol for symbol in data.symbols if pair_of(symbol) is not None]
     if pairs or data.market == "forex":
         raise ConfigError(

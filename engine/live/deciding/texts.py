@@ -37,7 +37,8 @@ from forewalk.types import Bars
 
 KIND = "texts"  # of an alert
 KNOWN = "texts-known.jsonl"  # in the state folder: what each decision knew
-BACK = timedelta(days=30)  # that the first fetch into a new file reaches
+BACK = {"gdelt": timedelta(hours=6)}  # that the first fetch into a new file reaches: its files are large
+BACK_USUAL = timedelta(days=30)
 STARTS = "text_"  # how the extras of texts begin
 TOLERANCE = 1e-9
 
@@ -60,6 +61,12 @@ class TextPoller:
         self._thread: threading.Thread | None = None
         self._problems: list[str] = []
         self._next: datetime | None = None
+        self._sources = tuple(name for name in settings.news.poll if name == "alpaca" or not self._virtual)
+        if len(self._sources) < len(settings.news.poll):
+            others = ", ".join(sorted(set(settings.news.poll) - set(self._sources)))
+            self._problems.append(
+                f"{others}: not fetched in the time of a simulator, which has no news of today"
+            )
 
     def step(self, now: datetime) -> None:
         """Begin a fetch where one is due, and say what went wrong with the last one; never raises.
@@ -67,14 +74,12 @@ class TextPoller:
         Args:
             now: the broker's time, UTC.
         """
-        if not self._settings.news.poll:
-            return
         if self.busy:
             return
         for problem in self._problems:
             self._say(KIND, problem)
         self._problems = []
-        if self._next is not None and now < self._next:
+        if not self._sources or (self._next is not None and now < self._next):
             return
         self._next = now + timedelta(minutes=self._settings.news.poll_minutes)
         self._thread = threading.Thread(target=self._work, args=(now,), name="texts", daemon=True)
@@ -100,8 +105,9 @@ class TextPoller:
         data = self._settings.data
         if self._virtual:
             data = data.model_copy(update={"url": self._settings.live.url})
-        wanted = Wanted(self._settings.data.symbols, now - BACK, now, now, news, Web(news.contact), clock)
-        for name in news.poll:
+        for name in self._sources:
+            first = now - BACK.get(name, BACK_USUAL)
+            wanted = Wanted(data.symbols, first, now, now, news, Web(news.contact), clock)
             try:
                 self._fetch(name, store, wanted, data)
             except (ForewalkError, OSError) as problem:
@@ -129,7 +135,8 @@ def with_live_texts(fresh: FreshBars, settings: Settings, say: Say) -> FreshBars
     """
     if settings.news.path is None:
         return fresh
-    if not _path(settings).exists():
+    path = _path(settings)
+    if not path.exists() or not path.stat().st_size:
         raise DataError(f"{settings.news.path}: nothing has been fetched yet (news.poll)")
     bars = fresh.bars
     rows, _ = text_rows(settings.news, bars.symbols)

@@ -16,7 +16,8 @@ from engine.live.deciding.texts import (
     text_parity,
     with_live_texts,
 )
-from engine.live.tradable import refuse_still_texts
+from engine.live.rehearsal import local_settings
+from engine.live.tradable import refuse_still_texts, refuse_untradable
 from forewalk.data.columns.texts.fetching.store import TextStore, row_of
 from forewalk.data.columns.texts.placing import with_texts
 from forewalk.data.columns.texts.rows import text_rows
@@ -242,3 +243,28 @@ def test_texts_that_are_polled_can_be_traded_on():
     polled = NewsSettings(path="texts.jsonl", poll=["alpaca", "rss"])
     assert refuse_still_texts(polled) is None
     assert refuse_still_texts(NewsSettings()) is None
+
+
+def test_the_time_of_a_simulator_has_no_news_of_today(book):
+    settings, said = book
+    news = settings.news.model_copy(update={"poll": ("alpaca", "rss", "sec")})
+    live = settings.live.model_copy(update={"url": "http://127.0.0.1:9999"})
+    asked = []
+    poller = TextPoller(
+        settings.model_copy(update={"news": news, "live": live}),
+        saying(said),
+        lambda name, *rest: asked.append(name),
+    )
+    stepped(poller, CLOSES[-1])
+    assert asked == ["alpaca"]
+    assert [text for _, text in said if "rss, sec: not fetched" in text]
+
+
+def test_a_rehearsal_reads_texts_and_fetches_none(book):
+    there = local_settings(book[0], BARS, "http://127.0.0.1:9999", book[0].live.state)
+    assert (there.news.poll, there.news.path) == ((), book[0].news.path)
+    refuse_untradable(there)
+    asked = []
+    poller = TextPoller(there, saying(asked), lambda *rest: asked.append(rest))
+    stepped(poller, CLOSES[-1])
+    assert asked == []

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from forewalk.data.columns.texts.fetching.store import Row, TextStore, row_of
-from forewalk.data.columns.texts.fetching.wanted import Wanted
+from forewalk.data.columns.texts.fetching.wanted import Wanted, asked_again
 from forewalk.errors import ConfigError, DataError
 
 VIA = "rss"
@@ -56,20 +56,11 @@ def _addresses(wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _fetch(url: str, about: tuple[str, ...], store: TextStore, wanted: Wanted) -> int:
-    kept = store.kept(f"{VIA} {url}")
-    asked = {
-        header: kept[name]
-        for name, header in (("etag", "If-None-Match"), ("modified", "If-Modified-Since"))
-        if kept.get(name)
-    }
-    answer = wanted.pace(lambda: wanted.web.get(url, asked))
+    answer, keep = asked_again(url, f"{VIA} {url}", store, wanted)
     if answer.status == 304:
         return 0
     added = store.add(feed_rows(answer.content, url, about, wanted), VIA, wanted.present(), seen=True)
-    store.keep(
-        f"{VIA} {url}",
-        {"etag": answer.headers.get("etag", ""), "modified": answer.headers.get("last-modified", "")},
-    )
+    keep()
     return added
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from forewalk.data.columns.texts.fetching.store import Row, TextStore, row_of
-from forewalk.data.columns.texts.fetching.wanted import Wanted
+from forewalk.data.columns.texts.fetching.wanted import Wanted, asked_again
+from forewalk.data.columns.texts.fetching.web import Answer
 from forewalk.errors import ConfigError, DataError
 
 VIA = "sec"
@@ -58,16 +60,48 @@ def fetch_filings(store: TextStore, wanted: Wanted) -> int:
         raise ConfigError(
             "sec: the SEC wants to know who asks: set news.contact = 'Your Name you@example.org'"
         )
-    numbers = _numbers(_json(wanted, COMPANIES))
-    unknown = [symbol for symbol in wanted.symbols if _plain(symbol) not in numbers]
-    if unknown:
-        raise DataError(f"sec: no company files as {', '.join(unknown[:6])}; leave it out with --symbols")
+    numbers = _known_numbers(store, wanted)
     added, seen = 0, store.reached(VIA)
     for symbol in wanted.symbols:
-        for page in _pages(wanted, numbers[_plain(symbol)]):
-            added += store.add(_rows(page, symbol, wanted), VIA, wanted.present(), seen)
+        added += _fetch(symbol, numbers[_plain(symbol)], store, wanted, seen)
     store.mark(VIA, wanted.now if wanted.last >= wanted.now else None)
     return added
+
+
+def _fetch(symbol: str, number: int, store: TextStore, wanted: Wanted, seen: bool) -> int:
+    """Append the filings of one company: the newest ones, then the older pages that reach into the span."""
+    reach = store.kept(f"{VIA} {symbol} from").get("first", "9999")
+    key = f"{VIA} {symbol}" if reach <= f"{wanted.first:%Y-%m-%d}" else ""  # else all of it is wanted again
+    url = f"{FILINGS}CIK{number:010}.json"
+    answer, keep = asked_again(url, key, store, wanted)
+    if answer.status == 304:
+        return 0
+    filings = _object(answer, url).get("filings")
+    if not isinstance(filings, dict) or not isinstance(filings.get("recent"), dict):
+        raise DataError(f"sec: the filings of company {number} cannot be read")
+    added = store.add(_rows(filings["recent"], symbol, wanted), VIA, wanted.present(), seen)
+    for page in _older(filings, number, wanted):
+        added += store.add(_rows(page, symbol, wanted), VIA, wanted.present(), seen)
+    if not key:
+        store.keep(f"{VIA} {symbol} from", {"first": f"{wanted.first:%Y-%m-%d}"})
+    else:
+        keep()
+    return added
+
+
+def _known_numbers(store: TextStore, wanted: Wanted) -> dict[str, int]:
+    """Return the SEC's number of each symbol's company; the whole list is asked for where one is not known yet."""
+    known = {name: int(number) for name, number in store.kept(f"{VIA} numbers").items()}
+    asked = [_plain(symbol) for symbol in wanted.symbols]
+    if set(asked) <= set(known):
+        return known
+    answer = wanted.pace(lambda: wanted.web.get(COMPANIES))
+    numbers = _numbers(_object(answer, COMPANIES))
+    unknown = [name for name in asked if name not in numbers]
+    if unknown:
+        raise DataError(f"sec: no company files as {', '.join(unknown[:6])}; leave it out with --symbols")
+    store.keep(f"{VIA} numbers", {**known, **{name: numbers[name] for name in asked}})
+    return numbers
 
 
 def accepted_at(stamp: str, now: datetime) -> datetime | None:
@@ -80,19 +114,15 @@ def accepted_at(stamp: str, now: datetime) -> datetime | None:
     return later if later <= now else clock.replace(tzinfo=UTC)
 
 
-def _pages(wanted: Wanted, number: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the filings of a company by columns: the newest ones, then the older pages that reach into the span."""
-    whole = _json(wanted, f"{FILINGS}CIK{number:010}.json")
-    filings = whole.get("filings")
-    if not isinstance(filings, dict) or not isinstance(filings.get("recent"), dict):
-        raise DataError(f"sec: the filings of company {number} cannot be read")
-    yield filings["recent"]
+def _older(filings: Mapping[str, Any], number: int, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    """Yield the older pages of a company that reach into the span."""
     for page in filings.get("files") or ():
         if str(page.get("filingTo", "9999")) >= f"{wanted.first:%Y-%m-%d}":
             name = str(page.get("name", ""))
             if "/" in name or not name.endswith(".json"):
                 raise DataError(f"sec: a page of company {number} is called {name[:80]!r}")
-            yield _json(wanted, FILINGS + name)
+            url = FILINGS + name
+            yield _object(wanted.pace(partial(wanted.web.get, url)), url)
 
 
 def _rows(page: Mapping[str, Any], symbol: str, wanted: Wanted) -> list[Row]:
@@ -136,8 +166,7 @@ def _plain(symbol: str) -> str:
     return symbol.upper().replace(".", "-").replace("/", "-")
 
 
-def _json(wanted: Wanted, url: str) -> dict[str, Any]:
-    answer = wanted.pace(lambda: wanted.web.get(url))
+def _object(answer: Answer, url: str) -> dict[str, Any]:
     try:
         found = json.loads(answer.content)
     except ValueError:

@@ -26,6 +26,7 @@ OVERLAP = 2  # files asked for again
 MOST_FILES = 3_000  # of one fetch: a month; the next call goes on
 DATE, SOURCE, ADDRESS, EXTRAS = 1, 3, 4, 26  # columns of a file
 COLUMNS = 27
+UNPACKED = 4  # times the most bytes of an answer
 _TITLE = re.compile(r"<PAGE_TITLE>(.*?)</PAGE_TITLE>", re.DOTALL)
 
 
@@ -72,7 +73,7 @@ def _file(wanted: Wanted, at: datetime) -> bytes | None:
         if "HTTP 404" in str(problem):
             return None
         raise
-    return unzipped(answer.content, wanted.web.most_bytes, url)
+    return unzipped(answer.content, UNPACKED * wanted.web.most_bytes, url)
 
 
 def unzipped(content: bytes, most_bytes: int, where: str) -> bytes:

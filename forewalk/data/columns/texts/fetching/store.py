@@ -57,7 +57,7 @@ class TextStore:
         self._ids: set[str] = set()
         self._newest: dict[str, datetime] = {}
         self._read()
-        self._state = self._read_state()
+        self._state = self._read_state() if path.exists() else {}  # what is left of a file that is gone
 
     def newest(self, via: str) -> datetime | None:
         """Return the newest publication that came from a source."""
@@ -84,6 +84,7 @@ class TextStore:
 
     def mark(self, via: str, reached: datetime | None) -> None:
         """Say up to which present a source was fetched; None where it was not."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         complete = self._state.setdefault("complete", {})
         if reached is None:
             complete.pop(via, None)
@@ -91,6 +92,7 @@ class TextStore:
             complete[via] = reached.isoformat()
             polls = self._state.setdefault("polls", {})
             polls[via] = with_poll(polls.get(via, ()), reached)
+            self.path.touch()
         self._write_state()
 
     def add(self, rows: Sequence[Row], via: str, now: datetime, seen: bool) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from forewalk.data.columns.texts.fetching.naming import Names
-from forewalk.data.columns.texts.fetching.web import Web
+from forewalk.data.columns.texts.fetching.store import TextStore
+from forewalk.data.columns.texts.fetching.web import Answer, Web
 from forewalk.data.sources.pacing import Pace
 from forewalk.settings.news import NewsSettings
 
@@ -45,3 +46,15 @@ class Wanted:
     def holds(self, moment: datetime | None) -> bool:
         """Tell whether a text of that moment is wanted; one without a moment is."""
         return moment is None or self.first <= moment <= self.last
+
+
+def asked_again(url: str, key: str, store: TextStore, wanted: Wanted) -> tuple[Answer, Callable[[], None]]:
+    """Return what is at an address, status 304 where it has not changed since it was last kept, and what keeps it.
+
+    To be kept when all that it says is in the store: what was lost before that is asked for again.
+    """
+    kept = store.kept(key)
+    headers = {"If-None-Match": kept.get("etag", ""), "If-Modified-Since": kept.get("modified", "")}
+    answer = wanted.pace(lambda: wanted.web.get(url, {name: said for name, said in headers.items() if said}))
+    told = {"etag": answer.headers.get("etag", ""), "modified": answer.headers.get("last-modified", "")}
+    return answer, lambda: store.keep(key, told)

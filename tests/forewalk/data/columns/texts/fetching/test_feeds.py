@@ -123,3 +123,12 @@ def test_entities_of_a_feed_lead_to_no_file(tmp_path):
 def test_no_feed_is_said():
     with pytest.raises(ConfigError, match=r"news\.feeds"):
         fetch_feeds(None, wanted(Pages()))
+
+
+def test_what_is_left_of_a_file_that_was_deleted_keeps_nothing_from_being_fetched_again(tmp_path):
+    page = Answer(200, {"etag": '"7"'}, rss(item(1, "$AAPL up")))
+    web, path = Pages(pages={FEED: page}), tmp_path / "texts.jsonl"
+    fetch_feeds(TextStore(path), wanted(web, feeds=(FEED,)))
+    path.unlink()
+    assert fetch_feeds(TextStore(path), wanted(web, feeds=(FEED,))) == 1
+    assert [headers for _, _, headers in web.asked] == [{}, {}]

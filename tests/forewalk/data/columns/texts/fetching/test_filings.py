@@ -7,6 +7,7 @@ import pytest
 
 from forewalk.data.columns.texts.fetching.filings import COMPANIES, FILINGS, accepted_at, fetch_filings
 from forewalk.data.columns.texts.fetching.store import TextStore
+from forewalk.data.columns.texts.fetching.web import Answer
 from forewalk.data.columns.texts.reading import read_texts
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.news import NewsSettings
@@ -110,3 +111,20 @@ def test_an_answer_of_another_shape_is_an_error_and_leaves_the_file_as_it_was(tm
 def test_an_unknown_company_is_named(tmp_path):
     with pytest.raises(DataError, match="ZZZZ"):
         fetch_filings(TextStore(tmp_path / "x.jsonl"), wanted(pages(), ("AAPL", "ZZZZ", "BRK.B")))
+
+
+def test_what_has_not_changed_is_not_sent_again_and_the_list_of_companies_is_asked_for_once(tmp_path):
+    web, store = pages(), TextStore(tmp_path / "texts.jsonl")
+    recent = FILINGS + "CIK0000320193.json"
+    web.pages[recent] = Answer(200, {"etag": "v1"}, web.pages[recent])
+    for hours in range(3):
+        fetch_filings(store, wanted(web, ("AAPL",), now=NOW + timedelta(hours=hours)))
+    asked = [headers for _, url, headers in web.asked if url == recent]
+    assert asked == [{}, {}, {"If-None-Match": "v1"}]
+    assert web.addresses.count(COMPANIES) == 1
+    web.pages[recent] = Answer(304, {}, b"")
+    assert fetch_filings(TextStore(store.path), wanted(web, ("AAPL",), now=NOW + timedelta(hours=4))) == 0
+    web.asked.clear()
+    web.pages[recent] = pages().pages[recent]
+    assert fetch_filings(store, wanted(web, ("AAPL",), first=datetime(2025, 1, 1, tzinfo=UTC))) == 2
+    assert web.asked[0][2] == {}  # an earlier beginning asks for all of it again
