@@ -25,6 +25,7 @@ from engine.report.evidence import evidence_context
 from engine.report.over_time import time_context, year_table
 from engine.report.rendering import render
 from engine.report.tearsheet import write_tearsheet
+from engine.report.words import luck, luck_test_of
 from forewalk.data.quality import QualityReport
 from forewalk.folds import Fold
 from forewalk.returns import drawdown_series
@@ -179,6 +180,7 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
     return {
         "title": f"{kind}: {subject.settings.name}",
         "subtitle": f"{tables.symbols_of(symbols)}, {tables.bars_of(len(times))} out of sample, {span}",
+        "plain": luck(luck_test_of(metrics, None)),
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
         "good": metrics.forecast.claims.any and passes(metrics.luck) and not alarm,

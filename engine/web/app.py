@@ -22,6 +22,7 @@ from engine.web.guards.limits import BodyLimit, KnownHosts, SafeHeaders
 from engine.web.jobs.desk import Jobs
 from engine.web.options import LOOPBACK, Options
 from engine.web.pages import router as pages
+from engine.web.pages.rendering import error_page
 from engine.web.places import places_of_team
 from engine.web.problems import install
 from engine.web.store.database import Database
@@ -65,6 +66,7 @@ def create_app(options: Options) -> FastAPI:
     app.state.first_owner = None if options.is_for_one or store.people.any() else new_secret()
     app.state.jobs = Jobs(database, state / "jobs", places, store.plans.of, options.limits)
     install(app)
+    app.state.error_page = error_page
     app.get("/health", include_in_schema=False)(health)
     app.include_router(api)
     app.include_router(pages)

@@ -96,7 +96,8 @@ def install(app: FastAPI) -> None:
             return problem.response(headers)
         made = page(request, problem)
         response = made if isinstance(made, Response) else await made
-        response.status_code = problem.status
+        if response.status_code == 200:  # a page may lead elsewhere: to the log-in
+            response.status_code = problem.status
         response.headers.update(dict(headers or {}))
         return response
 

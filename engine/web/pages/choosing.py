@@ -1,0 +1,105 @@
+"""What do you want to look at? The sample, names, a file, or a run that is there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, UploadFile
+from starlette.responses import Response
+
+from engine.runs.overview import overview
+from engine.web.access import Person, needs, places_of
+from engine.web.pages.rendering import page, then
+from engine.web.screens.checking import understood
+from forewalk.errors import ForewalkError
+
+router = APIRouter()
+Reader = Annotated[Person, Depends(needs("runs:read"))]
+Writer = Annotated[Person, Depends(needs("runs:write"))]
+MOST_SYMBOLS = 10
+SHOWN_RUNS = 8
+YEARS = "2015-01-01"  # from when prices of names are fetched
+
+
+@router.get("/")
+async def choose(request: Request, person: Reader) -> Response:
+    """Show what can be chosen, and the runs that are there."""
+    runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
+    return page(request, "choose.html", "What do you want to look at?", runs=runs, said="", names="")
+
+
+@router.post("/choose/sample")
+async def sample(request: Request, person: Writer) -> Response:
+    """Run the example."""
+    return await _queue(request, person, {"name": "example"})
+
+
+@router.post("/choose/names")
+async def names(request: Request, person: Writer, names: Annotated[str, Form(max_length=400)]) -> Response:
+    """Run companies by their symbols, with prices from Yahoo."""
+    symbols = [name.upper() for name in re.split(r"[\s,;]+", names.strip()) if name]
+    if not 1 <= len(symbols) <= MOST_SYMBOLS:
+        return await _again(
+            request, person, f"Give one to {MOST_SYMBOLS} symbols, such as AAPL, MSFT.", names
+        )
+    asked: dict[str, object] = {
+        "name": "names",
+        "data.source": "yahoo",
+        "data.symbols": symbols,
+        "data.start": YEARS,
+    }
+    try:
+        return await _queue(request, person, asked)
+    except ForewalkError as problem:
+        return await _again(request, person, str(problem), names)
+
+
+@router.post("/choose/file")
+async def file(request: Request, person: Writer, prices: UploadFile) -> Response:
+    """Keep a file and say what it was understood as; nothing is run yet."""
+    places = places_of(request, person)
+    name = safe_name(prices.filename or "prices.csv")
+    places.uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
+    content = await prices.read()
+    if not content:
+        return await _again(request, person, "Choose a file first.", "")
+    await asyncio.to_thread((places.uploads / name).write_bytes, content)
+    return then(f"/files/{name}")
+
+
+@router.get("/files/{name}")
+async def look(request: Request, person: Reader, name: str) -> Response:
+    """Say what an uploaded file was understood as."""
+    path = places_of(request, person).upload(name)
+    found = await asyncio.to_thread(understood, path)
+    return page(request, "file.html", "Your file", file=name, found=found)
+
+
+@router.post("/files/{name}/run")
+async def run(request: Request, person: Writer, name: str) -> Response:
+    """Run an uploaded file."""
+    places = places_of(request, person)
+    path = places.upload(name)
+    given = str(path) if places.is_home else name
+    short = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:24] or "file"
+    return await _queue(request, person, {"name": short, "data.source": "files", "data.path": given})
+
+
+def safe_name(told: str) -> str:
+    """Return a plain name for a file from what a browser says it is called; its last ending is kept."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", told.replace("\\", "/").rpartition("/")[2]).strip("-.")[-80:]
+    return plain if re.match(r"[A-Za-z0-9]", plain) else f"file-{plain}".rstrip("-")
+
+
+async def _queue(request: Request, person: Person, asked: dict[str, object]) -> Response:
+    jobs = request.app.state.jobs
+    job = await asyncio.to_thread(jobs.submit, "backtest", asked, person.id, person.team)
+    return then(f"/work/{job.id}")
+
+
+async def _again(request: Request, person: Person, said: str, names: str) -> Response:
+    runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
+    title = "What do you want to look at?"
+    return page(request, "choose.html", title, 422, runs=runs, said=said, names=names)

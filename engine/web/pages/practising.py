@@ -1,0 +1,81 @@
+"""Try it without money: the paper book, orders that wait for a person, and one large button."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import Response
+
+from engine.report import words
+from engine.web.access import Person, needs
+from engine.web.api import live
+from engine.web.api.book import NoBook
+from engine.web.pages.rendering import page, then
+
+router = APIRouter()
+Reader = Annotated[Person, Depends(needs("live:read"))]
+Trader = Annotated[Person, Depends(needs("live:approve"))]
+Id = Annotated[str, Form(max_length=128)]
+
+
+@router.get("/paper")
+async def paper(request: Request, person: Reader, said: str = "") -> Response:
+    """Show the book, or how to begin one."""
+    try:
+        status = await asyncio.to_thread(live.status, request, person)
+        orders = await asyncio.to_thread(live.orders, request, person, True)
+    except NoBook as problem:
+        return page(request, "no_book.html", "On paper", step="paper", said=str(problem))
+    halt = next((each for each in status.halts if each.symbol is None), None)
+    sentence = words.PAPER if halt is None else words.stopped(halt.reason, halt.flatten)
+    waiting = [each for each in orders if each.nonce is not None]
+    others = [each for each in reversed(orders) if each.nonce is None][:50]
+    return page(
+        request,
+        "paper.html",
+        "On paper",
+        step="paper",
+        status=status,
+        sentence=sentence,
+        halted=halt is not None,
+        waiting=waiting,
+        orders=others,
+        said=said[:500],
+    )
+
+
+@router.post("/paper/approve")
+async def approve(request: Request, person: Trader, order: Id, nonce: Id) -> Response:
+    """Let an order go out, if it is still the one that was shown."""
+    await asyncio.to_thread(live.approve, request, person, order, live.Approval(nonce=nonce))
+    return then("/paper?said=Approved.+It+is+sent+within+a+minute.")
+
+
+@router.post("/paper/reject")
+async def reject(request: Request, person: Trader, order: Id) -> Response:
+    """Say no to an order."""
+    await asyncio.to_thread(live.reject, request, person, order)
+    return then("/paper?said=Not+now:+it+will+not+be+sent.")
+
+
+@router.post("/paper/stop")
+async def stop(request: Request, person: Trader) -> Response:
+    """Stop everything: no new orders, open orders taken back, what is held is sold."""
+    asked = live.Halt(reason="stopped by hand", flatten=True)
+    done = await asyncio.to_thread(live.halt, request, person, asked)
+    return await _said(request, person, done.lines)
+
+
+@router.post("/paper/resume")
+async def resume(request: Request, person: Trader) -> Response:
+    """Go on after a stop, once the account has been looked at."""
+    done = await asyncio.to_thread(live.resume, request, person, live.Resume())
+    return await _said(request, person, done.lines)
+
+
+async def _said(request: Request, person: Person, lines: list[str]) -> Response:
+    from urllib.parse import quote_plus
+
+    return then(f"/paper?said={quote_plus(' · '.join(lines)[:400])}")

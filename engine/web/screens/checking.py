@@ -1,0 +1,68 @@
+"""What a file was understood as, and what was refused and why, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.report import words
+
+CALENDARS = {
+    "XNYS": "the New York exchange",
+    "24/7": "a market that never closes",
+    "FX": "the currency market",
+}
+LENGTHS = {"1d": "a day", "1wk": "a week", "1mo": "a month", "1h": "an hour"}
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Understood:
+    """The screen of a file.
+
+    Attributes:
+        usable: whether a run could use it. sentence: the first, in words. remedy: where it is refused.
+        symbols: (name, first day, last day, last price, rows). warnings: what was dropped, repaired or noted.
+    """
+
+    usable: bool
+    sentence: str
+    remedy: str
+    symbols: tuple[tuple[str, str, str, str, str], ...]
+    warnings: tuple[str, ...]
+
+
+def understood(path: Path) -> Understood:
+    """Look at a file without running anything."""
+    from forewalk.data.checking import check
+    from forewalk.settings.sections import DataSettings
+
+    found = check(DataSettings(source="files", path=path, min_history_bars=1)).to_dict()
+    warnings = tuple(str(line) for line in found["warnings"])
+    if "error" in found:
+        return Understood(False, str(found["error"]), str(found["remedy"]), (), warnings)
+    symbols = tuple(
+        (
+            name,
+            str(entry["first"])[:10],
+            str(entry["last"])[:10],
+            "" if entry["last_close"] is None else words.price(float(entry["last_close"])),
+            f"{entry['rows']:,}",
+        )
+        for name, entry in list(found["symbols"].items())[:SHOWN]
+    )
+    count = len(found["symbols"])
+    length = LENGTHS.get(found["interval"], found["interval"])
+    market = CALENDARS.get(found["calendar"], found["calendar"])
+    what = (
+        f"{found['rows']:,} prices of {symbols[0][0]}"
+        if count == 1
+        else f"{found['rows']:,} prices of {count} symbols"
+    )
+    return Understood(
+        True,
+        f"This is understood as {what}, one for {length}, from {market} (format: {found['format']}).",
+        "",
+        symbols,
+        warnings,
+    )

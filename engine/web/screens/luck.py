@@ -1,0 +1,86 @@
+"""Is it more than luck? One scale, what was tested against what, and the certificate."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from engine.evaluation.metrics.accounts.luck import CLEAR
+from engine.evaluation.subject import Metrics
+from engine.report import words
+from engine.web.screens import drawing
+
+NO_CERTIFICATE = "Whether the program has looked into the future has not been checked for this run."
+
+
+@dataclass(frozen=True)
+class LuckScreen:
+    """The screen.
+
+    Attributes:
+        sentence: the first. gauge: the scale, None where nothing can be said.
+        tested: what was tested against what, in words. certificate: what the check for looking ahead came to.
+        checked: whether there is a certificate. verdict: the expert's paragraph.
+    """
+
+    sentence: str
+    gauge: Markup | None
+    tested: str
+    certificate: str
+    checked: bool
+    verdict: str
+
+
+def luck_screen(run: Path) -> LuckScreen:
+    """Read what the tests of a finished run came to, and its certificate if it has one."""
+    metrics = Metrics.from_json(json.loads((run / "metrics.json").read_text(encoding="utf-8")))
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    path = run / "certificate.json"
+    certificate = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    clean = None if certificate is None else bool(certificate["clean"])
+    tested = words.luck_test_of(metrics, None if clean is None else not clean)
+    share = tested.probability
+    return LuckScreen(
+        sentence=words.luck(tested),
+        gauge=None if share is None else _gauge(share),
+        tested=_tested(metrics, tested),
+        certificate=NO_CERTIFICATE if certificate is None else _certificate(certificate),
+        checked=certificate is not None,
+        verdict=str(manifest.get("verdict", "")),
+    )
+
+
+def _gauge(share: float) -> Markup:
+    label = f"{100 * share:.0f} of 100; from {100 * CLEAR:.0f} on it is clear"
+    return drawing.gauge(share, "chance", "open", "clear", label)
+
+
+def _tested(metrics: Metrics, tested: words.LuckTest) -> str:
+    beside = "just holding the same companies" if tested.against != "cash" else "a savings account"
+    tries = (
+        "This was the first try on these prices"
+        if tested.tries <= 1
+        else f"{tested.tries:,} tries on these prices lie behind it"
+    )
+    alpha = metrics.luck.alpha
+    if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.high_per_year is None:
+        return f"The account was compared with {beside}. {tries}."
+    return (
+        f"The account was compared with {beside}, in the part in which it moved with that. What is left is "
+        f"{alpha.alpha_per_year:+.1%} a year; chance alone makes it anything between {alpha.low_per_year:+.1%} and "
+        f"{alpha.high_per_year:+.1%}. {tries}, and more tries find more luck."
+    )
+
+
+def _certificate(found: dict[str, object]) -> str:
+    values = f"{found.get('values', 0):,}"
+    if found["clean"]:
+        return f"No look into the future was found: {values} values checked."
+    checks = found["checks"]
+    named = (
+        [check["name"] for check in checks if check["verdict"] == "leak"] if isinstance(checks, list) else []
+    )
+    return f"A look into the future was found, by the check of {' and '.join(named)}."

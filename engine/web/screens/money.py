@@ -1,0 +1,136 @@
+"""What would have happened: money in the strategy, in just holding, and in a savings account."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from engine.report import words
+from engine.web.screens import drawing
+from forewalk.types import FloatArray
+
+START = 10_000.0
+SAVINGS = 0.02  # a year, said on the screen
+DAYS_A_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The screen.
+
+    Attributes:
+        sentence: the first. chart: three lines, the worst fall shaded.
+        facts: (what, the strategy, just holding) in words.
+        years: (year, strategy, holding) in money of START at the year's beginning.
+        caution: what flatters these numbers.
+    """
+
+    sentence: str
+    chart: Markup
+    facts: tuple[tuple[str, str, str], ...]
+    years: tuple[tuple[str, str, str], ...]
+    caution: str
+
+
+@dataclass(frozen=True)
+class Fall:
+    """The worst fall of a series: rows of its peak, its lowest, and the recovery, None where it never came."""
+
+    peak: int
+    lowest: int
+    recovered: int | None
+    amount: float
+
+
+def worst_fall(values: FloatArray) -> Fall:
+    """Return the deepest fall from an earlier peak, in the units of `values`; by share of the peak."""
+    peaks = np.maximum.accumulate(values)
+    lowest = int(np.argmin(values / peaks))
+    peak = int(np.argmax(values[: lowest + 1]))
+    after = np.flatnonzero(values[lowest:] >= values[peak])
+    recovered = int(lowest + after[0]) if len(after) and lowest > peak else None
+    return Fall(peak, lowest, recovered, float(values[peak] - values[lowest]))
+
+
+def what_if(run: Path) -> WhatIf:
+    """Read the account of a finished run and say it in money."""
+    equity = pd.read_parquet(run / "equity.parquet")
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    times = pd.DatetimeIndex(equity["time"])
+    own = START * equity["equity"].to_numpy(np.float64) / float(equity["equity"].iloc[0])
+    held = START * equity["benchmark"].to_numpy(np.float64) / float(equity["benchmark"].iloc[0])
+    years = (times - times[0]).total_seconds().to_numpy() / (86_400 * DAYS_A_YEAR)
+    saved = START * (1 + SAVINGS) ** years
+    falls = worst_fall(own), worst_fall(held)
+    by_year = _years(times, own, held)
+    scale = START / float(equity["equity"].iloc[0])
+    days = f"{(times[-1] - times[0]).days:,}"
+    costs = float(metrics["costs"]["total"]) * scale
+    return WhatIf(
+        sentence=words.what_if(START, own[-1], held[-1], saved[-1]),
+        chart=_lines(times, own, held, saved, falls[0]),
+        facts=(
+            ("worst fall", _fall(falls[0], times), _fall(falls[1], times)),
+            ("worst year", _worst(by_year, 1), _worst(by_year, 2)),
+            ("days from the first to the last", days, days),
+            ("times bought and sold again", f"{metrics['strategy']['trades']:,}", "0"),
+            ("fees and slippage paid", words.money(costs), "0"),
+        ),
+        years=tuple(
+            (str(year), words.money(START * (1 + a)), words.money(START * (1 + b))) for year, a, b in by_year
+        ),
+        caution=words.SURVIVORS if metrics["universe"]["survivorship_bias"] else "",
+    )
+
+
+def _fall(fall: Fall, times: pd.DatetimeIndex) -> str:
+    if fall.amount <= 0:
+        return "none"
+    back = (
+        f"made up after {(times[fall.recovered] - times[fall.peak]).days:,} days"
+        if fall.recovered is not None
+        else "not made up by the end"
+    )
+    return f"{words.money(fall.amount)}, {back}"
+
+
+def _years(times: pd.DatetimeIndex, own: FloatArray, held: FloatArray) -> list[tuple[int, float, float]]:
+    """Return (year, return of the strategy, of holding) of every calendar year, parts of years included."""
+    table = pd.DataFrame({"own": own, "held": held}, index=times)
+    last = table.groupby(times.year).last()
+    before = last.shift(1)
+    before.iloc[0] = table.iloc[0]
+    change = last / before - 1
+    columns = (change[name].to_numpy(np.float64).tolist() for name in ("own", "held"))
+    return list(zip(change.index.astype(int).tolist(), *columns, strict=True))
+
+
+def _worst(years: list[tuple[int, float, float]], place: int) -> str:
+    worst = min(years, key=lambda row: row[place])
+    change = START * worst[place]
+    return f"{worst[0]}: {change:+,.0f} of {words.money(START)}"
+
+
+def _lines(
+    times: pd.DatetimeIndex, own: FloatArray, held: FloatArray, saved: FloatArray, fall: Fall
+) -> Markup:
+    rows = drawing.thinned(own)
+    x, y = drawing.axes([*own, *held, *saved], len(own))
+    parts = [drawing.frame(y, "{:,.0f}", f"{times[0]:%Y-%m}", f"{times[-1]:%Y-%m}")]
+    inside = list(range(fall.peak, fall.lowest + 1))[:: max(1, (fall.lowest - fall.peak) // 100)]
+    if len(inside) > 1:
+        xs = [x(row) for row in inside]
+        parts.append(
+            drawing.area("fall", xs, [y(own[row]) for row in inside], [y(own[fall.peak])] * len(inside))
+        )
+    for kind, series in (("saved", saved), ("held", held), ("own", own)):
+        parts.append(drawing.line(kind, [x(row) for row in rows], [y(series[row]) for row in rows]))
+    return drawing.chart(
+        f"{words.money(START)} in the strategy, in just holding, and in a savings account; the worst fall is shaded",
+        parts,
+    )
