@@ -27,7 +27,7 @@ YEARS = "2015-01-01"  # from when prices of names are fetched
 async def choose(request: Request, person: Reader) -> Response:
     """Show what can be chosen, and the runs that are there."""
     runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
-    return page(request, "choose.html", "What do you want to look at?", runs=runs, said="", names="")
+    return page(request, "screens/choose.html", "What do you want to look at?", runs=runs, said="", names="")
 
 
 @router.post("/choose/sample")
@@ -74,7 +74,7 @@ async def look(request: Request, person: Reader, name: str) -> Response:
     """Say what an uploaded file was understood as."""
     path = places_of(request, person).upload(name)
     found = await asyncio.to_thread(understood, path)
-    return page(request, "file.html", "Your file", file=name, found=found)
+    return page(request, "screens/file.html", "Your file", file=name, found=found)
 
 
 @router.post("/files/{name}/run")
@@ -102,4 +102,4 @@ async def _queue(request: Request, person: Person, asked: dict[str, object]) -> 
 async def _again(request: Request, person: Person, said: str, names: str) -> Response:
     runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
     title = "What do you want to look at?"
-    return page(request, "choose.html", title, 422, runs=runs, said=said, names=names)
+    return page(request, "screens/choose.html", title, 422, runs=runs, said=said, names=names)

@@ -20,7 +20,7 @@ Password = Annotated[str, Form(min_length=1, max_length=1000)]
 @router.get("/login")
 async def log_in_page(request: Request) -> Response:
     """Ask who it is."""
-    return page(request, "login.html", "Log in", said="")
+    return page(request, "people/login.html", "Log in", said="")
 
 
 @router.post("/login")
@@ -30,7 +30,7 @@ async def log_in(request: Request, name: Name, password: Password) -> Response:
     try:
         await asyncio.to_thread(people.log_in, request, answer, people.LogIn(name=name, password=password))
     except HTTPException as problem:
-        return page(request, "login.html", "Log in", problem.status_code, said=str(problem.detail))
+        return page(request, "people/login.html", "Log in", problem.status_code, said=str(problem.detail))
     return answer
 
 
@@ -45,7 +45,7 @@ async def log_out(request: Request) -> Response:
 @router.get("/setup")
 async def set_up_page(request: Request) -> Response:
     """Ask for the first owner; the secret of the link stays in the browser until it is sent."""
-    return page(request, "setup.html", "The first owner", said="")
+    return page(request, "people/setup.html", "The first owner", said="")
 
 
 @router.post("/setup")
@@ -57,5 +57,7 @@ async def set_up(
         asked = people.FirstOwner(secret=secret, name=name, password=password)
         await asyncio.to_thread(people.set_up, request, asked)
     except HTTPException as problem:
-        return page(request, "setup.html", "The first owner", problem.status_code, said=str(problem.detail))
+        return page(
+            request, "people/setup.html", "The first owner", problem.status_code, said=str(problem.detail)
+        )
     return then("/login")

@@ -27,14 +27,14 @@ async def paper(request: Request, person: Reader, said: str = "") -> Response:
         status = await asyncio.to_thread(live.status, request, person)
         orders = await asyncio.to_thread(live.orders, request, person, True)
     except NoBook as problem:
-        return page(request, "no_book.html", "On paper", step="paper", said=str(problem))
+        return page(request, "paper/no_book.html", "On paper", step="paper", said=str(problem))
     halt = next((each for each in status.halts if each.symbol is None), None)
     sentence = words.PAPER if halt is None else words.stopped(halt.reason, halt.flatten)
     waiting = [each for each in orders if each.nonce is not None]
     others = [each for each in reversed(orders) if each.nonce is None][:50]
     return page(
         request,
-        "paper.html",
+        "paper/book.html",
         "On paper",
         step="paper",
         status=status,

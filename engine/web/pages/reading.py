@@ -38,8 +38,8 @@ async def next_close(request: Request, person: Reader, run: str) -> Response:
     try:
         found = await asyncio.to_thread(tomorrow, folder, log)
     except ForewalkError as problem:
-        return page(request, "silent.html", "Tomorrow", run=run, step="tomorrow", said=str(problem))
-    return page(request, "tomorrow.html", "Tomorrow", run=run, step="tomorrow", found=found)
+        return page(request, "screens/silent.html", "Tomorrow", run=run, step="tomorrow", said=str(problem))
+    return page(request, "screens/tomorrow.html", "Tomorrow", run=run, step="tomorrow", found=found)
 
 
 @router.get("/runs/{run}/record")
@@ -47,21 +47,21 @@ async def track_record(request: Request, person: Reader, run: str) -> Response:
     """How good has it been?"""
     folder = folder_of(request, person, run)
     found = await asyncio.to_thread(record, folder, places_of(request, person).forecasts)
-    return page(request, "record.html", "Track record", run=run, step="record", found=found)
+    return page(request, "screens/record.html", "Track record", run=run, step="record", found=found)
 
 
 @router.get("/runs/{run}/what-if")
 async def money(request: Request, person: Reader, run: str) -> Response:
     """What would have happened?"""
     found = await asyncio.to_thread(what_if, folder_of(request, person, run))
-    return page(request, "what_if.html", "What if", run=run, step="what-if", found=found)
+    return page(request, "screens/what_if.html", "What if", run=run, step="what-if", found=found)
 
 
 @router.get("/runs/{run}/luck")
 async def luck(request: Request, person: Reader, run: str) -> Response:
     """Is it more than luck?"""
     found = await asyncio.to_thread(luck_screen, folder_of(request, person, run))
-    return page(request, "luck.html", "Luck", run=run, step="luck", found=found)
+    return page(request, "screens/luck.html", "Luck", run=run, step="luck", found=found)
 
 
 @router.post("/runs/{run}/check")
@@ -82,7 +82,9 @@ async def expert(
     folder = folder_of(request, person, run)
     pages = {name: what for name, what in EXPERT.items() if (folder / name).is_file()}
     shown = show if show in pages else next(iter(pages), None)
-    return page(request, "expert.html", "The expert's view", run=run, step="expert", pages=pages, shown=shown)
+    return page(
+        request, "runs/expert.html", "The expert's view", run=run, step="expert", pages=pages, shown=shown
+    )
 
 
 @router.get("/runs")
@@ -95,7 +97,7 @@ async def runs(
     found = await asyncio.to_thread(overview, places_of(request, person).runs)
     word = find.strip().lower()
     shown = [each for each in found.runs if word in f"{each.name} {each.model} {each.verdict}".lower()]
-    return page(request, "runs.html", "Runs", runs=shown, problems=found.problems, find=find)
+    return page(request, "runs/list.html", "Runs", runs=shown, problems=found.problems, find=find)
 
 
 @router.get("/compare")
@@ -105,7 +107,7 @@ async def compare(
     """Runs side by side."""
     run = run or []
     if len(run) < 2:
-        return page(request, "compare_runs.html", "Compare", lines=["Choose two runs or more."], names=run)
+        return page(request, "runs/compare.html", "Compare", lines=["Choose two runs or more."], names=run)
     from engine.compare.job import compare_runs
     from engine.compare.text import lines as lines_of
 
@@ -114,7 +116,7 @@ async def compare(
         lines = lines_of(await asyncio.to_thread(compare_runs, folders, False))
     except ForewalkError as problem:
         lines = [str(problem)]
-    return page(request, "compare_runs.html", "Compare", lines=lines, names=run)
+    return page(request, "runs/compare.html", "Compare", lines=lines, names=run)
 
 
 @router.get("/words")

@@ -40,7 +40,7 @@ async def work(request: Request, person: Reader, job_id: str) -> Response:
     to = leads_to(job)
     if job.state == SUCCEEDED and to is not None:
         return then(to)
-    return page(request, "work.html", "At work", job=job, said=STATES[job.state], doing=doing(job))
+    return page(request, "screens/work.html", "At work", job=job, said=STATES[job.state], doing=doing(job))
 
 
 @router.post("/work/{job_id}/stop")

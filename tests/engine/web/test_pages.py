@@ -237,7 +237,7 @@ def test_the_words_lead_to_their_meaning(tmp_path):
     ids = Page(browser.get("/words").text).ids
     import engine.web.pages.rendering as rendering
 
-    templates = "".join(file.read_text(encoding="utf-8") for file in rendering.TEMPLATES.glob("*.html"))
+    templates = "".join(file.read_text(encoding="utf-8") for file in rendering.TEMPLATES.rglob("*.html"))
     linked = set(re.findall(r"/words#([\w-]+)", templates))
     assert linked
     assert linked <= set(ids)
