@@ -90,7 +90,7 @@ def _data_lines(result: Backtest, verbose: bool) -> list[str]:
 
 
 def _headline_table(result: Backtest) -> Table:
-    from engine.report.headline import headline_rows
+    from engine.report.wording.headline import headline_rows
 
     table = Table(title=f"Out of sample, {_span(result)}", title_justify="left", show_edge=False)
     table.add_column("")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.evaluation.subject import Metrics
-from engine.report.headline import headline_rows
 from engine.report.tables import Cells
+from engine.report.wording.headline import headline_rows
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from engine.report.evidence import evidence_context
 from engine.report.over_time import time_context, year_table
 from engine.report.rendering import render
 from engine.report.tearsheet import write_tearsheet
-from engine.report.words import luck, luck_test_of
+from engine.report.wording.words import luck, luck_test_of
 from forewalk.data.quality import QualityReport
 from forewalk.folds import Fold
 from forewalk.returns import drawdown_series

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
-from engine.report import words
+from engine.report.wording import words
 from engine.web.access import Person, needs
 from engine.web.api import live
 from engine.web.api.book import NoBook

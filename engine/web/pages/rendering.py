@@ -9,7 +9,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from engine.report.words import RISK
+from engine.report.wording.words import RISK
 from engine.web.access import Person
 from engine.web.problems import Problem
 

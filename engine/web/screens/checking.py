@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.report import words
+from engine.report.wording import words
 
 CALENDARS = {
     "XNYS": "the New York exchange",

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from engine.evaluation.metrics.accounts.luck import CLEAR
 from engine.evaluation.subject import Metrics
-from engine.report import words
+from engine.report.wording import words
 from engine.web.screens import drawing
 
 NO_CERTIFICATE = "Whether the program has looked into the future has not been checked for this run."

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from engine.report import words
+from engine.report.wording import words
 from engine.web.screens import drawing
 from forewalk.types import FloatArray
 

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from scipy.special import ndtri
 
-from engine.report import words
+from engine.report.wording import words
 from engine.web.screens import drawing
 
 LAST = 250  # forecasts that are counted and shown

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from engine.report import words
+from engine.report.wording import words
 from engine.web.screens import drawing
 from forewalk.sessions import exchange_zone
 

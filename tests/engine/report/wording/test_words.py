@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.report import words
-from engine.report.words import Luck, LuckTest, luck, luck_case
+from engine.report.wording import words
+from engine.report.wording.words import Luck, LuckTest, luck, luck_case
 
 NEVER = (
     "confiden",
