@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,6 +80,9 @@ def create_app(options: Options) -> FastAPI:
 @asynccontextmanager
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     app.state.jobs.start()
+    threading.Thread(
+        target=import_module, args=("engine.forecast.track",), daemon=True
+    ).start()  # pandas takes a second
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +16,7 @@ from engine.web.access.throttle import Asked, Throttle
 from engine.web.options import Options
 from engine.web.problems import Problem
 
+LOOK_S = 1.0
 READING = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/health", "/static/")  # asked without a look at who does
 COOKIE, SECURE_COOKIE = "forewalk", "__Host-forewalk"
@@ -29,6 +31,7 @@ class Doorkeeper:
 
     def __init__(self, app: ASGIApp, store: Store, throttle: Throttle, options: Options) -> None:
         self._app, self._store, self._throttle, self._options = app, store, throttle, options
+        self._alone, self._looked = False, -LOOK_S
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look, count, write down, and let in."""
@@ -37,9 +40,9 @@ class Doorkeeper:
             return
         headers, method = Headers(scope=scope), scope["method"]
         address = scope["client"][0] if scope.get("client") else "unknown"
-        person = await asyncio.to_thread(self._person, headers)
+        person = await self._person(headers)
         scope.setdefault("state", {})["person"] = person
-        asked = await asyncio.to_thread(self._count, person, address)
+        asked = await self._count(person, address)
         send = _with_headers(send, asked.headers())
         if not asked.allowed:
             problem = Problem.of(429, f"{asked.limit} requests a minute are allowed; wait {asked.reset_s} s")
@@ -68,21 +71,27 @@ class Doorkeeper:
         finally:
             await asyncio.to_thread(self._store.audit.end, number, status)
 
-    def _person(self, headers: Headers) -> Person | None:
+    async def _person(self, headers: Headers) -> Person | None:
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind:
-            return self._store.keys.person(secret.strip()) if kind.lower() == "bearer" else None
+            return (
+                await asyncio.to_thread(self._store.keys.person, secret) if kind.lower() == "bearer" else None
+            )
         if cookie := cookie_of(headers):
-            return self._store.people.of_session(cookie)
-        alone = self._options.is_for_one and not self._store.people.any()
-        return LOCAL_OWNER if alone else None
+            return await asyncio.to_thread(self._store.people.of_session, cookie)
+        if not self._options.is_for_one:
+            return None
+        if time.monotonic() - self._looked > LOOK_S:  # another server on the same database may have made one
+            self._alone = not await asyncio.to_thread(self._store.people.any)
+            self._looked = time.monotonic()
+        return LOCAL_OWNER if self._alone else None
 
-    def _count(self, person: Person | None, address: str) -> Asked:
+    async def _count(self, person: Person | None, address: str) -> Asked:
         if person is None:
             return self._throttle.ask(f"nobody at {address}", self._store.plans.own.requests_a_minute)
         if person is LOCAL_OWNER:
             return self._throttle.ask("local", PERSON_ALONE.requests_a_minute)
-        plan = self._store.plans.of(person.team)
+        plan = await asyncio.to_thread(self._store.plans.of, person.team)
         return self._throttle.ask(f"{person.via} {person.id}", plan.requests_a_minute)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -67,10 +67,10 @@ async def current(request: Request) -> Person:
     return person
 
 
-def needs(scope: str) -> Callable[..., Person]:
+def needs(scope: str) -> Callable[..., Awaitable[Person]]:
     """Return a dependency: who asks, who must have the scope; 403 otherwise."""
 
-    def person_with(person: Annotated[Person, Depends(current)]) -> Person:
+    async def person_with(person: Annotated[Person, Depends(current)]) -> Person:
         if not person.may(scope):
             raise HTTPException(403, f"this needs {scope}, which {person.name} ({person.role}) has not")
         return person

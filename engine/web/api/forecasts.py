@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -10,8 +9,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from engine.web.access import Person, needs, places_of
+from engine.web.api import logged
 from engine.web.api.common import Limit, Offset, Page, problems, tagged_bytes
-from engine.web.api.logged import logged, state_of, track_of
 
 router = APIRouter(tags=["forecasts"])
 Reader = Annotated[Person, Depends(needs("runs:read"))]
@@ -59,19 +58,17 @@ class SymbolEntry(BaseModel):
 
 
 @router.get("/forecasts/latest", response_model=list[Forecast], responses=problems())
-def latest(request: Request, person: Reader, symbol: Symbol = None, horizon_bars: Horizon = None) -> Response:
+async def latest(
+    request: Request, person: Reader, symbol: Symbol = None, horizon_bars: Horizon = None
+) -> Response:
     """Return the newest forecast of each symbol and horizon."""
-    log = logged(places_of(request, person).forecasts)
-    rows = [
-        row
-        for row in log.latest()
-        if symbol in (None, row["symbol"]) and horizon_bars in (None, row["horizon_bars"])
-    ]
-    return tagged_bytes(request, json.dumps(rows).encode(), f"latest-{log.tag}")
+    path = places_of(request, person).forecasts
+    body, state = await logged.ready(logged.latest, path, symbol, horizon_bars)
+    return tagged_bytes(request, body, f"latest-{state}")
 
 
 @router.get("/forecasts", response_model=Page[Forecast], responses=problems())
-def history(
+async def history(
     request: Request,
     person: Reader,
     symbol: Symbol = None,
@@ -80,25 +77,23 @@ def history(
     offset: Offset = 0,
 ) -> Response:
     """Return every forecast ever given, the newest first, with what came where it is known."""
-    log = logged(places_of(request, person).forecasts)
-    rows = log.selected(symbol, horizon_bars)
-    page = {"items": rows[offset : offset + limit], "total": len(rows), "limit": limit, "offset": offset}
-    return tagged_bytes(request, json.dumps(page).encode(), f"history-{log.tag}")
+    path = places_of(request, person).forecasts
+    body, state = await logged.ready(logged.history, path, symbol, horizon_bars, limit, offset)
+    return tagged_bytes(request, body, f"history-{state}")
 
 
 @router.get("/forecasts/track-record", response_model=dict[str, Any], responses=problems())
-def track_record(request: Request, person: Reader) -> Response:
+async def track_record(request: Request, person: Reader) -> Response:
     """Return how good the forecasts have been, in all, by horizon and by symbol, and whether the log is untouched."""
-    path = places_of(request, person).forecasts
-    state = state_of(path)
-    return tagged_bytes(request, json.dumps(track_of(path, state)).encode(), f"track-{state}")
+    body, state = await logged.ready(logged.track_record, places_of(request, person).forecasts)
+    return tagged_bytes(request, body, f"track-{state}")
 
 
 @router.get("/symbols", tags=["symbols"], responses=problems())
 def symbols(request: Request, person: Reader) -> list[SymbolEntry]:
     """Return the symbols that are bundled or have been forecast."""
     known: dict[str, str] = {}
-    for row in logged(places_of(request, person).forecasts).rows:
+    for row in logged.logged(places_of(request, person).forecasts).rows:
         known[row["symbol"]] = max(known.get(row["symbol"], ""), row["asof"])
     return [
         SymbolEntry(symbol=name, bundled=name in SAMPLE, forecast_asof=known.get(name))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 TIMES = ("written", "asof", "closes_at")
 KEPT = 16  # logs in memory: one a team
+MOST_READY = 256  # answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +72,40 @@ def _read(path: Path, state: str) -> Logged:
     return Logged(state, tuple({str(name): value for name, value in row.items()} for row in reversed(rows)))
 
 
-@lru_cache(maxsize=KEPT)
-def track_of(path: Path, state: str) -> dict[str, Any]:
-    """Return the track record of a log in one state; see `engine.forecast.track`."""
+async def ready(make: Callable[..., bytes], path: Path, *wanted: Any) -> tuple[bytes, str]:
+    """Return `make(path, state, *wanted)` and the state; made in a thread, once for each state and question."""
+    state = _state(path)
+    key = (make, path, state, wanted)
+    if key not in _ready:
+        made = await asyncio.to_thread(make, path, state, *wanted)
+        while len(_ready) >= MOST_READY:
+            _ready.pop(next(iter(_ready)), None)
+        _ready[key] = made
+    return _ready[key], state
+
+
+_ready: dict[tuple[Any, ...], bytes] = {}
+
+
+def latest(path: Path, state: str, symbol: str | None, horizon_bars: int | None) -> bytes:
+    """Return the newest forecast of each symbol and question as JSON."""
+    rows = Logged(state, tuple(logged(path).latest())).selected(symbol, horizon_bars)
+    return json.dumps(rows).encode()
+
+
+def history(
+    path: Path, state: str, symbol: str | None, horizon_bars: int | None, limit: int, offset: int
+) -> bytes:
+    """Return a page of the forecasts as JSON, the newest first."""
+    rows = logged(path).selected(symbol, horizon_bars)
+    page = {"items": rows[offset : offset + limit], "total": len(rows), "limit": limit, "offset": offset}
+    return json.dumps(page).encode()
+
+
+def track_record(path: Path, state: str) -> bytes:
+    """Return the track record of a log as JSON, without its forecasts; see `engine.forecast.track`."""
     from engine.forecast.track import track_record
 
     found = track_record(path).to_dict()
     del found["forecasts"]
-    return found
-
-
-def state_of(path: Path) -> str:
-    """Return the name of the state that a log is in."""
-    return _state(path)
+    return json.dumps(found).encode()
