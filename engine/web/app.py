@@ -80,9 +80,8 @@ def create_app(options: Options) -> FastAPI:
 @asynccontextmanager
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     app.state.jobs.start()
-    threading.Thread(
-        target=import_module, args=("engine.forecast.track",), daemon=True
-    ).start()  # pandas takes a second
+    warm = threading.Thread(target=import_module, args=("engine.forecast.track",), daemon=True)
+    warm.start()  # pandas takes a second, which the first reader need not wait for
     try:
         yield
     finally:

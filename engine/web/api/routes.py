@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from engine.web.api import forecasts, jobs, live, people, runs
+from engine.web.api import forecasts, jobs, live, people, runs, uploads
 from engine.web.api.common import problems
 
 api = APIRouter(prefix="/api/v1")
@@ -26,5 +26,5 @@ async def health() -> Health:
     return Health(status="ok", version=version("forewalk"))
 
 
-for part in (forecasts, jobs, runs, live, people):
+for part in (forecasts, jobs, runs, uploads, live, people):
     api.include_router(part.router)

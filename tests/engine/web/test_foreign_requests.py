@@ -75,7 +75,12 @@ def house(tmp_path_factory):
     person = user(owner, "ouruser", "viewer")
     key, _ = key_of(owner, "runs:read")
     job = owner.post(f"{API}/backtests", json={"settings": {"name": "ourjob"}}).json()
+    file = {
+        "file": ("ourfile.csv", "date,close\n" + "".join(f"2020-01-{day:02},{day}\n" for day in range(1, 31)))
+    }
+    assert owner.post(f"{API}/uploads", files=file).status_code == 201
     names = {
+        "name": "ourfile.csv",
         "job_id": job["id"],
         "run": "ourrun",
         "path": "manifest.json",
@@ -127,7 +132,9 @@ def test_the_routes_asked_are_there_for_the_team_itself(house):
 
 def test_no_list_shows_another_team_anything_of_ours(house):
     owner, other, names = house
-    marks = re.compile("|".join(["ourrun", "OURSYM", "order-1", "ouruser", "ourjob", names["job_id"]]))
+    marks = re.compile(
+        "|".join(["ourrun", "ourfile", "OURSYM", "order-1", "ouruser", "ourjob", names["job_id"]])
+    )
     seen = []
     for path in [path for method, path in operations(owner) if method == "GET" and "{" not in path]:
         answer = other.get(path)
