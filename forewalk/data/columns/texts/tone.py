@@ -47,6 +47,9 @@ def _analyser() -> Any:
 
 def tone(texts: Sequence[str]) -> FloatArray:
     """Return the tone of each text, [N]: -1 the worst, 0 none, 1 the best. Equal texts get equal tones."""
-    analyser = _analyser()
-    score = functools.cache(lambda text: float(analyser.polarity_scores(text)["compound"]))
-    return np.array([score(str(text)[:LONGEST]) for text in texts], dtype=np.float64)
+    return np.array([_score(str(text)[:LONGEST]) for text in texts], dtype=np.float64)
+
+
+@functools.lru_cache(maxsize=2**17)  # the daemon reads the same texts for each decision
+def _score(text: str) -> float:
+    return float(_analyser().polarity_scores(text)["compound"])

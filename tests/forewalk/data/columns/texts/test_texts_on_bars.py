@@ -13,7 +13,7 @@ from forewalk.data.columns.texts.placing import extra, with_texts
 from forewalk.data.columns.texts.rows import TextRows
 from forewalk.data.columns.texts.tone import tone
 from forewalk.features.news import news_features
-from forewalk.sessions import microseconds
+from forewalk.sessions import microseconds, session_closes, sessions_between
 from helpers.making import make_bars
 
 BARS = make_bars(rows=90, symbols=3)
@@ -181,3 +181,57 @@ def test_a_panel_shorter_than_the_silence_is_told_by_its_texts_alone():
     bars = BARS.until(BARS.timestamps[30])
     count = with_texts(bars, rows_of([FIRST + DAY], 1, silent_bars=50)).extras[extra("news", "count")]
     assert np.isfinite(count[2:]).all()
+
+
+WORDS = st.sampled_from(
+    [
+        "apple beats estimates by far",
+        "apple beats all estimates by far",
+        "quiet",
+        "RT @x: quiet",
+        "nothing new today",
+    ]
+)
+
+
+@given(
+    cells=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2), WORDS), max_size=25),
+    cut=st.integers(0, 25),
+)
+def test_copies_are_told_the_same_whether_texts_come_at_once_or_one_after_the_other(cells, cut):
+    cells = sorted(cells, key=lambda cell: cell[0])
+    known = np.array([day * DAY for day, _, _ in cells], np.int64)
+    symbols, texts = np.full(len(cells), None, object), np.array([text for _, _, text in cells], object)
+    symbols[:] = [(f"S{code}",) for _, code, _ in cells]
+    is_copy(
+        np.array([1]), np.array([("other",)], object), np.array(["something else"], object)
+    )  # forgets the last
+    whole = is_copy(known, symbols, texts)
+    is_copy(known[:cut], symbols[:cut], texts[:cut])
+    np.testing.assert_array_equal(is_copy(known, symbols, texts), whole)
+    changed = np.array([f"{text} indeed" for text in texts], object)
+    expected = [is_copy(known[:stop], symbols[:stop], changed[:stop]) for stop in range(len(cells) + 1)][-1]
+    np.testing.assert_array_equal(is_copy(known, symbols, changed), expected)
+
+
+@pytest.mark.parametrize(
+    ("moment", "session"),
+    [
+        ("2012-11-23 12:59:59", "2012-11-23"),  # the day after Thanksgiving closes at 13:00
+        ("2012-11-23 13:00:01", "2012-11-26"),
+        ("2012-11-22 10:00:00", "2012-11-23"),  # a holiday
+        ("2012-11-24 10:00:00", "2012-11-26"),  # a weekend
+        ("2012-11-02 15:59:59", "2012-11-02"),  # summer time, and after it ended two days later
+        ("2012-11-02 16:00:01", "2012-11-05"),
+        ("2012-11-05 15:59:59", "2012-11-05"),
+        ("2012-10-29 12:00:00", "2012-10-31"),  # closed for a storm
+    ],
+)
+def test_a_text_belongs_to_the_session_at_whose_close_it_was_known(moment, session):
+    sessions = sessions_between("XNYS", "2012-10-15", "2012-12-14")
+    bars = replace(make_bars(rows=len(sessions), symbols=3), timestamps=session_closes("XNYS", sessions))
+    known = int(pd.Timestamp(moment, tz="America/New_York").value // 1000)
+    begin = int(microseconds(bars.timestamps)[0])
+    count = with_texts(bars, rows_of([begin, known], [2, 1])).extras[extra("news", "count")]
+    (row,) = np.flatnonzero(count[:, 1] > 0)
+    assert str(sessions[row].date()) == session
