@@ -49,6 +49,8 @@ SLOW = (
     "engine/simulation/test_simulate.py",
     "engine/training",
     "engine/web/test_api_conforms.py",
+    "engine/web/test_browser.py",
+    "engine/web/test_pages.py",
     "engine/web/test_postgresql.py",
     "faults",
     "forewalk/compute",

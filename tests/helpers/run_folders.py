@@ -34,3 +34,22 @@ def make_run(folder, rows=300, skill=0.0, **tree):
         settings.name,
         lambda inside: write_tables(inside, settings, table, simulation, {"none": 0}, {}, manifest),
     )
+
+
+def make_small_run(folder):
+    """Write a real run of the bundled bars, small and quick, with its pages and models, into `folder`."""
+    import pytest
+
+    import forewalk as fw
+
+    quick = {
+        "data.start": "2009-01-01",
+        "folds": {"train_bars": 400, "refit_every_bars": 300},
+        "model": {"seeds": 1, "max_epochs": 1},
+        "evaluation": {"baselines": False, "bootstrap_repetitions": 100},
+        "jobs": 1,
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.parent.parent)
+        return fw.backtest(settings=quick).save(folder)

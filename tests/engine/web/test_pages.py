@@ -7,7 +7,7 @@ import pytest
 
 from helpers.making import make_bars
 from helpers.own_code import price_table
-from helpers.run_folders import make_run
+from helpers.run_folders import make_run, make_small_run
 from helpers.web import client_in
 
 SCREENS = {
@@ -59,20 +59,8 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A state folder with a real, small run in it."""
-    import forewalk as fw
-
     folder = tmp_path_factory.mktemp("pages")
-    (folder / "runs").mkdir()
-    quick = {
-        "data.start": "2009-01-01",
-        "folds": {"train_bars": 400, "refit_every_bars": 300},
-        "model": {"seeds": 1, "max_epochs": 1},
-        "evaluation": {"baselines": False, "bootstrap_repetitions": 100},
-        "jobs": 1,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        fw.backtest(settings=quick).save(folder / "runs" / "one")
+    make_small_run(folder / "runs" / "one")
     return folder
 
 
@@ -87,7 +75,6 @@ def seen(answer):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.text))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("step", "question"), SCREENS.items())
 def test_each_screen_answers_its_question_in_the_first_line(browser, step, question):
     text = seen(browser.get(f"/runs/one/{step}"))
@@ -102,26 +89,22 @@ def test_each_screen_answers_its_question_in_the_first_line(browser, step, quest
     assert re.search(first, text), text[:800]
 
 
-@pytest.mark.slow
 def test_old_prices_are_said_before_anything_else(browser):
     text = seen(browser.get("/runs/one/tomorrow"))
     assert re.search(r"The newest price is [\d,]+ days old, so this is about a day that has passed", text)
 
 
-@pytest.mark.slow
 def test_a_forecast_of_a_day_that_has_passed_is_not_written_into_the_log(browser):
     seen(browser.get("/runs/one/tomorrow"))
     assert browser.get("/api/v1/forecasts/latest").json() == []
 
 
-@pytest.mark.slow
 def test_the_front_page_of_a_run_has_the_same_first_sentence(browser, folder):
     page = (folder / "runs" / "one" / "index.html").read_text(encoding="utf-8")
     plain = re.search(r'<p class="plain">Is it more than luck\? (.*?)</p>', page)[1]
     assert plain in browser.get("/runs/one/luck").text
 
 
-@pytest.mark.slow
 def test_the_experts_pages_are_shown_in_a_frame_in_which_nothing_runs(browser):
     answer = browser.get("/runs/one/expert?show=tearsheet.html")
     seen(answer)
@@ -130,7 +113,6 @@ def test_the_experts_pages_are_shown_in_a_frame_in_which_nothing_runs(browser):
     assert seen(browser.get("/runs/one/expert?show=../../etc/passwd"))
 
 
-@pytest.mark.slow
 def test_the_runs_can_be_found(browser):
     assert "one" in seen(browser.get("/runs"))
     assert "no run with" in seen(browser.get("/runs?find=zzz"))
