@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.cli.options import Json, Set, settings_of_flags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forewalk.types import Bars
 
 news_app = typer.Typer(
     name="news", help="Look at news and social texts before believing them.", no_args_is_help=True
@@ -91,6 +96,68 @@ def fetch(
     if failed is not None:
         raise typer.Exit(failed.exit_code)
     typer.echo(f"look at them with: forewalk news check {out}")
+
+
+@news_app.command()
+def behind(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that used texts.", metavar="RUN")],
+    symbol: Annotated[str, typer.Argument(help="One of its symbols.")],
+    day: Annotated[
+        str | None,
+        typer.Option(
+            help="Day (UTC) of the bar, YYYY-MM-DD, or its close in ISO 8601; default the last bar."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the texts that a forecast of a run was the first to know, with time, weight and tone."""
+    from dataclasses import asdict
+
+    from engine.runs.folder import read_run
+    from engine.runs.stored import require_same_bars
+    from forewalk.data.columns.texts.behind import texts_behind
+    from forewalk.data.loading import load_bars
+    from forewalk.errors import UsageError
+    from forewalk.settings.loading import load_settings
+
+    settings = load_settings(run / "config.toml", environment={})
+    if settings.news.path is None:
+        raise UsageError(f"{run} used no texts")
+    require_same_bars(read_run(run), settings)
+    bars, _ = load_bars(settings.data, columns=settings.features.columns, news=settings.news)
+    found = texts_behind(settings.news, bars, symbol, _bar(bars, day))
+    if as_json:
+        typer.echo(json.dumps([asdict(text) for text in found], default=lambda moment: moment.isoformat()))
+        return
+    typer.echo(f"{symbol}, bar of {_bar(bars, day):%Y-%m-%d %H:%M} UTC: {len(found)} texts")
+    for text in found:
+        tone = "   no tone" if text.tone is None else f"tone {text.tone:+.2f}"
+        notes = ", ".join(
+            note for note, said in (("repeat", text.repeats), ("a guess", text.backfilled)) if said
+        )
+        known = f"{text.known_at:%Y-%m-%d %H:%M:%S}" + (f" ({notes})" if notes else "")
+        typer.echo(f"  {known}  weight {text.weight:.2f}  {tone}  {text.kind}: {text.headline[:160]}")
+
+
+def _bar(bars: Bars, day: str | None) -> pd.Timestamp:
+    """Return the close of the last bar, or of the last one of a day, or the moment that is given."""
+    import pandas as pd
+
+    from forewalk.errors import UsageError
+
+    if day is None:
+        return bars.timestamps[-1]
+    try:
+        moment = pd.Timestamp(day)
+    except ValueError:
+        raise UsageError("--day is a day, YYYY-MM-DD, or the close of a bar") from None
+    moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+    if len(day) > 10:
+        return moment
+    of_day = bars.timestamps[bars.timestamps.normalize() == moment]
+    if not len(of_day):
+        raise UsageError(f"no bar closes on {day}; the last one closes on {bars.timestamps[-1]:%Y-%m-%d}")
+    return of_day[-1]
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

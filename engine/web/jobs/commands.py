@@ -18,7 +18,8 @@ from forewalk.settings.sections import Settings
 
 ANSWERS = {"audit": 1, "reproduce": 1}  # an exit code that is an answer, too: a leak was found, a run differs
 SECRETS = re.compile(r"^(APCA_|ALPACA_|FOREWALK_.*(KEY|SECRET|TOKEN))")
-SERVERS_OWN = ("jobs", "executor", "address", "plugins", "live", "data.cache", "data.url")
+OF_TEXTS = ("news.cache", "news.model", "news.poll", "news.feeds")
+SERVERS_OWN = ("jobs", "executor", "address", "plugins", "live", "data.cache", "data.url", *OF_TEXTS)
 FILES = ("data.path", "data.universe", "data.columns_path", "data.events", "news.path", "evaluation.factors")
 
 

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from engine.backtest.job import backtest
 from engine.backtest.writing import write_backtest
+from engine.cli.app import app
 from engine.live.tradable import refuse_untradable
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.loading import settings_from
@@ -36,6 +38,14 @@ def test_a_run_with_texts_says_what_it_read_and_what_it_guessed(texts, tmp_path)
     assert "600 texts about 2 symbols" in said[0]
     assert "news_backfilled" in said[0]
     assert "600 texts about 2 symbols" in (run / "index.html").read_text()
+    told = json.loads(texts.read_text().splitlines()[209])  # between two closes of one day
+    day = ["--day", told["published"][:10]]
+    shown = CliRunner().invoke(app, ["news", "behind", str(run), told["symbols"], *day, "--json"])
+    assert told["headline"] in [text["headline"] for text in json.loads(shown.output)]
+    assert (
+        told["headline"]
+        in CliRunner().invoke(app, ["news", "behind", str(run), told["symbols"], *day]).output
+    )
     plain = write_backtest(backtest(settings_from(SMALL)), tmp_path / "plain")
     forecasts = [(folder / "forecasts.parquet").read_bytes() for folder in (run, plain)]
     assert forecasts[0] != forecasts[1]

@@ -163,6 +163,8 @@ def test_what_cannot_be_run_is_refused_before_it_waits(desk, kind, settings, err
         {"plugins": "/tmp"},
         {"executor": "ray"},
         {"data.cache": "/tmp"},
+        {"news.cache": "/tmp"},
+        {"news.model": "/tmp"},
         {"data.url": "http://127.0.0.1:9"},
         {"live.state": "/tmp"},
         {"jobs": 64},

@@ -36,15 +36,13 @@ def with_texts(bars: Bars, rows: TextRows) -> Bars:
     for `silent_bars` bars: a silent source says nothing, and not "no news". Texts from before a learner knows enough
     are not there, and nothing is known of bars that closed too long after a source was last asked.
     """
-    if rows.corpus is not None:
-        told = (rows.text, _columns(bars, rows), _places(bars, rows), rows.copy)
-        tone = learned_tone(bars, rows.corpus, *told)
-        rows = replace(rows, tone=tone).keep(np.isfinite(tone))
+    tone = scored(bars, rows)
+    rows = replace(rows, tone=tone).keep(np.isfinite(tone))
     extras: dict[str, FloatArray] = {}
     asked = in_touch(microseconds(bars.timestamps), rows.polls, rows.patience_us)
     for kind in rows.kinds:
         own = rows.keep(rows.social == (kind == SOCIAL))
-        place = _places(bars, own)
+        place = places_of(bars, own)
         inside = place < len(bars)
         own, place = own.keep(inside), place[inside]
         said = _speaks(bars, own.known, rows.silent_bars) & asked
@@ -57,6 +55,14 @@ def with_texts(bars: Bars, rows: TextRows) -> Bars:
             grid[~said] = np.nan
             extras[extra(kind, what)] = grid
     return bars.with_extras(**extras)
+
+
+def scored(bars: Bars, rows: TextRows) -> FloatArray:
+    """Return the tone of each row, [M]: its own, or what a learner says; NaN before that knows enough."""
+    if rows.corpus is None:
+        return rows.tone
+    told = (rows.text, _columns(bars, rows), places_of(bars, rows), rows.copy)
+    return learned_tone(bars, rows.corpus, *told)
 
 
 def unasked(bars: Bars, rows: TextRows) -> tuple[Finding, ...]:
@@ -78,7 +84,7 @@ def _columns(bars: Bars, rows: TextRows) -> IntArray:
     return names[rows.code] if len(rows) else np.zeros(0, np.int64)
 
 
-def _places(bars: Bars, rows: TextRows) -> IntArray:
+def places_of(bars: Bars, rows: TextRows) -> IntArray:
     """Return the row of the first bar of its symbol that closes when the text is known, or later; T without one."""
     stamps, column = microseconds(bars.timestamps), _columns(bars, rows)
     found = np.full(len(rows), len(bars))

@@ -97,12 +97,7 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
     else:
         told = (texts.headline, texts.symbols, settings.names, settings.scorer, settings.learn_texts)
         tones, (corpus, words) = np.zeros(len(texts)), corpus_of(*told)
-    column = {symbol: place for place, symbol in enumerate(symbols)}
-    pairs = [
-        (row, column[name]) for row, names in enumerate(texts.symbols) for name in names if name in column
-    ]
-    text = np.array([row for row, _ in pairs], dtype=np.int64)
-    code = np.array([place for _, place in pairs], dtype=np.int64)
+    text, code = pairs_of(texts, symbols)
     social = (texts.kind == SOCIAL)[text] if len(text) else np.zeros(0, bool)
     return TextRows(
         symbols=tuple(symbols),
@@ -121,6 +116,16 @@ def rows_of(texts: Texts, symbols: Sequence[str], settings: NewsSettings) -> Tex
         corpus=corpus,
         text=words[text],
     )
+
+
+def pairs_of(texts: Texts, symbols: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Return each pair of a text and one of its symbols: positions in `texts` and in `symbols`, [M] each."""
+    column = {symbol: place for place, symbol in enumerate(symbols)}
+    pairs = [
+        (row, column[name]) for row, names in enumerate(texts.symbols) for name in names if name in column
+    ]
+    text = np.array([row for row, _ in pairs], dtype=np.int64)
+    return text, np.array([place for _, place in pairs], dtype=np.int64)
 
 
 def _findings(
