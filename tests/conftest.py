@@ -52,6 +52,7 @@ SLOW = (
     "engine/web/test_browser.py",
     "engine/web/test_pages.py",
     "engine/web/test_postgresql.py",
+    "engine/web/test_practice.py",
     "faults",
     "forewalk/compute",
     "forewalk/data/test_data_dirty.py",

@@ -120,10 +120,11 @@ def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
 
 
 def broker_from_environment(settings: Settings) -> AlpacaPaper:
-    """Return a client with the keys of the environment."""
+    """Return a client with the keys of the environment; a simulator on this machine needs none."""
+    from broker.hosts import is_local
     from broker.keys import read_keys
 
-    return paper_broker(settings, read_keys(os.environ))
+    return paper_broker(settings, read_keys(os.environ, local=is_local(settings.live.url)))
 
 
 def as_book(broker: AlpacaPaper, settings: Settings, journal: Journal) -> AlpacaPaper:

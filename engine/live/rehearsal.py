@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.journal.journal import Journal
-from broker.keys import Keys
+from broker.keys import SIMULATOR
 from broker.values import plain
 from engine.live.daemon import Daemon
 from engine.live.deciding.decider import raise_own_code
@@ -20,7 +20,7 @@ from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars
 
-KEYS = Keys("SIMULATOR-KEY", "simulator-not-a-secret")
+KEYS = SIMULATOR
 CLOSE_OFFSET_S = 5.0  # after close and delay
 OPEN_OFFSET_S = 30.0
 

@@ -22,6 +22,7 @@ from engine.web.api.description import describe
 from engine.web.api.routes import api
 from engine.web.guards.limits import BodyLimit, KnownHosts, SafeHeaders
 from engine.web.jobs.desk import Jobs
+from engine.web.jobs.practising import Practices
 from engine.web.options import LOOPBACK, Options
 from engine.web.pages import router as pages
 from engine.web.pages.rendering import error_page
@@ -36,9 +37,9 @@ DATABASE = "server.sqlite"
 def create_app(options: Options) -> FastAPI:
     """Return the application; its folders and its database are made. Jobs run from its start to its end.
 
-    On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`;
-    `store`, `throttle`: people, keys, audit, plans; `first_owner`, the secret that makes the first user, None where
-    there is one or none is needed; and `error_page`, which the pages may set.
+    On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`,
+    `practices`; `store`, `throttle`: people, keys, audit, plans; `first_owner`, the secret that makes the first user,
+    None where there is one or none is needed; and `error_page`, which the pages may set.
 
     Raises:
         ConfigError: the database cannot be used.
@@ -67,6 +68,7 @@ def create_app(options: Options) -> FastAPI:
     app.state.database, app.state.store, app.state.throttle = database, store, throttle
     app.state.first_owner = None if options.is_for_one or store.people.any() else new_secret()
     app.state.jobs = Jobs(database, state / "jobs", places, store.plans.of, options.limits)
+    app.state.practices = Practices(options.limits.memory_mb)
     install(app)
     app.state.error_page = error_page
     app.get("/health", include_in_schema=False)(health)
@@ -86,6 +88,7 @@ async def _at_work(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.jobs.stop()
+        app.state.practices.stop()
         app.state.database.close()
 
 

@@ -19,6 +19,7 @@ class Places:
     Attributes:
         home: where its commands run. runs: of run folders. uploads: of files that people have given.
         paper: settings file of its paper book, which may not be there yet.
+        practice: folder of its practice book; None where the server was started with a book.
         is_home: whether it is the team of whoever started the server.
     """
 
@@ -26,6 +27,7 @@ class Places:
     runs: Path
     uploads: Path
     paper: Path
+    practice: Path | None
     is_home: bool
 
     @property
@@ -70,7 +72,8 @@ def places_of_team(state: Path, runs: Path, paper: Path | None, team: str) -> Pl
     own = state / "teams" / team
     home = Path.cwd() if team == HOME else own
     is_home = team == HOME
-    book = paper if is_home and paper is not None else own / "paper.toml"
-    places = Places(home, runs if is_home else own / "runs", own / "uploads", book, is_home)
+    practice = None if is_home and paper is not None else own / "practice"
+    book = own / "practice" / "paper.toml" if practice is not None or paper is None else paper
+    places = Places(home, runs if is_home else own / "runs", own / "uploads", book, practice, is_home)
     own.mkdir(parents=True, exist_ok=True)
     return places

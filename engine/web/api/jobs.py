@@ -12,10 +12,10 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from engine.web.access import Person, needs
+from engine.web.api.asked import OfRun, Settings
 from engine.web.api.common import Asked, Limit, Offset, Page, missing, problems
 from engine.web.jobs.desk import Jobs
 from engine.web.jobs.job import FAILED, SUCCEEDED, Job
-from engine.web.places import NAME
 
 router = APIRouter(tags=["jobs"])
 Reader = Annotated[Person, Depends(needs("runs:read"))]
@@ -31,20 +31,6 @@ Key = Annotated[
 ]
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Kind = Literal["backtest", "forecast", "sweep", "audit", "reproduce"]
-
-
-class Settings(Asked):
-    """Settings by key, dotted or nested, as in a settings file; what is not given is the default."""
-
-    settings: dict[str, Any] = Field(
-        default={}, examples=[{"data.symbols": "AAPL,MSFT", "strategy.entry": 0.1}]
-    )
-
-
-class OfRun(Asked):
-    """A finished run whose newest model is asked."""
-
-    run: str = Field(pattern=NAME.pattern)
 
 
 class SweepOf(Asked):

@@ -9,8 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from engine.web.access import Person, needs, places_of
+from engine.web.api.asked import OfRun, Settings
 from engine.web.api.book import as_the_servers_own, journal_of, market_time, settings_of, stop
 from engine.web.api.common import Asked, missing, problems
+from engine.web.api.runs import folder_of
+from engine.web.jobs.practising import Practice, Practices
 from forewalk.errors import UsageError
 
 router = APIRouter(tags=["live"])
@@ -200,6 +203,42 @@ def resume(request: Request, person: Trader, asked: Resume) -> Said:
         except UsageError as problem:
             raise HTTPException(409, str(problem)) from None
     return Said(lines=lines)
+
+
+@router.get("/live/practice", responses=problems(409))
+def practice(request: Request, person: Reader) -> Practice:
+    """Return what the team's practice book is at: the daemon on a simulator, over past days."""
+    return _practices(request).look(places_of(request, person))
+
+
+@router.post("/live/practice", status_code=202, responses=problems(404, 409))
+def begin_practice(request: Request, person: Trader, asked: OfRun | Settings) -> Practice:
+    """Begin to practise with the models of a run, or with one trained by settings ({}: a small one of the sample).
+
+    No account is needed. Its orders wait for approval; once all are answered, the market opens and fills them.
+    """
+    places = places_of(request, person)
+    if isinstance(asked, OfRun):
+        folder_of(request, person, asked.run)
+        return _practices(request).begin(places, asked.run, {})
+    return _practices(request).begin(places, None, asked.settings)
+
+
+@router.post("/live/practice/next", status_code=202, responses=problems(409))
+def next_day(request: Request, person: Trader) -> Practice:
+    """Let the next day come; orders that nobody approved are left."""
+    return _practices(request).next_day(places_of(request, person))
+
+
+@router.post("/live/practice/end", responses=problems(409))
+def end_practice(request: Request, person: Trader) -> Practice:
+    """End it; the book can still be read."""
+    return _practices(request).end(places_of(request, person))
+
+
+def _practices(request: Request) -> Practices:
+    found: Practices = request.app.state.practices
+    return found
 
 
 @router.get("/models", tags=["models"], responses=problems(404, 409, 502))

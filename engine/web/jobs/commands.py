@@ -109,16 +109,21 @@ KINDS: dict[str, Builder] = {
 }
 
 
-def _settings(asked: Mapping[str, Any], places: Places, folder: Path | None) -> list[str]:
-    """Check the settings; write them whole into the folder of the job, and return the words that name the file."""
+def settings_of(asked: Mapping[str, Any], places: Places) -> Settings:
+    """Return the settings that somebody of a team asks for. Raises as `check` does."""
     flat = dotted(asked)
     if not places.is_home:
         flat = _as_member(flat, places)
     settings = load_settings(overrides=flat)
     if settings.own_code and not places.is_home:
-        raise UsageError(
-            f"{settings.own_code[0][1]}: code of your own is run for whoever started the server only"
-        )
+        own = settings.own_code[0][1]
+        raise UsageError(f"{own}: code of your own is run for whoever started the server only")
+    return settings
+
+
+def _settings(asked: Mapping[str, Any], places: Places, folder: Path | None) -> list[str]:
+    """Check the settings; write them whole into the folder of the job, and return the words that name the file."""
+    settings = settings_of(asked, places)
     if folder is None:
         return []
     file = folder / "settings.toml"

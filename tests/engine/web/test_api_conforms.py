@@ -33,7 +33,7 @@ def schema(tmp_path_factory):
     return schemathesis.openapi.from_asgi("/openapi.json", at_home)
 
 
-OPERATIONS = 47
+OPERATIONS = 51
 
 
 @pytest.mark.parametrize("number", range(OPERATIONS))
