@@ -116,7 +116,10 @@ def accepted_at(stamp: str, now: datetime) -> datetime | None:
 
 def _older(filings: Mapping[str, Any], number: int, wanted: Wanted) -> Iterator[Mapping[str, Any]]:
     """Yield the older pages of a company that reach into the span."""
-    for page in filings.get("files") or ():
+    pages = filings.get("files") or []
+    if not isinstance(pages, list) or not all(isinstance(page, dict) for page in pages):
+        raise DataError(f"sec: the older pages of company {number} cannot be read")
+    for page in pages:
         if str(page.get("filingTo", "9999")) >= f"{wanted.first:%Y-%m-%d}":
             name = str(page.get("name", ""))
             if "/" in name or not name.endswith(".json"):
