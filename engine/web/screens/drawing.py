@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from forewalk.types import FloatArray
 
 WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 24
+LEFT, RIGHT, TOP, BOTTOM = 72, 12, 16, 28
 MOST_POINTS = 400
 
 
