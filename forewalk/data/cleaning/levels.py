@@ -20,6 +20,7 @@ OUTLIER_TOLERANCE = 1.2  # a close within 10 / 1.2 .. 10 * 1.2 times the median 
 MEDIAN_BARS = 5
 LASTING_BARS = 5  # a level seen this often in a row is accepted from the next bar on
 JUMP = 1.4
+USUAL_MONEY = 3.5  # times the money of the bars before, or that part of it: what a split leaves as it was
 VOLUME_BARS = (
     20  # a split day trades as much money as the days before, a crash or a takeover several times as much
 )
@@ -71,7 +72,9 @@ def find_outliers(rows: Rows) -> tuple[FloatArray, FloatArray]:
     """Find closes off by 10 or 100 (or their inverse) from the median of the last five accepted closes.
 
     Once such a level has lasted for `LASTING_BARS` bars in a row it is accepted from the next bar on: the unit has
-    changed, pence to pounds or back, or the bars before were the error.
+    changed, pence to pounds or back, or the bars before were the error. A bar that looks like a split and trades
+    about as much money as the bars before begins a level at once: in another unit the money would be off like the
+    price. Without volume nothing tells the two apart, and the level counts as another unit.
 
     Returns:
         the factor by which each outlier is off [N], 1 elsewhere; and the factor by which the level has changed on
@@ -84,7 +87,7 @@ def find_outliers(rows: Rows) -> tuple[FloatArray, FloatArray]:
     for code in suspects:
         begin = int(np.searchsorted(rows.code, code))
         stop = int(starts[np.searchsorted(starts, begin) + 1])
-        factor[begin:stop], switch[begin:stop] = _outliers_of_symbol(close[begin:stop])
+        factor[begin:stop], switch[begin:stop] = _outliers_of_symbol(rows, begin, stop)
     return factor, switch
 
 
@@ -100,7 +103,8 @@ def _suspicious(close: FloatArray, code: IntArray) -> BoolArray:
     return far
 
 
-def _outliers_of_symbol(close: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _outliers_of_symbol(rows: Rows, begin: int, stop: int) -> tuple[FloatArray, FloatArray]:
+    close = rows.prices[begin:stop, CLOSE]
     factors, switches = np.ones(len(close)), np.ones(len(close))
     accepted: deque[float] = deque(maxlen=MEDIAN_BARS)
     pending: list[float] = []
@@ -112,7 +116,10 @@ def _outliers_of_symbol(close: FloatArray) -> tuple[FloatArray, FloatArray]:
         factor = _off_by(ratio)
         if pending and not 1 / 3 < ratio < 3 and 0.5 < price / median(pending) < 2:
             factor = pending_factor  # the level goes on, though it left the narrow band
-        if factor == 1.0:
+        if factor != 1.0 and not pending and _is_split(rows, begin + row, accepted[-1]):
+            accepted.clear()
+            accepted.append(price)
+        elif factor == 1.0:
             accepted.append(price)
             pending = []
         elif factor == pending_factor and len(pending) == LASTING_BARS:
@@ -125,6 +132,14 @@ def _outliers_of_symbol(close: FloatArray) -> tuple[FloatArray, FloatArray]:
             pending_factor = factor
             factors[row] = factor
     return factors, switches
+
+
+def _is_split(rows: Rows, row: int, before: float) -> bool:
+    """Whether a bar looks like a split from the close before, and trades as much money as the bars before."""
+    opened, money = float(rows.prices[row, OPEN]), _money_ratio(rows, row)
+    if money is None or not 0 < opened < np.inf:
+        return False
+    return _split_ratio(rows, row, math.log(opened / before)) != 1.0
 
 
 def _off_by(ratio: float) -> float:
@@ -190,7 +205,7 @@ def _split_ratio(rows: Rows, row: int, gap: float) -> float:
         for ratio in RATIOS
         if abs(size - math.log(ratio.value)) <= ratio.tolerance
         and high <= ratio.day_range * low
-        and (money <= ratio.money if money is not None else ratio.alone)
+        and (1 / USUAL_MONEY <= money <= ratio.money if money is not None else ratio.alone)
     ]
     if not fits:
         return 1.0

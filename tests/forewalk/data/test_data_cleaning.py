@@ -266,3 +266,49 @@ def test_outlier_repair_leaves_alone_the_prices_that_were_right():
     table = make_table([50, 50, 0.5], open=[50, 50, 49], high=[50, 50, 51], low=[50, 50, 0.5])
     bars, _ = clean(table, daily(outliers="repair"))
     assert [bars.open[2, 0], bars.high[2, 0], bars.low[2, 0], bars.close[2, 0]] == [49, 51, 50, 50]
+
+
+def level_change(ratio, shares, bars=60):
+    """Prices that go on at `ratio` from the middle on, open and close alike, with `shares` times the volume."""
+    random = np.random.default_rng(4)
+    close = 240 * np.exp(np.cumsum(random.normal(0, 0.01, bars)))
+    later = np.arange(bars) >= bars // 2
+    opened = np.r_[close[0], close[:-1]] * np.exp(random.normal(0, 0.003, bars))
+    scale = np.where(later, ratio, 1.0)
+    opened, close = opened * scale, close * scale
+    volume = np.round(1e6 * np.exp(random.normal(0, 0.2, bars)) * np.where(later, shares, 1.0))
+    high, low = np.maximum(opened, close) * 1.004, np.minimum(opened, close) * 0.996
+    return make_table(close, open=opened, high=high, low=low, volume=volume)
+
+
+@pytest.mark.parametrize("ratio", [9, 10, 11, 0.1, 1 / 9, 1 / 11, 0.01, 100])
+def test_a_split_keeps_the_money_traded_and_another_unit_does_not(ratio):
+    split = level_change(ratio, 1 / ratio)
+    found, report = closes(split, split_like_jumps="repair", unit_switches="refuse", outliers="refuse")
+    assert report.of_kind("split_like_jumps")[0].count == 1
+    assert not report.of_kind("unit_switches")
+    assert len(found) == 60
+    assert np.abs(np.diff(np.log(found))).max() < 0.06
+    _, report = closes(level_change(ratio, 1.0), split_like_jumps="repair")
+    assert not report.of_kind("split_like_jumps")
+    assert report.of_kind("outliers") or report.of_kind("unit_switches")
+
+
+@pytest.mark.parametrize("ratio", [10, 0.1, 0.01])
+def test_without_volume_nothing_tells_them_apart_and_the_level_is_not_believed(ratio):
+    table = level_change(ratio, 1 / ratio)
+    table.volume[:] = np.nan
+    _, report = closes(table, split_like_jumps="repair", negative_volume="flag")
+    assert report.of_kind("outliers") or report.of_kind("unit_switches")
+
+
+def test_whether_it_is_a_split_hangs_on_no_later_bar():
+    whole = level_change(0.1, 10.0)
+    for rows in (31, 32, 40):
+        cut = make_table(
+            whole.prices[:rows, 3], open=whole.prices[:rows, 0], high=whole.prices[:rows, 1],
+            low=whole.prices[:rows, 2], volume=whole.volume[:rows],
+        )  # fmt: skip
+        found, _ = closes(cut, split_like_jumps="repair")
+        longer, _ = closes(whole, split_like_jumps="repair")
+        assert found == longer[:rows]
