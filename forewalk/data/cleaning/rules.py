@@ -142,7 +142,7 @@ def _unit_rule(rows: Rows, switch: FloatArray, suspect: BoolArray, policy: Polic
     Returns the rows, and which of them are suspect [N]: flagged outliers, and flagged changes themselves.
     """
     damaged = switch != 1.0
-    message = "the level has changed by a factor of 10 or 100 and stayed there: another unit (a split belongs in data.events)"
+    message = "the level has changed by a factor of 10 or 100 and stayed: another unit (a split: data.events)"
     if policy == "drop" and damaged.any():
         rows = rows.note(
             findings_by_symbol(rows.symbols, rows.code, rows.time, damaged, "unit_switches", policy, message)
