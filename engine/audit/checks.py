@@ -296,5 +296,6 @@ def check_news(settings: Settings, pipeline: Pipeline) -> Check:
     dates = pipeline.news(settings)
     if dates is None:
         question = "Every news item is dated by its creation and used on no earlier bar."
-        return Check("news dates", question, "not_applicable", 0, "no feature of this pipeline uses news")
+        own = "no feature of your own says that it uses news"
+        return Check("news dates", question, "not_applicable", 0, own)
     return check_known_at(dates)

@@ -11,7 +11,7 @@ import pandas as pd
 from forewalk.data.cleaning.together import each_market, spread_out
 from forewalk.data.quality import FEATURE_GAPS, Finding
 from forewalk.errors import ConfigError, DataError, PluginError
-from forewalk.features.news import news_features
+from forewalk.features.news import TEXT_FEATURES, news_features
 from forewalk.features.panel import FeaturePanel, build_features
 from forewalk.plugins.failures import own_code
 from forewalk.plugins.holding import plugin_of
@@ -71,25 +71,36 @@ def _alone(bars: Bars, settings: Settings) -> FeaturePanel:
 def gap_findings(panel: FeaturePanel) -> tuple[Finding, ...]:
     """Return a finding for each feature of the user's own that is missing where the others are there.
 
+    Features of texts are missing together, so they have one finding, of the one that is missing most.
+
     Raises:
         DataError: they leave no bar of any symbol.
     """
     usable = int(np.isfinite(panel.values).all(axis=2).sum())
     if not usable and any(panel.gaps.values()):
         emptiest = max(panel.gaps, key=lambda name: panel.gaps[name])
+        if emptiest.startswith(TEXT_FEATURES):
+            raise DataError(
+                "the features of texts are missing wherever the built-in ones are there; nothing could be learned: do "
+                "the texts reach into the span of the bars? See news.silent_bars, patience_minutes and learn_texts"
+            )
         raise DataError(
             f"your feature {emptiest!r} is NaN wherever the built-in features are there; nothing could be learned"
         )
+    missing = {name: count for name, count in panel.gaps.items() if count}
+    of_texts = [name for name in missing if name.startswith(TEXT_FEATURES)]
+    most = max(of_texts, key=lambda name: missing[name], default="")
     return tuple(
         Finding("", FEATURE_GAPS, "", "noted", count, None, None, _gap_sentence(name, count, usable))
-        for name, count in panel.gaps.items()
-        if count
+        for name, count in missing.items()
+        if name not in of_texts or name == most
     )
 
 
 def _gap_sentence(name: str, count: int, usable: int) -> str:
+    called = f"the feature of texts {name!r}" if name.startswith(TEXT_FEATURES) else f"your feature {name!r}"
     return (
-        f"your feature {name!r} is missing on {count:,} symbol-bars on which the built-in ones are there: "
+        f"{called} is missing on {count:,} symbol-bars on which the built-in ones are there: "
         f"nothing is learned or forecast there; {usable:,} symbol-bars are left"
     )
 

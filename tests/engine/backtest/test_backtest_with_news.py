@@ -35,6 +35,9 @@ def test_a_run_with_texts_says_what_it_read_and_what_it_guessed(texts, tmp_path)
     quality = json.loads((run / "quality.json").read_text())
     said = [finding["message"] for finding in quality["findings"] if finding["kind"] == "texts"]
     assert len(said) == 1
+    gaps = [finding["message"] for finding in quality["findings"] if finding["kind"] == "feature_gaps"]
+    assert len(gaps) == 1
+    assert gaps[0].startswith("the feature of texts 'news_")
     assert "600 texts about 2 symbols" in said[0]
     assert "news_backfilled" in said[0]
     assert "600 texts about 2 symbols" in (run / "index.html").read_text()
@@ -78,3 +81,9 @@ def test_texts_that_are_not_there_or_are_about_nothing_end_the_run(tmp_path):
 def test_the_daemon_refuses_texts_that_would_stand_still(texts):
     with pytest.raises(ConfigError, match="a file that stands still"):
         refuse_untradable(settings_from({**SMALL, "news": {"path": str(texts)}}))
+
+
+def test_texts_of_other_years_are_told_apart_from_a_feature_of_ones_own(tmp_path):
+    late = written(many(["AAPL"], "2020-01-04", "2020-12-31", 50), tmp_path / "late.csv")
+    with pytest.raises(DataError, match="do the texts reach into the span of the bars"):
+        backtest(settings_from({**SMALL, "news": {"path": str(late)}}))
