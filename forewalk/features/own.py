@@ -81,8 +81,8 @@ def gap_findings(panel: FeaturePanel) -> tuple[Finding, ...]:
         emptiest = max(panel.gaps, key=lambda name: panel.gaps[name])
         if emptiest.startswith(TEXT_FEATURES):
             raise DataError(
-                "the features of texts are missing wherever the built-in ones are there; nothing could be learned: do "
-                "the texts reach into the span of the bars? See news.silent_bars, patience_minutes and learn_texts"
+                "the features of texts are missing wherever the built-in ones are there; nothing could be learned: "
+                "do the texts reach into the span of the bars? See news.silent_bars, patience_minutes, learn_texts"
             )
         raise DataError(
             f"your feature {emptiest!r} is NaN wherever the built-in features are there; nothing could be learned"
