@@ -51,6 +51,7 @@ SLOW = (
     "engine/web/test_api_conforms.py",
     "engine/web/test_browser.py",
     "engine/web/test_pages.py",
+    "engine/web/test_browser_practice.py",
     "engine/web/test_postgresql.py",
     "engine/web/test_practice.py",
     "faults",

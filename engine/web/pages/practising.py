@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
 from engine.report.wording import words
-from engine.web.access import Person, needs
+from engine.runs.overview import overview
+from engine.web.access import Person, needs, places_of
 from engine.web.api import live
+from engine.web.api.asked import OfRun, Settings
 from engine.web.api.book import NoBook
 from engine.web.pages.rendering import page, then
 
 router = APIRouter()
+SHOWN_RUNS = 8
 Reader = Annotated[Person, Depends(needs("live:read"))]
 Trader = Annotated[Person, Depends(needs("live:approve"))]
 Id = Annotated[str, Form(max_length=128)]
@@ -23,11 +26,17 @@ Id = Annotated[str, Form(max_length=128)]
 @router.get("/paper")
 async def paper(request: Request, person: Reader, said: str = "") -> Response:
     """Show the book, or how to begin one."""
+    places = places_of(request, person)
+    runs = (await asyncio.to_thread(overview, places.runs)).runs[:SHOWN_RUNS]
+    practice = None
+    if places.practice is not None:
+        practice = await asyncio.to_thread(request.app.state.practices.look, places)
+    given: dict[str, Any] = {"practice": practice, "runs": runs}
     try:
         status = await asyncio.to_thread(live.status, request, person)
         orders = await asyncio.to_thread(live.orders, request, person, True)
     except NoBook as problem:
-        return page(request, "paper/no_book.html", "On paper", step="paper", said=str(problem))
+        return page(request, "paper/no_book.html", "On paper", step="paper", said=str(problem), **given)
     halt = next((each for each in status.halts if each.symbol is None), None)
     sentence = words.PAPER if halt is None else words.stopped(halt.reason, halt.flatten)
     waiting = [each for each in orders if each.nonce is not None]
@@ -43,7 +52,30 @@ async def paper(request: Request, person: Reader, said: str = "") -> Response:
         waiting=waiting,
         orders=others,
         said=said[:500],
+        **given,
     )
+
+
+@router.post("/paper/practice")
+async def begin(request: Request, person: Trader, run: Annotated[str, Form(max_length=128)] = "") -> Response:
+    """Begin to practise with the example, or with a run."""
+    asked = OfRun(run=run) if run else Settings()
+    await asyncio.to_thread(live.begin_practice, request, person, asked)
+    return then("/paper")
+
+
+@router.post("/paper/practice/next")
+async def next_day(request: Request, person: Trader) -> Response:
+    """Let the next day come."""
+    await asyncio.to_thread(live.next_day, request, person)
+    return then("/paper")
+
+
+@router.post("/paper/practice/end")
+async def end(request: Request, person: Trader) -> Response:
+    """End the practice."""
+    await asyncio.to_thread(live.end_practice, request, person)
+    return then("/paper")
 
 
 @router.post("/paper/approve")

@@ -27,3 +27,18 @@ if (work) {
   events.addEventListener("job", look);
   events.onerror = () => setTimeout(() => location.reload(), 3000);
 }
+
+// A practice book: look again as soon as it is somewhere else.
+const wait = document.querySelector("[data-wait]");
+if (wait) {
+  const ask = async () => {
+    const answer = await fetch(wait.dataset.wait);
+    const now = answer.ok ? await answer.json() : null;
+    if (now && `${now.phase} ${now.day}` !== wait.dataset.now) {
+      location.reload();
+    } else {
+      setTimeout(ask, 1000);
+    }
+  };
+  setTimeout(ask, 1000);
+}

@@ -189,7 +189,8 @@ def test_what_is_not_there_is_said_on_a_page_to_a_browser_and_as_a_problem_to_a_
 def test_without_a_practice_account_the_page_says_how_to_begin_one(tmp_path):
     text = seen(client_in(tmp_path).get("/paper"))
     assert "nothing here is real money" in text
-    assert "forewalk live --config examples/paper.toml --simulator" in text
+    assert "Begin to practise" in text
+    assert "forewalk live --config examples/paper.toml" in text
 
 
 def test_who_is_not_known_is_led_to_the_log_in(tmp_path):

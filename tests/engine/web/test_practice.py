@@ -56,15 +56,20 @@ def test_orders_are_approved_and_filled_a_day_at_a_time(client, socket_enabled):
     assert practice(client)["phase"] == "ended"
     assert client.post(f"{LIVE}/practice", json={"settings": TINY}).status_code == 202
     assert client.post(f"{LIVE}/practice", json={}).status_code == 409
+    assert "Getting ready" in client.get("/paper").text
     assert reached(client, "closed")["day"] == 1
     orders = waiting(client)
     assert orders
+    page = client.get("/paper").text
+    assert "Day 1 of 60." in page
+    assert page.count(">Approve<") == len(orders)
     for order in orders:
         answer = client.post(
             f"{LIVE}/orders/{order['client_order_id']}/approve", json={"nonce": order["nonce"]}
         )
         assert answer.status_code == 200, answer.text
     reached(client, "open")
+    assert ">Next day<" in client.get("/paper").text
     done = {each["client_order_id"]: each for each in client.get(f"{LIVE}/orders?all=true").json()}
     assert {done[order["client_order_id"]]["state"] for order in orders} == {"filled"}
     held = client.get(LIVE).json()
@@ -78,6 +83,7 @@ def test_orders_are_approved_and_filled_a_day_at_a_time(client, socket_enabled):
     ended = client.post(f"{LIVE}/practice/end").json()
     assert (ended["running"], ended["phase"], ended["problem"]) == (False, "ended", "")
     assert client.get(LIVE).json()["running"] is False
+    assert "Begin to practise" in client.get("/paper").text
     assert client.post(f"{LIVE}/practice/next").status_code == 409
 
 
