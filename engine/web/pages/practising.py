@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import secrets
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
@@ -18,13 +22,14 @@ from engine.web.pages.rendering import page, then
 
 router = APIRouter()
 SHOWN_RUNS = 8
+OURS = secrets.token_bytes(32)  # marks what this process has said
 Reader = Annotated[Person, Depends(needs("live:read"))]
 Trader = Annotated[Person, Depends(needs("live:approve"))]
 Id = Annotated[str, Form(max_length=128)]
 
 
 @router.get("/paper")
-async def paper(request: Request, person: Reader, said: str = "") -> Response:
+async def paper(request: Request, person: Reader, said: str = "", by: str = "") -> Response:
     """Show the book, or how to begin one."""
     places = places_of(request, person)
     runs = (await asyncio.to_thread(overview, places.runs)).runs[:SHOWN_RUNS]
@@ -51,7 +56,7 @@ async def paper(request: Request, person: Reader, said: str = "") -> Response:
         halted=halt is not None,
         waiting=waiting,
         orders=others,
-        said=said[:500],
+        said=said if hmac.compare_digest(by.encode(), _mark(said).encode()) else "",
         **given,
     )
 
@@ -82,14 +87,14 @@ async def end(request: Request, person: Trader) -> Response:
 async def approve(request: Request, person: Trader, order: Id, nonce: Id) -> Response:
     """Let an order go out, if it is still the one that was shown."""
     await asyncio.to_thread(live.approve, request, person, order, live.Approval(nonce=nonce))
-    return then("/paper?said=Approved.+It+is+sent+within+a+minute.")
+    return _said("Approved. It is sent within a minute.")
 
 
 @router.post("/paper/reject")
 async def reject(request: Request, person: Trader, order: Id) -> Response:
     """Say no to an order."""
     await asyncio.to_thread(live.reject, request, person, order)
-    return then("/paper?said=Not+now:+it+will+not+be+sent.")
+    return _said("Not now: it will not be sent.")
 
 
 @router.post("/paper/stop")
@@ -97,17 +102,22 @@ async def stop(request: Request, person: Trader) -> Response:
     """Stop everything: no new orders, open orders taken back, what is held is sold."""
     asked = live.Halt(reason="stopped by hand", flatten=True)
     done = await asyncio.to_thread(live.halt, request, person, asked)
-    return await _said(request, person, done.lines)
+    return _said(*done.lines)
 
 
 @router.post("/paper/resume")
 async def resume(request: Request, person: Trader) -> Response:
     """Go on after a stop, once the account has been looked at."""
     done = await asyncio.to_thread(live.resume, request, person, live.Resume())
-    return await _said(request, person, done.lines)
+    return _said(*done.lines)
 
 
-async def _said(request: Request, person: Person, lines: list[str]) -> Response:
-    from urllib.parse import quote_plus
+def _said(*lines: str) -> Response:
+    """Lead back to the book, which says what came of it."""
+    text = " · ".join(lines)[:400]
+    return then(f"/paper?{urlencode({'said': text, 'by': _mark(text)})}")
 
-    return then(f"/paper?said={quote_plus(' · '.join(lines)[:400])}")
+
+def _mark(text: str) -> str:
+    """Return the mark of a sentence of ours: a link of somebody else's cannot put words into this page."""
+    return hmac.new(OURS, text.encode(), hashlib.sha256).hexdigest()[:32]

@@ -9,6 +9,7 @@ from helpers.making import make_bars
 from helpers.own_code import price_table
 from helpers.run_folders import make_run, make_small_run
 from helpers.web import client_in
+from helpers.web_content import write_book
 
 SCREENS = {
     "tomorrow": "What may happen next?",
@@ -224,3 +225,12 @@ def test_the_words_lead_to_their_meaning(tmp_path):
     linked = set(re.findall(r"/words#([\w-]+)", templates))
     assert linked
     assert linked <= set(ids)
+
+
+def test_a_link_cannot_put_words_into_the_page_of_the_book(tmp_path):
+    file, _ = write_book(tmp_path)
+    browser = client_in(tmp_path, paper=file)
+    assert "call this number" not in browser.get("/paper?said=call this number&by=0").text
+    shown = re.search(r'name="nonce" value="(\w+)"', browser.get("/paper").text)[1]
+    done = browser.post("/paper/approve", data={"order": "order-1", "nonce": shown})
+    assert "Approved. It is sent within a minute." in browser.get(done.headers["location"]).text
