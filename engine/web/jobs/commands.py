@@ -11,7 +11,7 @@ from typing import Any
 
 import engine
 from engine.web.jobs.job import Job
-from engine.web.places import Places
+from engine.web.places import NAME, Places
 from forewalk.errors import UsageError
 from forewalk.settings.loading import dotted, load_settings, settings_to_toml
 from forewalk.settings.sections import Settings
@@ -33,7 +33,7 @@ def check(kind: str, settings: Mapping[str, Any], places: Places, symbols: int) 
     _words(kind, settings, places, None, None)
     if "run" in settings:
         return
-    asked = len(load_settings(overrides=settings).data.symbols)
+    asked = len(settings_of(settings, places).data.symbols)
     if asked > symbols:
         raise UsageError(f"{asked} symbols were asked for, and the plan is for {symbols}")
 
@@ -112,8 +112,7 @@ KINDS: dict[str, Builder] = {
 def settings_of(asked: Mapping[str, Any], places: Places) -> Settings:
     """Return the settings that somebody of a team asks for. Raises as `check` does."""
     flat = dotted(asked)
-    if not places.is_home:
-        flat = _as_member(flat, places)
+    flat = _at_home(flat, places) if places.is_home else _as_member(flat, places)
     settings = load_settings(overrides=flat)
     if settings.own_code and not places.is_home:
         own = settings.own_code[0][1]
@@ -129,6 +128,21 @@ def _settings(asked: Mapping[str, Any], places: Places, folder: Path | None) -> 
     file = folder / "settings.toml"
     file.write_text(settings_to_toml(settings), encoding="utf-8")
     return ["--config", str(file)]
+
+
+def _at_home(flat: Mapping[str, Any], places: Places) -> dict[str, Any]:
+    """Return settings in which the plain name of an uploaded file leads to it; every other path is left as it is."""
+    found = dict(flat)
+    for key in FILES:
+        name = flat.get(key)
+        if not isinstance(name, str) or not NAME.fullmatch(name) or not (places.uploads / name).is_file():
+            continue
+        if (places.home / name).exists():
+            raise UsageError(
+                f"{key}: {name} is an uploaded file and one in {places.home}; give its whole path"
+            )
+        found[key] = str(places.uploads / name)
+    return found
 
 
 def _as_member(flat: Mapping[str, Any], places: Places) -> dict[str, Any]:

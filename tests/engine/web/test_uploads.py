@@ -2,6 +2,8 @@
 
 import pytest
 
+from engine.web.jobs.commands import settings_of
+from forewalk.errors import UsageError
 from helpers.web import client_in
 from helpers.web_people import API, peopled, second_team
 
@@ -58,6 +60,17 @@ def test_a_name_is_a_plain_name(client, name):
 def test_a_team_has_so_much_room(client, monkeypatch):
     monkeypatch.setattr("engine.web.api.uploads.MOST_BYTES", 1.5 * len(PRICES))
     assert [upload(client, name).status_code for name in ("a.csv", "b.csv")] == [201, 409]
+
+
+def test_whoever_started_the_server_names_a_file_by_its_name_too(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    upload(client, "ACME.csv")
+    asked = {"data.source": "files", "data.path": "ACME.csv"}
+    places = client.app.state.places("local")
+    assert settings_of(asked, places).data.path == places.uploads / "ACME.csv"
+    (tmp_path / "ACME.csv").touch()
+    with pytest.raises(UsageError, match="whole path"):
+        settings_of(asked, places)
 
 
 def test_members_of_another_team_backtest_their_file_and_no_other(tmp_path):
