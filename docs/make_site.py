@@ -44,6 +44,7 @@ def write_pages(folder: Path = PAGES) -> list[Path]:
     folder.mkdir(parents=True)
     for page in sorted((ROOT / "docs").glob("*.md")):
         (folder / page.name).write_text(_inside(page.read_text(encoding="utf-8")), encoding="utf-8")
+    shutil.copytree(ROOT / "docs" / "pictures", folder / "pictures")
     for source, name in OUTSIDE.items():
         if source != "README.md":
             (folder / name).write_text(_inside((ROOT / source).read_text(encoding="utf-8")), encoding="utf-8")
