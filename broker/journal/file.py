@@ -90,6 +90,11 @@ class JournalFile:
         """Set or clear a flag that a restart must remember."""
         self.set_value(f"flag {name}", str(int(value)))
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction of this connection is under way."""
+        return self._connection.in_transaction
+
     def changes(self) -> int:
         """Return a number that is another one after another process has written."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

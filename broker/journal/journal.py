@@ -18,6 +18,7 @@ from broker.journal.ledger import Ledger
 from broker.journal.models import ModelList
 from broker.journal.money import Money
 from broker.journal.orders import Orders
+from broker.journal.outbox import Outbox
 
 
 class Journal:
@@ -26,7 +27,7 @@ class Journal:
     Attributes:
         file: who owns it, and flags; see there for what opening it raises.
         decisions, orders, ledger, halts: what decides and acts.
-        corporate, money, models, diary: what is remembered beside. allocation: its share of a shared account.
+        corporate, money, models, diary, outbox: what is remembered beside. allocation: its share of a shared account.
     """
 
     def __init__(self, path: Path, book: str, readonly: bool = False) -> None:
@@ -40,6 +41,7 @@ class Journal:
         self.allocation = Allocations(self.file)
         self.models = ModelList(self.file)
         self.diary = Diary(self.file)
+        self.outbox = Outbox(self.file)
 
     @property
     def path(self) -> Path:

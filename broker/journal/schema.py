@@ -85,6 +85,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE cash_flows ADD COLUMN moved_at TEXT",
     ),
     ("ALTER TABLE models ADD COLUMN until TEXT",),
+    (
+        """CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, alarm_id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(8)))),
+            at TEXT NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL, text TEXT NOT NULL)""",
+        """CREATE TABLE outbox_channels (
+            channel TEXT PRIMARY KEY, urgent INTEGER NOT NULL, quiet INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '', tried_at TEXT, sent_at TEXT)""",
+        # In the very transaction of what it is about: no end of this process lies between a halt and its alarm.
+        """CREATE TRIGGER alarms_of_the_diary AFTER INSERT ON events
+            WHEN NEW.kind IN ('halt', 'refuse', 'rejected', 'give_up', 'flattened', 'drift', 'summary_failed')
+            BEGIN
+                INSERT INTO outbox (at, kind, symbol, text) VALUES (
+                    NEW.at,
+                    CASE
+                        WHEN NEW.kind = 'halt' AND (NEW.text LIKE 'drawdown:%' OR NEW.text LIKE 'daily_loss:%')
+                            THEN 'breach'
+                        WHEN NEW.kind IN ('refuse', 'rejected') THEN 'refused'
+                        WHEN NEW.kind = 'give_up' THEN 'needs_human'
+                        ELSE NEW.kind END,
+                    NEW.symbol,
+                    CASE WHEN NEW.client_order_id = '' THEN NEW.text
+                        ELSE NEW.client_order_id || ': ' || NEW.text END);
+            END""",
+    ),
 )
 
 

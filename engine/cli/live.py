@@ -108,15 +108,18 @@ def _simulate(settings: Settings, sessions: int) -> None:
 
 
 @live_app.command()
-def status(config: Config = None, set_: Set = None) -> None:
+def status(
+    config: Config = None,
+    set_: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
+) -> None:
     """Show what the book holds, what it waits for and what is halted."""
-    from broker.trading.commands import status_lines
     from engine.live.lock import is_locked
+    from engine.live.watch.statement import status_text
 
     settings = settings_of(config, set_)
-    journal = opened_journal(settings, readonly=True)
     running = is_locked(settings.live.state.expanduser())
-    typer.echo("\n".join(status_lines(journal, running)))
+    typer.echo(status_text(opened_journal(settings, readonly=True), settings, running, as_json))
 
 
 @live_app.command()

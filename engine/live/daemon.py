@@ -33,6 +33,7 @@ from engine.live.deciding.texts import TextPoller
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
 from engine.live.schedule import Schedule
+from engine.live.watch.alarms.day import DayReport
 from engine.live.watch.daily import DailySummary
 from engine.live.watch.status import Status
 from forewalk.compute.child import ModelProcess
@@ -59,7 +60,7 @@ class Daemon:
     Args:
         settings: all of them; `data.symbols` are the symbols traded.
         broker: the account. models: asked for forecasts; None for a strategy that needs none.
-        retrainer: trains challengers. summary: writes the day's page. Both may be None.
+        retrainer: trains challengers. summary: writes the day's page. day: tells of the day. All may be None.
         notify: told of everything a person may want to hear of.
         monotonic: seconds that never go back. wall: this machine's clock, None where time is virtual.
 
@@ -76,6 +77,7 @@ class Daemon:
         models: ModelProcess | None = None,
         retrainer: Retrainer | None = None,
         summary: DailySummary | None = None,
+        day: DayReport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] | None = lambda: datetime.now(UTC),
     ) -> None:
@@ -90,6 +92,7 @@ class Daemon:
         self._models = models
         self._retrainer = retrainer
         self._summary = summary
+        self._day = day
         self._monotonic = monotonic
         self._wall = wall
         self.deadline = float("inf")
@@ -171,6 +174,8 @@ class Daemon:
         self._tidy()
         self.work_aside(look.now)
         self._mark(look)
+        if self._day is not None:
+            self._day.step(look)
         return self._wait_s(look)
 
     def _pull_switch(self) -> None:

@@ -55,7 +55,6 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
 
 def _live(settings: Settings, once: bool, rebuild: bool, console: bool) -> None:
     from engine.evaluation.foresight import refuse_foresight
-    from engine.live.job import with_symbols
 
     if settings.strategy.is_own:
         refuse_foresight(with_symbols(settings))
@@ -76,13 +75,14 @@ def opened(
     """Check everything that can be checked, take the locks, and build the daemon; let go of it all at the end.
 
     `patient` waits for a broker that cannot be reached instead of giving up. With `bare` the daemon is for carrying
-    out halts only: no code of the user's own, no source of data and no rule about what can be traded is in its way.
+    out halts only: no code of one's own, no source of data, no rule of what can be traded, no wrong channel stops it.
     """
     from broker.failpoints import check_failpoint
     from broker.hosts import is_local
     from broker.keys import hide_in_tracebacks, read_keys
     from engine.live.lock import account_lock, state_lock
     from engine.live.tradable import checked_tradable, without_own_code
+    from engine.live.watch.alarms.opening import channels_of, telling
     from engine.live.watch.notify import Watch, start_log
 
     check_failpoint()
@@ -90,19 +90,20 @@ def opened(
     hide_in_tracebacks()
     settings = without_own_code(settings) if bare else checked_tradable(with_symbols(settings))
     live = settings.live
+    channels = channels_of(live, os.environ, forgiving=bare)
     broker = paper_broker(settings, keys or read_keys(os.environ))
     state = live.state.expanduser()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    virtual_time = is_local(broker.url)
+    port = urlsplit(broker.url).port if is_local(broker.url) else None  # of a simulator
     with contextlib.ExitStack() as held:
         held.callback(state_lock(state).release)
         start_log(state / "log.jsonl", live.log_mb, console)
-        watch = Watch(live.book, live.webhook)
+        watch = Watch(live.book)
         journal = held.enter_context(contextlib.closing(open_journal(state, live.book)))
         account = journal.file.account or first_account_id(broker, patient)
-        port = urlsplit(broker.url).port if virtual_time else None
         held.enter_context(account_lock(account, live.book, live.is_shared, port))
-        daemon = build_daemon(settings, journal, broker, watch, virtual_time)
+        held.enter_context(telling(live, journal, watch, channels))
+        daemon = build_daemon(settings, journal, broker, watch, virtual_time=port is not None)
         held.callback(daemon.stop)
         yield daemon, watch
 
@@ -217,6 +218,7 @@ def build_daemon(
     from engine.live.daemon import Daemon
     from engine.live.models.retrain import Retrainer
     from engine.live.models.tasks import do_task
+    from engine.live.watch.alarms.day import DayReport
     from engine.live.watch.daily import DailySummary, write_page
     from forewalk.compute.child import ModelProcess
 
@@ -231,8 +233,8 @@ def build_daemon(
             settings, journal, live.state.expanduser(), writer, watch.notify, bars=lambda: retrainer.bars
         )
     wall: Callable[[], datetime] | None = None if virtual_time else lambda: datetime.now(UTC)
-    account = as_book(broker, settings, journal)
-    return Daemon(settings, journal, account, watch.notify, models, retrainer, summary, wall=wall)
+    more = (models, retrainer, summary, DayReport(settings, journal))
+    return Daemon(settings, journal, as_book(broker, settings, journal), watch.notify, *more, wall=wall)
 
 
 def rebuilt(daemon: Daemon) -> list[str]:
@@ -301,6 +303,7 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
     """Step until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
     from broker.alpaca.stream import TradeHints
     from broker.keys import read_keys
+    from engine.live.watch.alarms.opening import beating
     from engine.live.watch.health import serve_health
 
     stopping = threading.Event()
@@ -316,17 +319,18 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
         serve_health(settings.live.port, daemon.status, watch.counts)
     hints.start()
     watch.notify("started", "", f"book {settings.live.book}, process {os.getpid()}")
-    daemon.step()  # recovery, and whatever is due already
-    daemon.prepare()
-    while not stopping.is_set():
-        wait_until = time.monotonic() + daemon.step()
-        hints.drain()
-        if hints.problem:
-            daemon.say_once("stream", hints.problem)
-        while not stopping.is_set() and (left := wait_until - time.monotonic()) > 0:
-            heard = hints.wait(min(left, SLICE_S))
-            if daemon.attend() or (heard and daemon.broker.room() > FEW):
-                break  # a person has said something, or something has happened at the broker
+    with watch.ending(), beating(settings.live, daemon.status.looks):
+        daemon.step()  # recovery, and whatever is due already
+        daemon.prepare()
+        while not stopping.is_set():
+            wait_until = time.monotonic() + daemon.step()
+            hints.drain()
+            if hints.problem:
+                daemon.say_once("stream", hints.problem)
+            while not stopping.is_set() and (left := wait_until - time.monotonic()) > 0:
+                heard = hints.wait(min(left, SLICE_S))
+                if daemon.attend() or (heard and daemon.broker.room() > FEW):
+                    break  # a person has said something, or something has happened at the broker
     watch.notify("stopped", "", "on request")
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from forewalk.settings.alerts import AlertSettings
 from forewalk.settings.base import Section, Text
 
 
@@ -111,9 +112,11 @@ class LiveSettings(Section):
     port: int = Field(0, ge=0, le=65535)
     """Loopback port of /health and /metrics; 0 means none."""
     webhook: str | None = None
-    """URL that gets a JSON message on halt, refusal and fill; https, or http on this machine."""
+    """One more channel of `live.alerts`, for an address that holds no secret; https, or http on this machine."""
     log_mb: float = Field(10.0, gt=0.0)
     """Size at which the log file is rotated; five old ones are kept."""
+    alerts: AlertSettings = AlertSettings()
+    """Where alarms go, and when."""
 
     @property
     def is_shared(self) -> bool:

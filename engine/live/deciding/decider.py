@@ -151,6 +151,8 @@ class Decider:
         problem = repeat_problem(run, bars, self._journal.decisions.last())
         if problem is not None:
             raise DataError(problem)
+        for symbol, problem in fresh.problems.items():
+            self._say("stale_data", f"{window.asof:%Y-%m-%d %H:%M} {symbol}: {problem}")
         doubts = Doubts(fresh.problems, model_problems(forecasts, self._symbols, self._settings.risk))
         if forecasts is not None:
             self._foretold.write(bars, forecasts, look.now)

@@ -1,31 +1,28 @@
-"""Being watched: a rotated JSON log, /health and /metrics on loopback, a webhook, counters."""
+"""Being watched: a rotated JSON log, counters, and what happens on its way to the outbox."""
 
 from __future__ import annotations
 
 import json
 import logging
-import queue
-import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-import requests
-
-from broker.hosts import LOOPBACK
+from broker.journal.file import JournalUnwritable
+from broker.journal.outbox import FROM_THE_DIARY, Outbox
 from broker.keys import RedactingFormatter, redacted
-from forewalk.errors import ConfigError
+from engine.live.watch.alarms.kinds import ALARMS
+
+if TYPE_CHECKING:
+    from engine.live.watch.alarms.sending import Alarms
 
 log = logging.getLogger("engine.live")
 
 LOG_FILES = 5
-WEBHOOK_KINDS = frozenset(
-    {"halt", "refused", "fill", "needs_human", "foreign_fill", "skew", "no_trading", "forecast_log"}
-)
-WEBHOOK_QUEUE = 100
 
 
 class JsonLines(logging.Formatter):
@@ -75,17 +72,34 @@ class Watch:
     """Everything that is told of what happens. `notify` may be called from one thread only.
 
     Args:
-        webhook: URL that gets halts, refusals and fills; None for none.
         book: named in every message.
+
+    Attributes:
+        counts: how often each kind has happened. outbox, alarms: where alarms go, None without a channel.
     """
 
-    def __init__(self, book: str, webhook: str | None = None) -> None:
+    def __init__(self, book: str) -> None:
         self.counts: Counter[str] = Counter()
+        self.outbox: Outbox | None = None
+        self.alarms: Alarms | None = None
         self._book = book
-        self._webhook = None if webhook is None else Webhook(checked_webhook(webhook))
+
+    @staticmethod
+    def now() -> datetime:
+        """Return this machine's time."""
+        return datetime.now(UTC)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Tell of an end that nobody asked for, and pass it on."""
+        try:
+            yield
+        except Exception as problem:
+            self.notify("stopped", "", f"ended by {type(problem).__name__}: {problem}")
+            raise
 
     def notify(self, kind: str, symbol: str, text: str) -> None:
-        """Count, log and pass on one thing that happened."""
+        """Count, log and pass on one thing that happened; never raises and never waits for a receiver."""
         self.counts[kind] += 1
         bad = kind in ("halt", "needs_human", "unreachable", "journal", "halted", "forecast_log")
         log.log(
@@ -96,43 +110,11 @@ class Watch:
             text,
             extra={"fields": {"kind": kind, "symbol": symbol, "book": self._book}},
         )
-        if self._webhook is not None and kind in WEBHOOK_KINDS:
-            self._webhook.send({"book": self._book, "kind": kind, "symbol": symbol, "text": redacted(text)})
-
-
-def checked_webhook(url: str) -> str:
-    """Return the URL if it is https, or http on this machine; ConfigError otherwise."""
-    parts = urlsplit(url)
-    if (parts.scheme == "https" and parts.hostname) or (
-        parts.scheme == "http" and parts.hostname in LOOPBACK
-    ):
-        return url
-    raise ConfigError(f"live.webhook = {url!r}: https, or http://127.0.0.1:PORT")
-
-
-class Webhook:
-    """Posts messages in the background; a slow or dead receiver never holds the daemon up."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._queue: queue.Queue[dict[str, Any]] = queue.Queue(WEBHOOK_QUEUE)
-        threading.Thread(target=self._run, daemon=True, name="webhook").start()
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Queue a message; it is dropped when a hundred are waiting."""
-        try:
-            self._queue.put_nowait(message)
-        except queue.Full:
-            log.warning("the webhook is too slow; a message was dropped")
-
-    def _run(self) -> None:
-        while True:
-            message = self._queue.get()
+        if self.outbox is None or self.alarms is None or kind not in ALARMS:
+            return
+        if kind not in FROM_THE_DIARY:
             try:
-                with (
-                    requests.Session() as session
-                ):  # a kept connection may be dead when the next message comes
-                    session.trust_env = False
-                    session.post(self._url, json=message, timeout=5, allow_redirects=False).raise_for_status()
-            except requests.RequestException as problem:
-                log.warning("webhook: %s", type(problem).__name__)
+                self.outbox.add(self.now(), kind, symbol, redacted(text))
+            except JournalUnwritable:
+                self.alarms.tell_unwritten(kind, symbol, text)
+        self.alarms.wake()

@@ -23,3 +23,7 @@ class Status:
     steps: int = 0
     failures: int = 0
     decide_seconds: float | None = None
+
+    def looks(self) -> int:
+        """Return how many looks at the broker have succeeded."""
+        return self.steps - self.failures

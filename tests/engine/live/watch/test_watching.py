@@ -7,54 +7,10 @@ import sys
 
 import pytest
 
-from broker.keys import register_secret
-from engine.live.watch.notify import WEBHOOK_QUEUE, JsonLines, Watch, checked_webhook
-from forewalk.errors import ConfigError
-from helpers.scripted_server import Answer, ScriptedServer
-from helpers.waiting import PATIENCE_S, until
+from engine.live.watch.notify import JsonLines
+from helpers.waiting import PATIENCE_S
 
 SECRET = "canary-of-the-webhook"
-
-
-@pytest.fixture
-def receiver(socket_enabled):
-    server = ScriptedServer()
-    yield server
-    server.close()
-
-
-@pytest.mark.row(69)
-def test_a_halt_a_refusal_and_a_fill_are_posted_without_secrets(receiver):
-    register_secret(SECRET)
-    receiver.say(*[Answer({}) for _ in range(3)])
-    watch = Watch("paper", receiver.url)
-    for kind in ("halt", "refused", "fill", "decision"):
-        watch.notify(kind, "AAPL", f"because of {SECRET}")
-    until(lambda: len(receiver.asked("POST")) == 3)
-    bodies = [json.loads(body) for *_, body in receiver.asked("POST")]
-    assert [body["kind"] for body in bodies] == ["halt", "refused", "fill"]
-    assert bodies[0] == {"book": "paper", "kind": "halt", "symbol": "AAPL", "text": "because of ***"}
-    assert watch.counts == {"halt": 1, "refused": 1, "fill": 1, "decision": 1}
-
-
-def test_a_receiver_that_hangs_holds_nobody_up(receiver):
-    receiver.say(Answer({}, hang=receiver.released))
-    watch = Watch("paper", receiver.url)
-    for _ in range(300):
-        watch.notify("halt", "", "x")
-    assert watch.counts["halt"] == 300
-    until(lambda: receiver.asked("POST"))
-    assert len(receiver.asked("POST")) == 1
-    receiver.released.set()
-    until(lambda: len(receiver.asked("POST")) >= WEBHOOK_QUEUE)  # what was queued; the rest was dropped
-
-
-@pytest.mark.parametrize(
-    "url", ["http://example.org", "ftp://127.0.0.1", "https://", "", "http://localhost:1"]
-)
-def test_a_webhook_goes_out_encrypted_or_stays_on_this_machine(url):
-    with pytest.raises(ConfigError, match=r"live\.webhook"):
-        checked_webhook(url)
 
 
 def test_the_log_is_one_json_object_a_line_with_the_fields_of_what_happened():
