@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from broker.alpaca.http import within
 from engine.live.watch.alarms.channels import TIMEOUT_S, NotTaken, answered
+from forewalk.compute.deadline import within
 
 log = logging.getLogger(__name__)
 

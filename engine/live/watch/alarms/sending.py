@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from broker.alpaca.http import within
 from broker.journal.file import JournalFile
 from broker.journal.outbox import LONGEST, Alarm, Outbox
 from engine.live.watch.alarms.channels import Channel, NotTaken
 from engine.live.watch.alarms.kinds import Message
+from forewalk.compute.deadline import within
 from forewalk.errors import ForewalkError
 from forewalk.settings.alerts import AlertSettings
 
