@@ -149,3 +149,13 @@ def test_the_day_is_told_once_and_the_status_says_everything(scene, receiver):
         ("MY_HOOK", 0, "")
     ]
     assert (state["running"], state["halts"], state["version"]) == (False, [], 1)
+
+
+@pytest.mark.row(60, 99)
+def test_a_disk_that_is_full_at_the_start_is_told_from_memory(scene, receiver):
+    scene.after_close()
+    scene.once()
+    scene.after_open()
+    assert scene.start("--once", environment={"TEST_DISK_FULL": "1"}).wait() == 4
+    assert "unreachable" in receiver.kinds() or "journal" in receiver.kinds()
+    assert scene.posts() == []

@@ -19,7 +19,7 @@ ALARMS = frozenset(
             "forecast_log",
             "corporate_actions",
         ),
-        *("missed", "no_decision", "no_trading", "model", "stale_data", "drift", "drift_unread"),
+        *("missed", "no_decision", "no_trading", "model", "stale_data", "texts", "drift", "drift_unread"),
         *("started", "stopped", "summary_failed", "reconciliation"),
     )
 )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from broker.journal.file import JournalUnwritable
 from broker.journal.journal import Journal
 from engine.live.watch.alarms.channels import Channel, channel, checked_webhook, hide
 from engine.live.watch.alarms.heartbeat import Heartbeat
@@ -64,11 +65,14 @@ def telling(
     live: LiveSettings, journal: Journal, watch: Watch, channels: Mapping[str, Channel]
 ) -> Iterator[None]:
     """Let the channels send what comes into the outbox; at the end what waits is tried once more, briefly."""
-    if channels:
-        journal.outbox.close_others(channels)
-    for name in channels:
-        journal.outbox.open_channel(name)
-    journal.outbox.forget(watch.now(), live.alerts.quiet_kinds)
+    try:
+        if channels:
+            journal.outbox.close_others(channels)
+        for name in channels:
+            journal.outbox.open_channel(name)
+        journal.outbox.forget(watch.now(), live.alerts.quiet_kinds)
+    except JournalUnwritable as problem:  # trading stops by its own rule; alarms are told from memory
+        log.warning("the outbox cannot be written: %s", problem)
     if not channels:
         yield
         return
