@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.options import Json
+
 if TYPE_CHECKING:
     from broker.journal.journal import Journal
     from forewalk.settings.sections import Settings
@@ -108,11 +110,7 @@ def _simulate(settings: Settings, sessions: int) -> None:
 
 
 @live_app.command()
-def status(
-    config: Config = None,
-    set_: Set = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON object.")] = False,
-) -> None:
+def status(config: Config = None, set_: Set = None, as_json: Json = False) -> None:
     """Show what the book holds, what it waits for and what is halted."""
     from engine.live.lock import is_locked
     from engine.live.watch.statement import status_text

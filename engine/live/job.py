@@ -222,16 +222,14 @@ def build_daemon(
     from engine.live.watch.daily import DailySummary, write_page
     from forewalk.compute.child import ModelProcess
 
-    live = settings.live
+    live, state = settings.live, settings.live.state.expanduser()
     models = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
     worker = ModelProcess(live.inference_timeout_s, live.memory_mb, do_task)
-    retrainer = Retrainer(settings, journal, live.state.expanduser(), worker, watch.notify)
+    retrainer = Retrainer(settings, journal, state, worker, watch.notify)
     summary = None
     if live.summary:
         writer = ModelProcess(live.inference_timeout_s, live.memory_mb, write_page)
-        summary = DailySummary(
-            settings, journal, live.state.expanduser(), writer, watch.notify, bars=lambda: retrainer.bars
-        )
+        summary = DailySummary(settings, journal, state, writer, watch.notify, bars=lambda: retrainer.bars)
     wall: Callable[[], datetime] | None = None if virtual_time else lambda: datetime.now(UTC)
     more = (models, retrainer, summary, DayReport(settings, journal))
     return Daemon(settings, journal, as_book(broker, settings, journal), watch.notify, *more, wall=wall)
