@@ -119,10 +119,9 @@ class ChannelThread:
                 with closing(JournalFile(self._path, self._book)) as file:
                     self._work(Outbox(file))
                 return
-            except (
-                ForewalkError
-            ) as problem:  # the journal is full, locked or gone: memory is told all the same
+            except ForewalkError as problem:  # it is full, locked or gone: memory is told all the same
                 log.warning("the alarms of %s: %s", self._name, problem)
+                self.wake.clear()
                 wait_s = self._tell_unwritten()
             if self.stopping.is_set():
                 return

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from broker.journal.file import JournalUnwritable
 from broker.journal.journal import Journal
 from engine.live.watch.alarms.channels import NotTaken, Webhook
 from engine.live.watch.alarms.kinds import ALARMS
-from engine.live.watch.alarms.sending import LONGEST_WAIT_S, Alarms, backoff_s
+from engine.live.watch.alarms.sending import LONGEST_WAIT_S, LOOK_S, Alarms, backoff_s
 from engine.live.watch.notify import Watch
 from forewalk.settings.alerts import AlertSettings
 from helpers.scripted_server import Answer, ScriptedServer
@@ -140,6 +141,20 @@ def test_while_the_disk_is_full_alarms_are_told_from_memory(journal, monkeypatch
         monkeypatch.setattr(journal.outbox, "add", full)
         watch.notify("journal", "", "database or disk is full")
         until(lambda: keeper.texts == ["database or disk is full"])
+
+
+def test_a_journal_that_cannot_be_opened_is_looked_for_now_and_then_and_no_oftener(tmp_path, caplog):
+    keeper = Keeper()
+    began = time.monotonic()
+    alarms = Alarms(tmp_path / "gone" / "journal.db", "paper", {"hook": keeper}, ANY_TIME)
+    alarms.start()
+    for number in range(20):
+        alarms.tell_unwritten("journal", "", str(number))
+        until(lambda: len(keeper.taken) == number + 1)  # noqa: B023 - it is asked at once
+    alarms.stop()
+    looks = sum("cannot be written" in record.getMessage() for record in caplog.records)
+    assert 1 <= looks <= 1 + 21 + (time.monotonic() - began) / LOOK_S
+    assert keeper.texts == [str(number) for number in range(20)]
 
 
 def test_an_alarm_within_another_transaction_breaks_neither(journal):
