@@ -55,6 +55,7 @@ def live(settings: Settings, once: bool = False, rebuild: bool = False, console:
 
 def _live(settings: Settings, once: bool, rebuild: bool, console: bool) -> None:
     from engine.evaluation.foresight import refuse_foresight
+    from engine.live.watch.alarms.opening import beating
 
     if settings.strategy.is_own:
         refuse_foresight(with_symbols(settings))
@@ -62,10 +63,11 @@ def _live(settings: Settings, once: bool, rebuild: bool, console: bool) -> None:
         if rebuild:
             for line in rebuilt(daemon):
                 watch.notify("rebuilt", "", line)
-        if once:
-            run_once(daemon)
-        else:
-            run_for_ever(daemon, settings, watch)
+        with beating(settings.live, daemon.status.looks, once):
+            if once:
+                run_once(daemon)
+            else:
+                run_for_ever(daemon, settings, watch)
 
 
 @contextlib.contextmanager
@@ -301,7 +303,6 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
     """Step until SIGTERM or SIGINT, woken early by the broker's stream of order events."""
     from broker.alpaca.stream import TradeHints
     from broker.keys import read_keys
-    from engine.live.watch.alarms.opening import beating
     from engine.live.watch.health import serve_health
 
     stopping = threading.Event()
@@ -317,7 +318,7 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
         serve_health(settings.live.port, daemon.status, watch.counts)
     hints.start()
     watch.notify("started", "", f"book {settings.live.book}, process {os.getpid()}")
-    with watch.ending(), beating(settings.live, daemon.status.looks):
+    with watch.ending():
         daemon.step()  # recovery, and whatever is due already
         daemon.prepare()
         while not stopping.is_set():

@@ -87,14 +87,18 @@ def telling(
 
 
 @contextmanager
-def beating(live: LiveSettings, looks: Callable[[], int]) -> Iterator[None]:
-    """Give signs of life, where that is set."""
+def beating(live: LiveSettings, looks: Callable[[], int], once: bool = False) -> Iterator[None]:
+    """Give signs of life, where that is set: now and then, or `once`, after a run that has ended well."""
     alerts = live.alerts
     if alerts.heartbeat is None:
         yield
         return
     url = _hidden(alerts.heartbeat, os.environ)
     heart = Heartbeat(checked_webhook(url, alerts.heartbeat), alerts.heartbeat_minutes, looks)
+    if once:
+        yield
+        heart.beat()
+        return
     heart.start()
     try:
         yield
