@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from forewalk.types import FloatArray
 START = 10_000.0
 SAVINGS = 0.02  # a year, said on the screen
 DAYS_A_YEAR = 365.25
+HELD_TRADES = "only when a company comes or goes"
+HELD_COSTS = "taken off too, not counted apart"
+NEAR = 10  # days from the turn of a year within which a year counts as whole
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class WhatIf:
     Attributes:
         sentence: the first. chart: three lines, the worst fall shaded.
         facts: (what, the strategy, just holding) in words.
-        years: (year, strategy, holding) in money of START at the year's beginning.
+        years: (year, strategy, holding) in money of START at the year's beginning; one that is not whole says so.
         caution: what flatters these numbers.
     """
 
@@ -58,12 +62,18 @@ def worst_fall(values: FloatArray) -> Fall:
 
 
 def what_if(run: Path) -> WhatIf:
-    """Read the account of a finished run and say it in money."""
+    """Read the account of a finished run and say it in money.
+
+    Holding is of the run's own symbols, whatever `evaluation.benchmark` names.
+    """
+    from engine.simulation.benchmark import same_symbols
+
     equity = pd.read_parquet(run / "equity.parquet")
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     times = pd.DatetimeIndex(equity["time"])
     own = START * equity["equity"].to_numpy(np.float64) / float(equity["equity"].iloc[0])
-    held = START * equity["benchmark"].to_numpy(np.float64) / float(equity["benchmark"].iloc[0])
+    same = same_symbols(equity)
+    held = START * same / float(same[0])
     years = (times - times[0]).total_seconds().to_numpy() / (86_400 * DAYS_A_YEAR)
     saved = START * (1 + SAVINGS) ** years
     falls = worst_fall(own), worst_fall(held)
@@ -78,11 +88,11 @@ def what_if(run: Path) -> WhatIf:
             ("worst fall", _fall(falls[0], times), _fall(falls[1], times)),
             ("worst year", _worst(by_year, 1), _worst(by_year, 2)),
             ("days from the first to the last", days, days),
-            ("times bought and sold again", f"{metrics['strategy']['trades']:,}", "0"),
-            ("fees and slippage paid", words.money(costs), "0"),
+            ("times bought and sold again", f"{metrics['strategy']['trades']:,}", HELD_TRADES),
+            ("fees and slippage, already taken off", words.money(costs), HELD_COSTS),
         ),
         years=tuple(
-            (str(year), words.money(START * (1 + a)), words.money(START * (1 + b))) for year, a, b in by_year
+            (year, words.money(START * (1 + a)), words.money(START * (1 + b))) for year, a, b in by_year
         ),
         caution=words.SURVIVORS if metrics["universe"]["survivorship_bias"] else "",
     )
@@ -99,18 +109,27 @@ def _fall(fall: Fall, times: pd.DatetimeIndex) -> str:
     return f"{words.money(fall.amount)}, {back}"
 
 
-def _years(times: pd.DatetimeIndex, own: FloatArray, held: FloatArray) -> list[tuple[int, float, float]]:
-    """Return (year, return of the strategy, of holding) of every calendar year, parts of years included."""
+def _years(times: pd.DatetimeIndex, own: FloatArray, held: FloatArray) -> list[tuple[str, float, float]]:
+    """Return (year, return of the strategy, of holding) of every calendar year; parts of years are named so."""
     table = pd.DataFrame({"own": own, "held": held}, index=times)
     last = table.groupby(times.year).last()
     before = last.shift(1)
     before.iloc[0] = table.iloc[0]
     change = last / before - 1
     columns = (change[name].to_numpy(np.float64).tolist() for name in ("own", "held"))
-    return list(zip(change.index.astype(int).tolist(), *columns, strict=True))
+    return list(zip([_named(int(year), times) for year in change.index], *columns, strict=True))
 
 
-def _worst(years: list[tuple[int, float, float]], place: int) -> str:
+def _named(year: int, times: pd.DatetimeIndex) -> str:
+    """The year, and from or up to when where the account does not fill it."""
+    first, last = times[0].date(), times[-1].date()
+    begins = f"from {first.day} {first:%B}" if first > date(year, 1, NEAR) else ""
+    ends = f"up to {last.day} {last:%B}" if last < date(year, 12, 31 - NEAR) else ""
+    part = " ".join(each for each in (begins, ends) if each)
+    return f"{year}, {part}" if part else str(year)
+
+
+def _worst(years: list[tuple[str, float, float]], place: int) -> str:
     worst = min(years, key=lambda row: row[place])
     change = START * worst[place]
     return f"{worst[0]}: {change:+,.0f} of {words.money(START)}"
