@@ -86,7 +86,11 @@ def what_if(run: Path) -> WhatIf:
         chart=_lines(times, own, held, saved, falls[0]),
         facts=(
             ("worst fall", _fall(falls[0], times), _fall(falls[1], times)),
-            ("worst year", _worst(by_year, 1), _worst(by_year, 2)),
+            (
+                "worst year",
+                _worst([(name, a) for name, a, _ in by_year]),
+                _worst([(name, b) for name, _, b in by_year]),
+            ),
             ("days from the first to the last", days, days),
             ("times bought and sold again", f"{metrics['strategy']['trades']:,}", HELD_TRADES),
             ("fees and slippage, already taken off", words.money(costs), HELD_COSTS),
@@ -129,10 +133,9 @@ def _named(year: int, times: pd.DatetimeIndex) -> str:
     return f"{year}, {part}" if part else str(year)
 
 
-def _worst(years: list[tuple[str, float, float]], place: int) -> str:
-    worst = min(years, key=lambda row: row[place])
-    change = START * worst[place]
-    return f"{worst[0]}: {change:+,.0f} of {words.money(START)}"
+def _worst(years: list[tuple[str, float]]) -> str:
+    name, change = min(years, key=lambda row: row[1])
+    return f"{name}: {START * change:+,.0f} of {words.money(START)}"
 
 
 def _lines(
