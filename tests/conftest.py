@@ -48,6 +48,7 @@ SLOW = (
     "engine/simulation/test_own_strategies.py",
     "engine/simulation/test_simulate.py",
     "engine/training",
+    "engine/tune",
     "engine/web/test_api_conforms.py",
     "engine/web/test_browser.py",
     "engine/web/test_pages.py",

@@ -38,6 +38,8 @@ from engine.cli.options import (
 )
 from engine.cli.serve import EPILOG as SERVE_EPILOG
 from engine.cli.serve import serve
+from engine.cli.tune import EPILOG as TUNE_EPILOG
+from engine.cli.tune import tune
 from forewalk.errors import ForewalkError
 
 EXIT_CODES = "Exit codes: 0 done, 1 failure, 2 usage, 3 configuration, 4 connection, 5 data, 130 interrupted."
@@ -288,6 +290,7 @@ app.command()(track)
 app.command(epilog=COMPARE_EPILOG)(compare)
 app.command()(runs)
 app.command(epilog=SERVE_EPILOG)(serve)
+app.command(epilog=TUNE_EPILOG)(tune)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

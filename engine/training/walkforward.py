@@ -88,7 +88,7 @@ def walk_forward(
         about = (panel.timestamps, panel.symbols, panel.names, data_fingerprint)
         tasks = [_MemberTask(forecaster, folds[fold], member, *about) for fold, member in longest_first]
         done = iter(range(1, len(work) + 1))
-        shared = _arrays(panel, labels)
+        shared = arrays_of(panel, labels)
         fits = workers.run(_fit_member, tasks, shared, lambda _: on_done(next(done), len(work)))
     fitted = dict(zip(longest_first, fits, strict=True))
     models = tuple(
@@ -98,8 +98,8 @@ def walk_forward(
     return Timeline(models, max_age_bars), tuple(fitted[item][1] for item in work)
 
 
-def _arrays(panel: FeaturePanel, labels: Labels) -> dict[str, npt.NDArray[Any]]:
-    """Return what all tasks share; `_fit_member` puts it together again."""
+def arrays_of(panel: FeaturePanel, labels: Labels) -> dict[str, npt.NDArray[Any]]:
+    """Return what all tasks share; `panel_and_labels` puts it together again."""
     arrays: dict[str, npt.NDArray[Any]] = {} if labels.scores is None else {"scores": labels.scores}
     return arrays | {
         "values": panel.values,
@@ -112,11 +112,14 @@ def _arrays(panel: FeaturePanel, labels: Labels) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve]:
+def panel_and_labels(
+    arrays: Arrays, timestamps: pd.DatetimeIndex, symbols: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[FeaturePanel, Labels]:
+    """Put what `arrays_of` took apart together again, in whatever process this is."""
     panel = FeaturePanel(
-        timestamps=task.timestamps,
-        symbols=task.symbols,
-        names=task.names,
+        timestamps=timestamps,
+        symbols=symbols,
+        names=names,
         values=arrays["values"],
         scale=arrays["scale"],
         eligible=arrays["eligible"],
@@ -128,5 +131,10 @@ def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve
         horizon_bars=int(arrays["horizon"]),
         scores=arrays.get("scores"),
     )
+    return panel, labels
+
+
+def _fit_member(task: _MemberTask, arrays: Arrays) -> tuple[bytes, TrainingCurve]:
+    panel, labels = panel_and_labels(arrays, task.timestamps, task.symbols, task.names)
     data = training_data(panel, labels, task.fold, task.data_fingerprint)
     return task.forecaster.fit_member(data, task.member)

@@ -13,7 +13,9 @@ from benchmarks.__main__ import NAMED, SUITES
 from broker.simulator.__main__ import parser
 from engine.cli.app import BACKTEST_EPILOG, SWEEP_EPILOG, app
 from engine.cli.live import EPILOG as LIVE_EPILOG
+from engine.cli.tune import EPILOG as TUNE_EPILOG
 from engine.sweep.grid import parse_axis
+from engine.tune.space import parse_space
 from forewalk.errors import ForewalkError
 from forewalk.settings.loading import load_settings
 from helpers.making import REPOSITORY
@@ -25,9 +27,14 @@ PAGES = [
     *sorted((REPOSITORY / "docs").glob("*.md")),
 ]
 UsageError = typer.BadParameter.__base__  # typer brings its own click
-HELP = {"backtest --help": BACKTEST_EPILOG, "sweep --help": SWEEP_EPILOG, "live --help": LIVE_EPILOG}
+HELP = {
+    "backtest --help": BACKTEST_EPILOG,
+    "sweep --help": SWEEP_EPILOG,
+    "live --help": LIVE_EPILOG,
+    "tune --help": TUNE_EPILOG,
+}
 OURS = r"(?:forewalk [a-z]+|python -m (?:engine|broker|benchmarks)[\w.]*|python [\w/]+\.py|make [a-z-]+)(?: .*)?$"
-VERBS = r"(?:live|audit|sweep|reproduce|trials|backtest) \S"
+VERBS = r"(?:live|audit|sweep|tune|reproduce|trials|backtest) \S"
 
 
 def code_lines(text):
@@ -74,6 +81,9 @@ def check_forewalk(words):
     elif config is not None:
         config = None  # a file of the reader's
     load_settings(config, given.get("set_") or [], environment={})
+    if words[0] == "tune":
+        parse_space(given.get("vary") or [])
+        return
     for axis in given.get("vary") or []:
         parse_axis(axis)
 

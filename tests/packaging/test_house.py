@@ -4,7 +4,7 @@ from benchmarks.house import PACKAGES, measured
 from helpers.making import REPOSITORY
 
 MOST_THINGS = 14  # about twelve
-ROOF = ("engine/", 15)  # three doors, eight verbs, four workshops: each is a room of its own
+ROOF = ("engine/", 16)  # three doors, nine verbs, four workshops: each is a room of its own
 MOST_LINES = 350
 
 
