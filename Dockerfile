@@ -13,7 +13,7 @@ COPY models models
 COPY strategies strategies
 COPY broker broker
 COPY engine engine
-RUN /opt/forewalk/bin/pip install -c constraints.txt ".[web,simulator,news]"
+RUN /opt/forewalk/bin/pip install -c constraints.txt ".[alarms,web,simulator,news]"
 
 FROM python:3.11-slim
 # The home is the volume: locks of accounts and compiled code lie there.

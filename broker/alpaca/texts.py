@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from broker.alpaca.client import AlpacaPaper
@@ -24,19 +23,6 @@ from forewalk.settings.sections import DataSettings
 VIA = "alpaca"
 OVERLAP = timedelta(minutes=15)  # asked for again: articles are entered with a delay
 Ask = Callable[[Sequence[str], datetime, datetime], Iterator[list[dict[str, Any]]]]
-
-
-def fetch_news(
-    out: Path,
-    symbols: Sequence[str],
-    first: datetime,
-    last: datetime,
-    settings: DataSettings,
-    now: datetime | None = None,
-    ask: Ask | None = None,
-) -> int:
-    """Append the articles about the symbols to the file `out`; see `fetch_into`."""
-    return fetch_into(TextStore(out), symbols, first, last, settings, now, ask)
 
 
 def fetch_into(

@@ -180,7 +180,7 @@ def _header(kind: str, subject: Subject, metrics: Metrics, verdict: str) -> dict
     return {
         "title": f"{kind}: {subject.settings.name}",
         "subtitle": f"{tables.symbols_of(symbols)}, {tables.bars_of(len(times))} out of sample, {span}",
-        "plain": luck(luck_test_of(metrics, None)),
+        "plain": luck(luck_test_of(metrics, leak=False)),
         "verdict": verdict,
         "certificate": Markup(NONE_YET),
         "good": metrics.forecast.claims.any and passes(metrics.luck) and not alarm,

@@ -32,6 +32,7 @@ class Luck(StrEnum):
     TOO_SHORT = "too short"
     NO = "no"
     PERHAPS = "perhaps"
+    NOT_BY_FORECASTS = "not by forecasts"
     YES = "yes"
 
 
@@ -43,6 +44,8 @@ class LuckTest:
         probability: 1 - p of the test against `against` after all tries; None where it cannot be told.
         first_p: p of the same before the tries were counted. passes: whether it is above the limit for "yes".
         tries: that lie behind it. against: buy_and_hold or cash. alarms: whether numbers are too good to be true.
+        leak: whether a certificate, or the check of an own strategy, found that something has seen the future.
+        skill: whether a test found skill in the forecasts themselves.
         leak: whether a certificate found a look into the future; None where there is no certificate.
     """
 
@@ -52,12 +55,13 @@ class LuckTest:
     tries: int
     against: str
     alarms: bool
-    leak: bool | None
+    leak: bool
+    skill: bool
 
 
-def luck_test_of(metrics: Metrics, leak: bool | None) -> LuckTest:
-    """Return what the words about luck are told from; `leak` is whether a certificate found one, None without one."""
-    luck = metrics.luck
+def luck_test_of(metrics: Metrics, leak: bool) -> LuckTest:
+    """Return what the words about luck are told from; `leak` is whether a certificate found one."""
+    luck, own = metrics.luck, metrics.own_strategy
     return LuckTest(
         probability=luck.deflated.probability,
         first_p=luck.alpha.p_greater,
@@ -65,7 +69,8 @@ def luck_test_of(metrics: Metrics, leak: bool | None) -> LuckTest:
         tries=luck.tries,
         against=luck.against,
         alarms=bool(metrics.alarms),
-        leak=leak,
+        leak=leak or bool(own and own.problem),
+        skill=metrics.forecast.claims.any,
     )
 
 
@@ -78,7 +83,7 @@ def luck_case(tested: LuckTest) -> Luck:
     if tested.probability is None:
         return Luck.TOO_SHORT
     if tested.passes:
-        return Luck.YES
+        return Luck.YES if tested.skill else Luck.NOT_BY_FORECASTS
     return Luck.PERHAPS if tested.first_p is not None and tested.first_p < 0.05 else Luck.NO
 
 
@@ -91,12 +96,16 @@ def luck(tested: LuckTest) -> str:
     )
     tries = "the only try" if tested.tries <= 1 else f"{tested.tries} tries"
     return {
-        Luck.LEAK: "Nothing here counts: the program has looked into the future.",
+        Luck.LEAK: "Nothing here counts: something in it has looked into the future.",
         Luck.TOO_GOOD: "Do not believe this yet: some numbers are too good to be true. Look for a mistake first.",
         Luck.TOO_SHORT: "Nothing can be said: there are too few days.",
         Luck.NO: f"No. Beyond what {beyond}, nothing is left that chance does not explain.",
         Luck.PERHAPS: (
             f"Perhaps: something is left beyond what {beyond}, but with {tries} behind it chance explains that, too."
+        ),
+        Luck.NOT_BY_FORECASTS: (
+            f"Perhaps: something is left beyond what {beyond}, {tries} counted, but no skill was found in the "
+            "forecasts that should have earned it."
         ),
         Luck.YES: (
             f"Yes, as far as this test can see: beyond what {beyond}, something is left that chance does not easily "
@@ -105,14 +114,19 @@ def luck(tested: LuckTest) -> str:
     }[luck_case(tested)]
 
 
-def tomorrow(symbol: str, day: date, low: float | None, high: float | None) -> str:
-    """Say where a price will most likely end; without a range, that there is none."""
+def tomorrow(symbol: str, when: str, low: float | None, high: float | None, held: float | None) -> str:
+    """Say where a price will most likely end; without a range, that there is none.
+
+    Args:
+        when: the close it is about, in words. low, high: the range meant for 80 of 100.
+        held: share of past cases in which such a range held, as counted; None where there were none.
+    """
     if low is None or high is None:
         return f"For {symbol} there is no range: this model only says which will do better than the others."
-    return (
-        f"On {long_day(day)}, {symbol} will most likely end between {price(low)} and {price(high)}. "
-        "In 80 of 100 such days it ended inside a range like this."
-    )
+    range_ = f"On {when}, {symbol} will most likely end between {price(low)} and {price(high)}."
+    if held is None:
+        return f"{range_} How often such ranges hold is not known yet."
+    return f"{range_} In {round(100 * held)} of 100 such cases so far it ended inside a range like this."
 
 
 def direction(p_up: float) -> str:

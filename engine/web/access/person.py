@@ -78,6 +78,15 @@ def needs(scope: str) -> Callable[..., Awaitable[Person]]:
     return person_with
 
 
+# Who asks, by what must be allowed: parameters of routes.
+Anyone = Annotated[Person, Depends(current)]
+RunsReader = Annotated[Person, Depends(needs("runs:read"))]
+RunsWriter = Annotated[Person, Depends(needs("runs:write"))]
+BookReader = Annotated[Person, Depends(needs("live:read"))]
+Trader = Annotated[Person, Depends(needs("live:approve"))]
+Owner = Annotated[Person, Depends(needs("team:write"))]
+
+
 def places_of(request: Request, person: Person) -> Places:
     """Return the folders of the person's team."""
     found: Places = request.app.state.places(person.team)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from engine.web.access import Person, needs, places_of
+from engine.web.access import RunsReader, places_of
 from engine.web.api import logged
 from engine.web.api.common import Limit, Offset, Page, problems, tagged_bytes
 
 router = APIRouter(tags=["forecasts"])
-Reader = Annotated[Person, Depends(needs("runs:read"))]
 Symbol = Annotated[str | None, Query(max_length=32, description="Of this symbol only.")]
 Horizon = Annotated[int | None, Query(ge=1, le=10_000, description="Of so many bars ahead only.")]
 SAMPLE = ("AAPL", "GOOG", "IBM", "MSFT")  # bundled, offline
@@ -59,7 +58,7 @@ class SymbolEntry(BaseModel):
 
 @router.get("/forecasts/latest", response_model=list[Forecast], responses=problems())
 async def latest(
-    request: Request, person: Reader, symbol: Symbol = None, horizon_bars: Horizon = None
+    request: Request, person: RunsReader, symbol: Symbol = None, horizon_bars: Horizon = None
 ) -> Response:
     """Return the newest forecast of each symbol and horizon."""
     path = places_of(request, person).forecasts
@@ -70,7 +69,7 @@ async def latest(
 @router.get("/forecasts", response_model=Page[Forecast], responses=problems())
 async def history(
     request: Request,
-    person: Reader,
+    person: RunsReader,
     symbol: Symbol = None,
     horizon_bars: Horizon = None,
     limit: Limit = 100,
@@ -83,14 +82,14 @@ async def history(
 
 
 @router.get("/forecasts/track-record", response_model=dict[str, Any], responses=problems())
-async def track_record(request: Request, person: Reader) -> Response:
+async def track_record(request: Request, person: RunsReader) -> Response:
     """Return how good the forecasts have been, in all, by horizon and by symbol, and whether the log is untouched."""
     body, state = await logged.ready(logged.track_record, places_of(request, person).forecasts)
     return tagged_bytes(request, body, f"track-{state}")
 
 
 @router.get("/symbols", tags=["symbols"], responses=problems())
-def symbols(request: Request, person: Reader) -> list[SymbolEntry]:
+def symbols(request: Request, person: RunsReader) -> list[SymbolEntry]:
     """Return the symbols that are bundled or have been forecast."""
     known: dict[str, str] = {}
     for row in logged.logged(places_of(request, person).forecasts).rows:

@@ -11,15 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
-from engine.web.access import Person, needs
+from engine.web.access import Person, RunsReader, RunsWriter
 from engine.web.api.asked import OfRun, Settings
 from engine.web.api.common import Asked, Limit, Offset, Page, missing, problems
 from engine.web.jobs.desk import Jobs
 from engine.web.jobs.job import FAILED, SUCCEEDED, Job
 
 router = APIRouter(tags=["jobs"])
-Reader = Annotated[Person, Depends(needs("runs:read"))]
-Writer = Annotated[Person, Depends(needs("runs:write"))]
 Key = Annotated[
     str | None,
     Header(
@@ -49,14 +47,16 @@ def _submitted(
 
 
 @router.post("/backtests", status_code=202, responses=problems(409))
-def backtest(request: Request, response: Response, person: Writer, asked: Settings, key: Key = None) -> Job:
+def backtest(
+    request: Request, response: Response, person: RunsWriter, asked: Settings, key: Key = None
+) -> Job:
     """Queue a backtest; follow it at Location."""
     return _submitted(request, response, person, "backtest", asked.settings, key)
 
 
 @router.post("/forecasts", status_code=202, responses=problems(404, 409))
 def forecast(
-    request: Request, response: Response, person: Writer, asked: OfRun | Settings, key: Key = None
+    request: Request, response: Response, person: RunsWriter, asked: OfRun | Settings, key: Key = None
 ) -> Job:
     """Queue the next forecast, of a run's newest model or of one trained now; it is logged before its outcome."""
     if isinstance(asked, OfRun):
@@ -66,20 +66,20 @@ def forecast(
 
 @router.post("/runs/{run}/sweeps", status_code=202, responses=problems(404, 409))
 def sweep(
-    request: Request, response: Response, person: Writer, run: str, asked: SweepOf, key: Key = None
+    request: Request, response: Response, person: RunsWriter, run: str, asked: SweepOf, key: Key = None
 ) -> Job:
     """Queue a sweep over policy settings of a run; every one is counted as a try."""
     return _of_run(request, response, person, "sweep", {"run": run, "vary": asked.vary}, key)
 
 
 @router.post("/runs/{run}/audits", status_code=202, responses=problems(404, 409))
-def audit(request: Request, response: Response, person: Writer, run: str, key: Key = None) -> Job:
+def audit(request: Request, response: Response, person: RunsWriter, run: str, key: Key = None) -> Job:
     """Queue the leak certificate of a run."""
     return _of_run(request, response, person, "audit", {"run": run}, key)
 
 
 @router.post("/runs/{run}/reproductions", status_code=202, responses=problems(404, 409))
-def reproduce(request: Request, response: Response, person: Writer, run: str, key: Key = None) -> Job:
+def reproduce(request: Request, response: Response, person: RunsWriter, run: str, key: Key = None) -> Job:
     """Queue a rerun of a run that says whether anything differs."""
     return _of_run(request, response, person, "reproduce", {"run": run}, key)
 
@@ -96,7 +96,7 @@ def _of_run(
 @router.get("/jobs", responses=problems())
 def listed(
     request: Request,
-    person: Reader,
+    person: RunsReader,
     state: Annotated[list[State] | None, Query(description="In one of these states only.")] = None,
     limit: Limit = 50,
     offset: Offset = 0,
@@ -107,13 +107,13 @@ def listed(
 
 
 @router.get("/jobs/{job_id}", responses=problems(404))
-def one(request: Request, person: Reader, job_id: str) -> Job:
+def one(request: Request, person: RunsReader, job_id: str) -> Job:
     """Return a job."""
     return _job(request, person, job_id)
 
 
 @router.get("/jobs/{job_id}/result", responses=problems(404, 409))
-def result(request: Request, person: Reader, job_id: str) -> dict[str, Any]:
+def result(request: Request, person: RunsReader, job_id: str) -> dict[str, Any]:
     """Return what a job found, as its command prints it with --json; 409 where it has not succeeded."""
     job = _job(request, person, job_id)
     if job.state != SUCCEEDED:
@@ -124,7 +124,7 @@ def result(request: Request, person: Reader, job_id: str) -> dict[str, Any]:
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202, responses=problems(404))
-def cancel(request: Request, person: Writer, job_id: str) -> Job:
+def cancel(request: Request, person: RunsWriter, job_id: str) -> Job:
     """Stop a job, waiting or running; one that has ended stays as it is."""
     job: Job | None = request.app.state.jobs.cancel(job_id, person.team)
     if job is None:
@@ -132,7 +132,7 @@ def cancel(request: Request, person: Writer, job_id: str) -> Job:
     return job
 
 
-def _followed(request: Request, person: Reader, job_id: str) -> Job:
+def _followed(request: Request, person: RunsReader, job_id: str) -> Job:
     return _job(request, person, job_id)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from engine.web.access import Person, needs, places_of
+from engine.web.access import BookReader, Trader, places_of
 from engine.web.api.asked import OfRun, Settings
 from engine.web.api.book import as_the_servers_own, journal_of, market_time, settings_of, stop
 from engine.web.api.common import Asked, missing, problems
@@ -17,8 +17,6 @@ from engine.web.jobs.practising import Practice, Practices
 from forewalk.errors import UsageError
 
 router = APIRouter(tags=["live"])
-Reader = Annotated[Person, Depends(needs("live:read"))]
-Trader = Annotated[Person, Depends(needs("live:approve"))]
 Symbol = Annotated[str | None, Field(max_length=40, pattern=r"^[A-Z0-9./]+$")]
 
 
@@ -100,7 +98,7 @@ class Said(BaseModel):
 
 
 @router.get("/live", responses=problems(404, 409))
-def status(request: Request, person: Reader) -> LiveStatus:
+def status(request: Request, person: BookReader) -> LiveStatus:
     """Return what the book holds, what it waits for and what is halted."""
     from broker.halts import EVERYTHING
     from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderState
@@ -139,7 +137,7 @@ def status(request: Request, person: Reader) -> LiveStatus:
 @router.get("/live/orders", responses=problems(404, 409))
 def orders(
     request: Request,
-    person: Reader,
+    person: BookReader,
     everything: Annotated[bool, Query(alias="all", description="Finished orders too.")] = False,
 ) -> list[Order]:
     """Return the orders that are not finished, or all."""
@@ -206,7 +204,7 @@ def resume(request: Request, person: Trader, asked: Resume) -> Said:
 
 
 @router.get("/live/practice", responses=problems(409))
-def practice(request: Request, person: Reader) -> Practice:
+def practice(request: Request, person: BookReader) -> Practice:
     """Return what the team's practice book is at: the daemon on a simulator, over past days."""
     return _practices(request).look(places_of(request, person))
 
@@ -242,7 +240,7 @@ def _practices(request: Request) -> Practices:
 
 
 @router.get("/models", tags=["models"], responses=problems(404, 409, 502))
-def models(request: Request, person: Reader) -> list[dict[str, Any]]:
+def models(request: Request, person: BookReader) -> list[dict[str, Any]]:
     """Return the models of the book, the oldest first, with lineage and age."""
     from engine.live.models.registry import listed
 

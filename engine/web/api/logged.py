@@ -46,10 +46,10 @@ class Logged:
 
 def logged(path: Path) -> Logged:
     """Return the log as it is now; one that is not there has no rows. ForewalkError where it is no forecast log."""
-    return _read(path, _state(path))
+    return _read(path, state_of(path))
 
 
-def _state(path: Path) -> str:
+def state_of(path: Path) -> str:
     """Return what changes whenever the file does, its write-ahead log included."""
     parts = []
     for each in (path, path.with_name(f"{path.name}-wal")):
@@ -74,7 +74,7 @@ def _read(path: Path, state: str) -> Logged:
 
 async def ready(make: Callable[..., bytes], path: Path, *wanted: Any) -> tuple[bytes, str]:
     """Return `make(path, state, *wanted)` and the state; made in a thread, once for each state and question."""
-    state = _state(path)
+    state = state_of(path)
     key = (make, path, state, wanted)
     if key not in _ready:
         made = await asyncio.to_thread(make, path, state, *wanted)

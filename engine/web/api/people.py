@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from engine.web.access import Person, current, needs
+from engine.web.access import Anyone, Owner, Person
 from engine.web.access.audit import Entry
 from engine.web.access.doorkeeper import COOKIE, SECURE_COOKIE, cookie_of
 from engine.web.access.keys import Key
@@ -18,8 +18,6 @@ from engine.web.access.store import Store
 from engine.web.api.common import Asked, Limit, Offset, Page, missing, problems
 
 router = APIRouter(tags=["people"])
-Anyone = Annotated[Person, Depends(current)]
-Owner = Annotated[Person, Depends(needs("team:write"))]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Password = Annotated[str, Field(min_length=1, max_length=1000)]
 Role = Literal["viewer", "analyst", "trader", "owner"]

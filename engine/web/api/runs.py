@@ -7,17 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import FileResponse, Response
 
 from engine.runs.overview import RunOverview, overview
-from engine.web.access import Person, needs, places_of
+from engine.web.access import Person, RunsReader, places_of
 from engine.web.api.common import Limit, Offset, missing, problems, tagged
 from forewalk.errors import DataError, UsageError
 
 router = APIRouter(tags=["runs"])
-Reader = Annotated[Person, Depends(needs("runs:read"))]
 SANDBOX = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; "
     "frame-ancestors 'self'"
@@ -72,7 +71,7 @@ def folder_of(request: Request, person: Person, run: str) -> Path:
 
 
 @router.get("/runs", responses=problems())
-def listed(request: Request, person: Reader, limit: Limit = 50, offset: Offset = 0) -> RunPage:
+def listed(request: Request, person: RunsReader, limit: Limit = 50, offset: Offset = 0) -> RunPage:
     """Return the finished runs, the newest first."""
     found = overview(places_of(request, person).runs)
     items = [replace(each, path=each.name) for each in found.runs[offset : offset + limit]]
@@ -82,7 +81,7 @@ def listed(request: Request, person: Reader, limit: Limit = 50, offset: Offset =
 
 
 @router.get("/runs/{run}", response_model=Run, responses=problems(404))
-def one(request: Request, person: Reader, run: str) -> Response:
+def one(request: Request, person: RunsReader, run: str) -> Response:
     """Return what a run depended on and found."""
     folder = folder_of(request, person, run)
     read = {
@@ -93,7 +92,7 @@ def one(request: Request, person: Reader, run: str) -> Response:
 
 
 @router.get("/runs/{run}/artefacts", responses=problems(404))
-def artefacts(request: Request, person: Reader, run: str) -> list[Artefact]:
+def artefacts(request: Request, person: RunsReader, run: str) -> list[Artefact]:
     """Return the files of a run."""
     folder = folder_of(request, person, run)
     return [
@@ -111,7 +110,7 @@ def artefacts(request: Request, person: Reader, run: str) -> list[Artefact]:
         200: {"description": "The file.", "content": {kind: {} for kind in TYPES.values()}},
     },
 )
-def artefact(request: Request, person: Reader, run: str, path: str) -> Response:
+def artefact(request: Request, person: RunsReader, run: str, path: str) -> Response:
     """Return a file of a run. Pages come in a sandbox: nothing in them runs, nothing is loaded."""
     folder = folder_of(request, person, run).resolve()
     file = (folder / path).resolve() if "\0" not in path else folder
@@ -125,7 +124,7 @@ def artefact(request: Request, person: Reader, run: str, path: str) -> Response:
 @router.get("/compare", tags=["compare"], response_model=dict[str, Any], responses=problems(404))
 def compare(
     request: Request,
-    person: Reader,
+    person: RunsReader,
     run: Annotated[list[str], Query(min_length=2, max_length=8, description="Names; each beside the first.")],
     accounts: Annotated[bool, Query(description="Their accounts alone, whatever they forecast.")] = False,
 ) -> Response:

@@ -7,19 +7,17 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Request, UploadFile
+from fastapi import APIRouter, File, Request, UploadFile
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from engine.web.access import Person, needs, places_of
+from engine.web.access import RunsReader, RunsWriter, places_of
 from engine.web.api.common import missing, problems
 from engine.web.places import NAME, Places
 from engine.web.store.database import Conflict
 from forewalk.errors import DataError, UsageError
 
 router = APIRouter(tags=["uploads"])
-Reader = Annotated[Person, Depends(needs("runs:read"))]
-Writer = Annotated[Person, Depends(needs("runs:write"))]
 MOST_BYTES = 1_000_000_000  # of one team
 
 
@@ -31,7 +29,7 @@ class Upload(BaseModel):
 
 
 @router.get("/uploads", responses=problems())
-def listed(request: Request, person: Reader) -> list[Upload]:
+def listed(request: Request, person: RunsReader) -> list[Upload]:
     """Return the team's files by name."""
     return [Upload(name=path.name, bytes=path.stat().st_size) for path in _files(places_of(request, person))]
 
@@ -39,14 +37,18 @@ def listed(request: Request, person: Reader) -> list[Upload]:
 @router.post("/uploads", status_code=201, responses=problems(409))
 def upload(
     request: Request,
-    person: Writer,
+    person: RunsWriter,
     file: Annotated[UploadFile, File(description="CSV, Parquet, Excel, ...")],
 ) -> Upload:
     """Keep a file; one of the same name stays as it is (409)."""
     name = (file.filename or "").replace(" ", "_")
     if not NAME.fullmatch(name):
         raise HTTPException(422, f"{name!r}: letters, digits, dot, dash and underscore make a name")
-    places = places_of(request, person)
+    return keep(places_of(request, person), name, file)
+
+
+def keep(places: Places, name: str, file: UploadFile) -> Upload:
+    """Keep a file of a team under this name. Conflict where there is one already, or the team has too many bytes."""
     used, size = sum(path.stat().st_size for path in _files(places)), file.size or 0
     if used + size > MOST_BYTES:
         raise Conflict(f"the team's files would be larger than {MOST_BYTES:,} bytes; remove one first")
@@ -64,7 +66,7 @@ def upload(
 
 
 @router.get("/uploads/{name}/check", responses=problems(404))
-def check(request: Request, person: Reader, name: str) -> dict[str, Any]:
+def check(request: Request, person: RunsReader, name: str) -> dict[str, Any]:
     """Say what a file is understood to be, as `forewalk data check --json` does; nothing is run."""
     from forewalk.data.checking import check as look
     from forewalk.settings.loading import load_settings
@@ -76,7 +78,7 @@ def check(request: Request, person: Reader, name: str) -> dict[str, Any]:
 
 
 @router.delete("/uploads/{name}", status_code=204, responses=problems(404))
-def remove(request: Request, person: Writer, name: str) -> None:
+def remove(request: Request, person: RunsWriter, name: str) -> None:
     """Remove a file; runs that were made of it keep what they found."""
     _file(places_of(request, person), name).unlink()
 

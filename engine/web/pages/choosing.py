@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import count
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request, UploadFile
 from starlette.responses import Response
 
 from engine.runs.overview import overview
-from engine.web.access import Person, needs, places_of
+from engine.web.access import Person, RunsReader, RunsWriter, places_of
+from engine.web.api.uploads import keep
 from engine.web.pages.rendering import page, then
 from engine.web.screens.checking import understood
 from forewalk.errors import ForewalkError
 
 router = APIRouter()
-Reader = Annotated[Person, Depends(needs("runs:read"))]
-Writer = Annotated[Person, Depends(needs("runs:write"))]
 MOST_SYMBOLS = 10
 SHOWN_RUNS = 8
 YEARS = "2015-01-01"  # from when prices of names are fetched
 
 
 @router.get("/")
-async def choose(request: Request, person: Reader) -> Response:
+async def choose(request: Request, person: RunsReader) -> Response:
     """Show what can be chosen, and the runs that are there."""
     runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
     return page(request, "screens/choose.html", "What do you want to look at?", runs=runs, said="", names="")
 
 
 @router.post("/choose/sample")
-async def sample(request: Request, person: Writer) -> Response:
+async def sample(request: Request, person: RunsWriter) -> Response:
     """Run the example."""
     return await _queue(request, person, {"name": "example"})
 
 
 @router.post("/choose/names")
-async def names(request: Request, person: Writer, names: Annotated[str, Form(max_length=400)]) -> Response:
+async def names(
+    request: Request, person: RunsWriter, names: Annotated[str, Form(max_length=400)]
+) -> Response:
     """Run companies by their symbols, with prices from Yahoo."""
     symbols = [name.upper() for name in re.split(r"[\s,;]+", names.strip()) if name]
     if not 1 <= len(symbols) <= MOST_SYMBOLS:
@@ -57,20 +60,18 @@ async def names(request: Request, person: Writer, names: Annotated[str, Form(max
 
 
 @router.post("/choose/file")
-async def file(request: Request, person: Writer, prices: UploadFile) -> Response:
+async def file(request: Request, person: RunsWriter, prices: UploadFile) -> Response:
     """Keep a file and say what it was understood as; nothing is run yet."""
+    if not prices.size:
+        return await _again(request, person, "Choose a file that is not empty.", "")
     places = places_of(request, person)
-    name = safe_name(prices.filename or "prices.csv")
-    places.uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
-    content = await prices.read()
-    if not content:
-        return await _again(request, person, "Choose a file first.", "")
-    await asyncio.to_thread((places.uploads / name).write_bytes, content)
+    name = free_name(safe_name(prices.filename or "prices.csv"), places.uploads)
+    await asyncio.to_thread(keep, places, name, prices)
     return then(f"/files/{name}")
 
 
 @router.get("/files/{name}")
-async def look(request: Request, person: Reader, name: str) -> Response:
+async def look(request: Request, person: RunsReader, name: str) -> Response:
     """Say what an uploaded file was understood as."""
     path = places_of(request, person).upload(name)
     found = await asyncio.to_thread(understood, path)
@@ -78,7 +79,7 @@ async def look(request: Request, person: Reader, name: str) -> Response:
 
 
 @router.post("/files/{name}/run")
-async def run(request: Request, person: Writer, name: str) -> Response:
+async def run(request: Request, person: RunsWriter, name: str) -> Response:
     """Run an uploaded file."""
     places = places_of(request, person)
     path = places.upload(name)
@@ -93,10 +94,17 @@ def safe_name(told: str) -> str:
     return plain if re.match(r"[A-Za-z0-9]", plain) else f"file-{plain}".rstrip("-")
 
 
+def free_name(name: str, folder: Path) -> str:
+    """Return the name, with a number where there is such a file: what earlier runs were made of stays as it is."""
+    stem, dot, ending = name.partition(".")
+    names = (name if number == 1 else f"{stem}-{number}{dot}{ending}" for number in count(1))
+    return next(each for each in names if not (folder / each).exists())
+
+
 async def _queue(request: Request, person: Person, asked: dict[str, object]) -> Response:
     jobs = request.app.state.jobs
     job = await asyncio.to_thread(jobs.submit, "backtest", asked, person.id, person.team)
-    return then(f"/work/{job.id}")
+    return then(f"/jobs/{job.id}")
 
 
 async def _again(request: Request, person: Person, said: str, names: str) -> Response:

@@ -9,12 +9,12 @@ import secrets
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from engine.report.wording import words
 from engine.runs.overview import overview
-from engine.web.access import Person, needs, places_of
+from engine.web.access import BookReader, Trader, places_of
 from engine.web.api import live
 from engine.web.api.asked import OfRun, Settings
 from engine.web.api.book import NoBook
@@ -23,13 +23,11 @@ from engine.web.pages.rendering import page, then
 router = APIRouter()
 SHOWN_RUNS = 8
 OURS = secrets.token_bytes(32)  # marks what this process has said
-Reader = Annotated[Person, Depends(needs("live:read"))]
-Trader = Annotated[Person, Depends(needs("live:approve"))]
 Id = Annotated[str, Form(max_length=128)]
 
 
 @router.get("/paper")
-async def paper(request: Request, person: Reader, said: str = "", by: str = "") -> Response:
+async def paper(request: Request, person: BookReader, said: str = "", by: str = "") -> Response:
     """Show the book, or how to begin one."""
     places = places_of(request, person)
     runs = (await asyncio.to_thread(overview, places.runs)).runs[:SHOWN_RUNS]

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from engine.runs.overview import overview
-from engine.web.access import Person, needs, places_of
+from engine.web.access import RunsReader, RunsWriter, places_of
+from engine.web.api.logged import KEPT, state_of
 from engine.web.api.runs import folder_of
 from engine.web.pages.rendering import page, then
 from engine.web.screens.glossary import glossary
 from engine.web.screens.luck import luck_screen
 from engine.web.screens.money import what_if
-from engine.web.screens.record import record
+from engine.web.screens.record import Record, record
 from engine.web.screens.tomorrow import tomorrow
 from forewalk.errors import ForewalkError
 
 router = APIRouter()
-Reader = Annotated[Person, Depends(needs("runs:read"))]
-Writer = Annotated[Person, Depends(needs("runs:write"))]
 EXPERT = {
     "index.html": "the whole verdict",
     "forecast.html": "skill of the forecasts",
@@ -31,10 +32,10 @@ EXPERT = {
 
 
 @router.get("/runs/{run}/tomorrow")
-async def next_close(request: Request, person: Reader, run: str) -> Response:
+async def next_close(request: Request, person: RunsReader, run: str) -> Response:
     """What may happen next?"""
     folder = folder_of(request, person, run)
-    log = places_of(request, person).forecasts
+    log = places_of(request, person).forecasts if person.may("runs:write") else None
     try:
         found = await asyncio.to_thread(tomorrow, folder, log)
     except ForewalkError as problem:
@@ -43,40 +44,47 @@ async def next_close(request: Request, person: Reader, run: str) -> Response:
 
 
 @router.get("/runs/{run}/record")
-async def track_record(request: Request, person: Reader, run: str) -> Response:
+async def track_record(request: Request, person: RunsReader, run: str) -> Response:
     """How good has it been?"""
     folder = folder_of(request, person, run)
-    found = await asyncio.to_thread(record, folder, places_of(request, person).forecasts)
+    log = places_of(request, person).forecasts
+    found = await asyncio.to_thread(_record, folder, log, state_of(log))
     return page(request, "screens/record.html", "Track record", run=run, step="record", found=found)
 
 
+@lru_cache(maxsize=KEPT)
+def _record(run: Path, log: Path, state: str) -> Record:
+    """Return the record while the log is in one state: a run's own forecasts never change."""
+    return record(run, log)
+
+
 @router.get("/runs/{run}/what-if")
-async def money(request: Request, person: Reader, run: str) -> Response:
+async def money(request: Request, person: RunsReader, run: str) -> Response:
     """What would have happened?"""
     found = await asyncio.to_thread(what_if, folder_of(request, person, run))
     return page(request, "screens/what_if.html", "What if", run=run, step="what-if", found=found)
 
 
 @router.get("/runs/{run}/luck")
-async def luck(request: Request, person: Reader, run: str) -> Response:
+async def luck(request: Request, person: RunsReader, run: str) -> Response:
     """Is it more than luck?"""
     found = await asyncio.to_thread(luck_screen, folder_of(request, person, run))
     return page(request, "screens/luck.html", "Luck", run=run, step="luck", found=found)
 
 
 @router.post("/runs/{run}/check")
-async def check(request: Request, person: Writer, run: str) -> Response:
+async def check(request: Request, person: RunsWriter, run: str) -> Response:
     """Look for a look into the future."""
     name = folder_of(request, person, run).name
     job = await asyncio.to_thread(
         request.app.state.jobs.submit, "audit", {"run": name}, person.id, person.team
     )
-    return then(f"/work/{job.id}")
+    return then(f"/jobs/{job.id}")
 
 
 @router.get("/runs/{run}/expert")
 async def expert(
-    request: Request, person: Reader, run: str, show: Annotated[str, Query(max_length=40)] = "index.html"
+    request: Request, person: RunsReader, run: str, show: Annotated[str, Query(max_length=40)] = "index.html"
 ) -> Response:
     """Show the run's own pages in a frame in which nothing runs."""
     folder = folder_of(request, person, run)
@@ -90,7 +98,7 @@ async def expert(
 @router.get("/runs")
 async def runs(
     request: Request,
-    person: Reader,
+    person: RunsReader,
     find: Annotated[str, Query(max_length=80)] = "",
 ) -> Response:
     """Every run, for the quant."""
@@ -102,7 +110,7 @@ async def runs(
 
 @router.get("/compare")
 async def compare(
-    request: Request, person: Reader, run: Annotated[list[str] | None, Query(max_length=8)] = None
+    request: Request, person: RunsReader, run: Annotated[list[str] | None, Query(max_length=8)] = None
 ) -> Response:
     """Runs side by side."""
     run = run or []

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from engine.web.access import Person, needs
+from engine.web.access import Person, RunsReader, RunsWriter
 from engine.web.api.common import missing
 from engine.web.jobs.job import SUCCEEDED, Job
 from engine.web.pages.rendering import page, then
 
 router = APIRouter()
-Reader = Annotated[Person, Depends(needs("runs:read"))]
-Writer = Annotated[Person, Depends(needs("runs:write"))]
 STATES = {
     "queued": "Waiting for its turn. You may close this page.",
     "running": "At work. You may close this page.",
@@ -33,8 +30,8 @@ DOING = {
 }
 
 
-@router.get("/work/{job_id}")
-async def work(request: Request, person: Reader, job_id: str) -> Response:
+@router.get("/jobs/{job_id}")
+async def work(request: Request, person: RunsReader, job_id: str) -> Response:
     """Show a job; one that is done leads on."""
     job = await _job(request, person, job_id)
     to = leads_to(job)
@@ -43,12 +40,12 @@ async def work(request: Request, person: Reader, job_id: str) -> Response:
     return page(request, "screens/work.html", "At work", job=job, said=STATES[job.state], doing=doing(job))
 
 
-@router.post("/work/{job_id}/stop")
-async def stop(request: Request, person: Writer, job_id: str) -> Response:
+@router.post("/jobs/{job_id}/stop")
+async def stop(request: Request, person: RunsWriter, job_id: str) -> Response:
     """Stop a job."""
     await _job(request, person, job_id)
     await asyncio.to_thread(request.app.state.jobs.cancel, job_id, person.team)
-    return then(f"/work/{job_id}")
+    return then(f"/jobs/{job_id}")
 
 
 def leads_to(job: Job) -> str | None:

@@ -40,14 +40,14 @@ def luck_screen(run: Path) -> LuckScreen:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     path = run / "certificate.json"
     certificate = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    clean = None if certificate is None else bool(certificate["clean"])
-    tested = words.luck_test_of(metrics, None if clean is None else not clean)
-    share = tested.probability
+    tested = words.luck_test_of(metrics, leak=certificate is not None and not certificate["clean"])
+    believed = words.luck_case(tested) not in (words.Luck.LEAK, words.Luck.TOO_GOOD)
+    share = tested.probability if believed else None
     return LuckScreen(
         sentence=words.luck(tested),
         gauge=None if share is None else _gauge(share),
         tested=_tested(metrics, tested),
-        certificate=NO_CERTIFICATE if certificate is None else _certificate(certificate),
+        certificate=NO_CERTIFICATE if certificate is None else certificate_words(certificate),
         checked=certificate is not None,
         verdict=str(manifest.get("verdict", "")),
     )
@@ -65,20 +65,24 @@ def _tested(metrics: Metrics, tested: words.LuckTest) -> str:
         if tested.tries <= 1
         else f"{tested.tries:,} tries on these prices lie behind it"
     )
+    if metrics.luck.lost_tries:
+        tries += f", {metrics.luck.lost_tries:,} of which somebody has deleted from the ledger"
     alpha = metrics.luck.alpha
     if alpha.alpha_per_year is None or alpha.low_per_year is None or alpha.high_per_year is None:
         return f"The account was compared with {beside}. {tries}."
     return (
         f"The account was compared with {beside}, in the part in which it moved with that. What is left is "
-        f"{alpha.alpha_per_year:+.1%} a year; chance alone makes it anything between {alpha.low_per_year:+.1%} and "
-        f"{alpha.high_per_year:+.1%}. {tries}, and more tries find more luck."
+        f"{alpha.alpha_per_year:+.1%} a year, give or take chance: it may as well be anything between "
+        f"{alpha.low_per_year:+.1%} and {alpha.high_per_year:+.1%}. {tries}, and more tries find more luck."
     )
 
 
-def _certificate(found: dict[str, object]) -> str:
+def certificate_words(found: dict[str, object]) -> str:
     values = f"{found.get('values', 0):,}"
     if found["clean"]:
-        return f"No look into the future was found: {values} values checked."
+        said = f"No look into the future was found: {values} values checked."
+        left = found.get("uncovered")
+        return f"{said} Not covered: {'; '.join(left)}." if isinstance(left, list) and left else said
     checks = found["checks"]
     named = (
         [check["name"] for check in checks if check["verdict"] == "leak"] if isinstance(checks, list) else []

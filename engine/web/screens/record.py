@@ -14,7 +14,8 @@ from engine.report.wording import words
 from engine.web.screens import drawing
 
 LAST = 250  # forecasts that are counted and shown
-Z80 = float(ndtri(0.9))
+LEVEL = 0.8  # of the range that every screen speaks of
+Z80 = float(ndtri((1 + LEVEL) / 2))
 FEW = 20  # settled forecasts of the log below which the backtest is shown
 
 
@@ -65,14 +66,17 @@ def record(run: Path | None, log: Path) -> Record:
     logged = file.table()
     problems = tuple(file.problems())
     settled = logged[logged["actual"].notna()]
-    if len(settled) >= FEW or run is None:
+    stored = None if run is None else pd.read_parquet(run / "forecasts.parquet")
+    if stored is not None:  # the same question: these symbols, so many bars ahead
+        same = settled["symbol"].isin(stored["symbol"].unique())
+        settled = settled[same & settled["horizon_bars"].isin(stored["horizon_bars"].unique())]
+    if len(settled) >= FEW or stored is None:
         since = f" since {pd.Timestamp(settled['asof'].min()):%-d %B %Y}" if len(settled) else ""
         return _record(
             settled,
             f"From the log{since}: each was written down before its day, and nobody can change it.",
             problems,
         )
-    stored = pd.read_parquet(run / "forecasts.parquet")
     stored = stored[stored["actual"].notna()]
     return _record(
         stored,

@@ -13,13 +13,15 @@ from markupsafe import Markup
 
 from engine.report.wording import words
 from engine.web.screens import drawing
-from forewalk.sessions import exchange_zone
+from engine.web.screens.record import LEVEL, Z80
+from forewalk.sessions import exchange_zone, is_intraday
 
 if TYPE_CHECKING:
     from engine.forecast.answer import Answer, SymbolForecast
     from forewalk.types import Bars
 
 SHOWN_BARS = 60
+MOST_CARDS = 20
 OLD = timedelta(days=7)  # since the newest close: the prices are old, and it is said first
 
 
@@ -47,12 +49,14 @@ class Tomorrow:
     """The screen.
 
     Attributes:
-        cards: one a symbol. silent: symbols without a forecast, and why. as_of: the newest close, in words.
+        cards: one a symbol, MOST_CARDS at the most. more: (symbol, from, to, up of 100) of the others.
+        silent: symbols without a forecast, and why. as_of: the newest close, in words.
         age: of the model, in words. warning: what must be known before anything else, "" for nothing.
         notes: the expert's notes.
     """
 
     cards: tuple[SymbolCard, ...]
+    more: tuple[tuple[str, str, str, str], ...]
     silent: tuple[tuple[str, str], ...]
     as_of: str
     age: str
@@ -60,8 +64,11 @@ class Tomorrow:
     notes: tuple[str, ...]
 
 
-def tomorrow(run: Path, log: Path, now: datetime | None = None) -> Tomorrow:
+def tomorrow(run: Path, log: Path | None, now: datetime | None = None) -> Tomorrow:
     """Ask the newest model of a run, write the answer into the log before its outcome is known, and say it.
+
+    Args:
+        run: folder of a finished run. log: of forecasts; None writes nothing, for who may only read.
 
     Raises:
         DataError, ConfigError, ConnectionFailed, PluginError: see `engine.forecast.job.give`.
@@ -70,19 +77,23 @@ def tomorrow(run: Path, log: Path, now: datetime | None = None) -> Tomorrow:
     from engine.forecast.basis import from_run
     from engine.forecast.log import ForecastLog
 
-    log_file = ForecastLog(log)
     basis = from_run(run, _quiet, ())
-    basis = basis.noting(log_file.revised(basis.closes()))
-    found = answer(basis)
-    log_file.score(basis.history, found)
-    log_file.enter(found)
+    if log is None:
+        found = answer(basis)
+    else:
+        file = ForecastLog(log)
+        found = answer(basis.noting(file.revised(basis.closes())))
+        file.score(basis.history, found)
+        file.enter(found)
     moment = now or datetime.now(UTC)
     past = basis.history
     trained = pd.Timestamp(past["trained_until"].max()) if len(past) else None
     return Tomorrow(
         cards=tuple(
-            _card(each, found, basis.bars, past[past["symbol"] == each.symbol]) for each in found.symbols
+            _card(each, found, basis.bars, past[past["symbol"] == each.symbol])
+            for each in found.symbols[:MOST_CARDS]
         ),
+        more=tuple(_line(each) for each in found.symbols[MOST_CARDS:]),
         silent=tuple(found.silent.items()),
         as_of=f"As of the close of {words.long_day(_local(found.asof, found.calendar))}.",
         age=""
@@ -113,16 +124,16 @@ def _warning(asof: pd.Timestamp, now: datetime) -> str:
 
 def _card(each: SymbolForecast, found: Answer, bars: Bars, past: pd.DataFrame) -> SymbolCard:
     low, high = each.price_bands.get("80", (None, None))
-    day = _local(each.closes_at, found.calendar)
+    when = _when(each.closes_at, found)
     past = past[past["actual"].notna()].tail(SHOWN_BARS)
     ranges = _past_ranges(each.symbol, bars, past)
     return SymbolCard(
         symbol=each.symbol,
-        sentence=words.tomorrow(each.symbol, day, low, high),
+        sentence=words.tomorrow(each.symbol, when, low, high, held_share(each, found)),
         direction=words.direction(each.p_up),
         chart=_fan(each, bars, ranges),
         numbers=tuple(
-            (f"in {level} of 100 such days", words.price(band[0]), words.price(band[1]))
+            (f"in {level} of 100 cases, as it is meant", words.price(band[0]), words.price(band[1]))
             for level, band in each.price_bands.items()
         ),
         order=each.order,
@@ -137,6 +148,28 @@ def _card(each: SymbolForecast, found: Answer, bars: Bars, past: pd.DataFrame) -
             for row in reversed(ranges)
         ),
     )
+
+
+def _when(moment: pd.Timestamp, found: Answer) -> str:
+    """The close that a forecast is about, in the exchange's own time; the hour where bars are shorter than a day."""
+    local = _local(moment, found.calendar)
+    return (
+        f"{words.long_day(local)} at {local:%H:%M}" if is_intraday(found.interval) else words.long_day(local)
+    )
+
+
+def held_share(each: SymbolForecast, found: Answer) -> float | None:
+    """Share of past cases in which such a range held: of widened ranges, or of this symbol's as they were stated."""
+    wider = next((one for one in found.widened if one.level == LEVEL and one.factor > 1), None)
+    if wider is not None:
+        return wider.held_widened
+    return None if each.skill.inside is None else each.skill.inside["80"]
+
+
+def _line(each: SymbolForecast) -> tuple[str, str, str, str]:
+    low, high = each.price_bands.get("80", (None, None))
+    ends = ("", "") if low is None or high is None else (words.price(low), words.price(high))
+    return each.symbol, *ends, str(round(100 * each.p_up))
 
 
 @dataclass(frozen=True)
@@ -175,9 +208,6 @@ def _past_ranges(symbol: str, bars: Bars, past: pd.DataFrame) -> list[_PastRange
                 _PastRange(int(row + horizon), bars.timestamps[row + horizon], low, high, float(ended))
             )
     return found
-
-
-Z80 = 1.2815515655446004  # of a normal distribution: 80 of 100 lie within
 
 
 def _fan(each: SymbolForecast, bars: Bars, ranges: list[_PastRange]) -> Markup:

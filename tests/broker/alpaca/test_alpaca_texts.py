@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broker.alpaca.texts import fetch_news
+from broker.alpaca.texts import fetch_into
 from broker.simulator.harness import Simulator
+from forewalk.data.columns.texts.fetching.store import TextStore
 from forewalk.data.columns.texts.reading import read_texts
 from forewalk.errors import ConnectionFailed, DataError
 from forewalk.settings.loading import settings_from
@@ -51,7 +52,7 @@ def rows_of(path):
 
 
 def fetched(path, ask, now=NOW):
-    return fetch_news(path, ["AAPL"], FIRST, NOW + timedelta(days=30), SETTINGS, now, ask)
+    return fetch_into(TextStore(path), ["AAPL"], FIRST, NOW + timedelta(days=30), SETTINGS, now, ask)
 
 
 def test_a_second_fetch_goes_on_and_what_appeared_in_between_is_first_seen_then(tmp_path):
@@ -72,7 +73,9 @@ def test_a_second_fetch_goes_on_and_what_appeared_in_between_is_first_seen_then(
 def test_a_history_fetched_in_parts_is_not_taken_for_seen(tmp_path):
     out = tmp_path / "news.jsonl"
     for end, page in ((4, articles(3)), (8, articles(3, day=5))):
-        fetch_news(out, ["AAPL"], FIRST, datetime(2026, 3, end, tzinfo=UTC), SETTINGS, NOW, asked(page)[0])
+        fetch_into(
+            TextStore(out), ["AAPL"], FIRST, datetime(2026, 3, end, tzinfo=UTC), SETTINGS, NOW, asked(page)[0]
+        )
     assert not any("first_seen" in row for row in rows_of(out))
 
 
@@ -126,6 +129,6 @@ def test_the_simulators_news_come_page_by_page(tmp_path, monkeypatch):
         simulator.control.news(articles=[{"headline": f"Story {n}", "symbols": ["AAPL"]} for n in range(120)])
         simulator.control.news(articles=[{"headline": "Another", "symbols": ["MSFT"]}])
         settings = settings_from({"data": {"url": simulator.url}}).data
-        assert fetch_news(out, ["AAPL"], FIRST, NOW, settings, NOW) == 120
-        assert fetch_news(out, ["AAPL"], FIRST, NOW, settings, NOW) == 0
+        assert fetch_into(TextStore(out), ["AAPL"], FIRST, NOW, settings, NOW) == 120
+        assert fetch_into(TextStore(out), ["AAPL"], FIRST, NOW, settings, NOW) == 0
     assert len(read_texts(NewsSettings(path=out))[0]) == 120

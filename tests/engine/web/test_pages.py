@@ -82,7 +82,7 @@ def test_each_screen_answers_its_question_in_the_first_line(browser, step, quest
     assert question in text
     assert "This is no advice." in text
     first = {
-        "tomorrow": r"will most likely end between [\d.,]+ and [\d.,]+\. In 80 of 100 such days",
+        "tomorrow": r"will most likely end between [\d.,]+ and [\d.,]+\. In \d+ of 100 such cases so far",
         "record": r"Of the last 250 forecasts, \d+ ended inside the range we gave for 80 of 100",
         "what-if": r"10,000 would have become [\d,]+\. Just holding the same companies: [\d,]+",
         "luck": r"(No|Perhaps|Yes|Nothing|Do not)",
@@ -234,3 +234,19 @@ def test_a_link_cannot_put_words_into_the_page_of_the_book(tmp_path):
     shown = re.search(r'name="nonce" value="(\w+)"', browser.get("/paper").text)[1]
     done = browser.post("/paper/approve", data={"order": "order-1", "nonce": shown})
     assert "Approved. It is sent within a minute." in browser.get(done.headers["location"]).text
+
+
+def test_a_second_file_of_a_name_leaves_the_first_as_it_is(tmp_path):
+    browser = client_in(tmp_path)
+    where = [
+        browser.post("/choose/file", files={"prices": ("prices.tar.csv", text)}).headers["location"]
+        for text in ("a,b\n1,2\n", "a,b\n3,4\n")
+    ]
+    assert where == ["/files/prices.tar.csv", "/files/prices-2.tar.csv"]
+    kept = {path.name: path.read_text() for path in (tmp_path / "serve").rglob("prices*")}
+    assert kept == {"prices.tar.csv": "a,b\n1,2\n", "prices-2.tar.csv": "a,b\n3,4\n"}
+
+
+def test_an_empty_file_is_answered_on_the_page(tmp_path):
+    answer = client_in(tmp_path).post("/choose/file", files={"prices": ("prices.csv", "")})
+    assert (answer.status_code, "not empty" in answer.text) == (422, True)

@@ -24,9 +24,16 @@ NEVER = (
 
 
 def case_of(
-    probability=0.5, first_p=0.4, passes=False, tries=1, against="buy_and_hold", alarms=False, leak=None
+    probability=0.5,
+    first_p=0.4,
+    passes=False,
+    tries=1,
+    against="buy_and_hold",
+    alarms=False,
+    leak=False,
+    skill=True,
 ):
-    return LuckTest(probability, first_p, passes, tries, against, alarms, leak)
+    return LuckTest(probability, first_p, passes, tries, against, alarms, leak, skill)
 
 
 CASES = [
@@ -39,7 +46,11 @@ CASES = [
     (case_of(None, None), Luck.TOO_SHORT, "Nothing can be said: there are too few days."),
     (case_of(0.99, 0.0, passes=True, alarms=True), Luck.TOO_GOOD, "Do not believe this yet"),
     (case_of(0.99, 0.0, passes=True, alarms=True, leak=True), Luck.LEAK, "Nothing here counts"),
-    (case_of(0.97, 0.01, passes=True, leak=False), Luck.YES, "Yes"),
+    (
+        case_of(0.97, 0.01, passes=True, skill=False),
+        Luck.NOT_BY_FORECASTS,
+        "no skill was found in the forecasts",
+    ),
 ]
 
 
@@ -58,13 +69,14 @@ ANY = st.builds(
     tries=st.integers(0, 500),
     against=st.sampled_from(["buy_and_hold", "cash"]),
     alarms=st.booleans(),
-    leak=st.one_of(st.none(), st.booleans()),
+    leak=st.booleans(),
+    skill=st.booleans(),
 )
 
 
 @given(ANY)
 def test_yes_is_said_only_of_what_passes_and_is_neither_a_leak_nor_too_good(one):
-    fit = one.passes and not one.alarms and not one.leak and one.probability is not None
+    fit = one.passes and one.skill and not one.alarms and not one.leak and one.probability is not None
     assert luck(one).startswith("Yes") == fit
 
 
@@ -82,12 +94,15 @@ def test_the_direction(p_up, said):
 
 
 def test_tomorrow_and_the_record_and_money():
-    day = date(2024, 3, 4)
-    assert words.tomorrow("AAPL", day, 421.0, 439.0) == (
+    day = words.long_day(date(2024, 3, 4))
+    assert words.tomorrow("AAPL", day, 421.0, 439.0, 0.817) == (
         "On Monday 4 March 2024, AAPL will most likely end between 421.00 and 439.00. "
-        "In 80 of 100 such days it ended inside a range like this."
+        "In 82 of 100 such cases so far it ended inside a range like this."
     )
-    assert "no range" in words.tomorrow("AAPL", day, None, None)
+    assert words.tomorrow("AAPL", day, 421.0, 439.0, None).endswith(
+        "How often such ranges hold is not known yet."
+    )
+    assert "no range" in words.tomorrow("AAPL", day, None, None, 0.8)
     assert words.record(250, 203, 126, 250) == (
         "Of the last 250 forecasts, 203 ended inside the range we gave for 80 of 100. "
         "The direction was right 126 times; a coin would give 125."
