@@ -78,6 +78,7 @@ def _tested(metrics: Metrics, tested: words.LuckTest) -> str:
 
 
 def certificate_words(found: dict[str, object]) -> str:
+    """What the leak certificate of the run says, in one sentence; ``found`` is the certificate as stored."""
     values = f"{found.get('values', 0):,}"
     if found["clean"]:
         said = f"No look into the future was found: {values} values checked."
