@@ -116,7 +116,8 @@ def _outliers_of_symbol(rows: Rows, begin: int, stop: int) -> tuple[FloatArray, 
         factor = _off_by(ratio)
         if pending and not 1 / 3 < ratio < 3 and 0.5 < price / median(pending) < 2:
             factor = pending_factor  # the level goes on, though it left the narrow band
-        if factor != 1.0 and not pending and _is_split(rows, begin + row, accepted[-1]):
+        far = factor != 1.0 or not 1 / 3 < ratio < 3  # 80 times and a drift upon it is no hundred times
+        if far and not pending and _is_split(rows, begin + row, accepted[-1]):
             accepted.clear()
             accepted.append(price)
         elif factor == 1.0:
