@@ -48,6 +48,15 @@ class Pair:
     pip: float
 
 
+def is_index(symbol: str) -> bool:
+    """Return whether a symbol names an index as vendors write it: ^GSPC, $SPX.
+
+    >>> is_index("^RUI"), is_index("IWB")
+    (True, False)
+    """
+    return symbol.startswith(("^", "$"))
+
+
 def pair_of(symbol: str, pips: Mapping[str, float] | None = None) -> Pair | None:
     """Return the currency pair that a symbol names (EURUSD, EUR/USD, EUR_USD, EURUSD=X), None for anything else.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from forewalk.data.cleaning.together import each_market
 from forewalk.errors import ConfigError
+from forewalk.instruments import is_index
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars
 
@@ -37,7 +38,8 @@ def cautions(bars: Bars, settings: Settings, first_test: int) -> tuple[str, ...]
         settings: of the run.
         first_test: row of the first forecast.
     """
-    return tuple(filter(None, (_of_ranking(bars, settings), _of_prices(bars, settings, first_test))))
+    said = (_of_indices(bars), _of_ranking(bars, settings), _of_prices(bars, settings, first_test))
+    return tuple(filter(None, said))
 
 
 def _refuse_lonely(bars: Bars, settings: Settings) -> None:
@@ -55,6 +57,19 @@ def _refuse_lonely(bars: Bars, settings: Settings) -> None:
 
 def _usable(bars: Bars, settings: Settings) -> int:
     return int((bars.present.sum(axis=0) >= settings.data.min_history_bars).sum())
+
+
+def _of_indices(bars: Bars) -> str:
+    """Say which symbols nobody can buy."""
+    found = [symbol for symbol in bars.symbols if is_index(symbol)]
+    if not found:
+        return ""
+    names = ", ".join(found[:4]) + (" ..." if len(found) > 4 else "")
+    return (
+        f"{names}: an index cannot be bought, so this account is of a fund that follows it without fees, on prices "
+        f"that nobody was asked to pay and without dividends unless the index counts them. Forecast the index, and "
+        f"judge an account on its fund (IWB for ^RUI, SPY for ^GSPC)."
+    )
 
 
 def _of_ranking(bars: Bars, settings: Settings) -> str:

@@ -331,7 +331,9 @@ def _costs(execution: ExecutionSettings, pairs: int) -> str:
     points = execution.fee_bps + execution.slippage_bps
     parts = [f"{points:g} basis points per fill"] if points or not pairs else []
     if pairs:
-        parts.append(f"half the spread (of the data, else {execution.spread_pips:g} pips)")
+        parts.append(
+            f"half the spread (of the data, else {execution.spread_pips:g} pip{'s' * (execution.spread_pips != 1)})"
+        )
     if execution.fee_per_share:
         parts.append(f"{execution.fee_per_share:g} per share")
     if execution.fee_min:

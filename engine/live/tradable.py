@@ -5,7 +5,7 @@ from __future__ import annotations
 from broker.hosts import is_local
 from forewalk.data.columns.texts.fetching.sources import checked_names
 from forewalk.errors import ConfigError
-from forewalk.instruments import coin_of, pair_of
+from forewalk.instruments import coin_of, is_index, pair_of
 from forewalk.plugins.holding import sources_of
 from forewalk.sessions import is_intraday
 from forewalk.settings.execution import AUCTIONS
@@ -48,7 +48,7 @@ def refuse_untradable(settings: Settings) -> None:
             f"{', '.join(coins[:5]) or 'data.market = crypto'}: the daemon sends day orders for US shares, so coins "
             f"cannot be traded live; they can be backtested and forecast"
         )
-    indices = [symbol for symbol in data.symbols if symbol.startswith("^")]
+    indices = [symbol for symbol in data.symbols if is_index(symbol)]
     if indices:
         raise ConfigError(
             f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"

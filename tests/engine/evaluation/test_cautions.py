@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,10 @@ def test_a_label_that_compares_symbols_needs_two_that_close_together():
 def test_the_daemon_refuses_a_second_market():
     with pytest.raises(ConfigError, match="names XLON beside XNYS: the daemon trades one market"):
         refuse_untradable(of({"symbols": ["AAPL", "VOD.L"], "calendars": {"VOD.L": "XLON"}}))
+
+
+@pytest.mark.parametrize(("symbol", "said"), [("^RUI", True), ("$SPX", True), ("IWB", False)])
+def test_an_index_in_the_account_is_said_before_its_results(symbol, said):
+    bars = replace(make_bars(rows=80, symbols=2), symbols=(symbol, "BBB"))
+    found = cautions(bars, of(), 60)
+    assert any(line.startswith(f"{symbol}: an index cannot be bought") for line in found) == said
