@@ -65,11 +65,9 @@ def _account_rows(metrics: Metrics) -> Iterator[Cells]:
     if luck.sharpe.low is not None:
         yield "Sharpe ratio, 95% interval", f"{luck.sharpe.low:.2f} to {luck.sharpe.high:.2f}", ""
         yield "alpha per year against buy-and-hold (t)", _alpha(luck.alpha), "0"
-        yield (
-            f"1 - p: more than {'cash' if luck.against == 'cash' else 'buy-and-hold'} ({luck.tries} tries)",
-            _text(luck.deflated.probability, "{:.2f}"),
-            "",
-        )
+        beaten = "cash" if luck.against == "cash" else "buy-and-hold"
+        tries = f"{luck.tries} {'try' if luck.tries == 1 else 'tries'}"
+        yield f"1 - p: more than {beaten} ({tries})", _text(luck.deflated.probability, "{:.2f}"), ""
     yield "trades closed", str(own.trades), ""
     refused = orders.margin + orders.rejected
     yield "orders filled (refused)", f"{orders.filled + orders.partial:.0f} ({refused:.0f})", ""
