@@ -90,16 +90,13 @@ def test_a_cut_at_the_close_of_any_market_leaves_what_was_said_by_then(market, r
 
 
 def test_the_certificate_covers_a_file_of_all_these_markets(tmp_path):
-    bars = true_bars()
+    bars = world("2019-05-01", "2019-12-31")
     frames = [bars.frame(symbol).assign(symbol=symbol) for symbol in bars.symbols]
     rows = pd.concat(frames).rename_axis("date").reset_index()
     rows["date"] = session_dates(rows["date"], rows["symbol"])
     path = tmp_path / "world.csv"
     rows.to_csv(path, index=False)
-    settings = small_settings(
-        data={"source": "files", "path": path}, execution__fractional=True,
-        folds__train_bars=150, folds__refit_every_bars=60,
-    )  # fmt: skip
+    settings = small_settings(data={"source": "files", "path": path}, execution__fractional=True)
     assert set(load_bars(settings.data)[0].calendars) == set(WORLD)
     certificate = audit(settings)
     assert [check.line() for check in certificate.leaks] == []
