@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from models.base import FittedForecaster
 
 JOURNAL_FILE = "trials.journal"
+LOCK_FILE = "trials.lock"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ def tune(
         progress: told what is being done, how much of it is done, and how much there is.
 
     Raises:
-        ConfigError: Optuna is missing, a value is not allowed, or `out` holds another task's journal.
-        DataError: the data cannot be used, or are too short for the inner folds.
+        ConfigError: Optuna is missing, a value is not allowed, `out` holds another task's journal, or another command
+            is at work there.
+        DataError: the data cannot be used, or are too short for the inner folds, or have no outcome to judge by.
     """
     from engine.evaluation.cautions import refuse_nonsense
     from engine.training.walkforward import walk_forward
@@ -96,9 +99,11 @@ def tune(
     folder = out or Path("runs") / f"tune-{key[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     workers = workers_of(settings)
-    choices = choose(
-        panel, labels, folds, settings, plan, effort.inner, folder, key, workers, _recorder(folder, bars), progress
-    )  # fmt: skip
+    with _alone(folder):
+        choices = choose(
+            panel, labels, folds, settings, plan, effort.inner, folder, key, workers, _recorder(folder, bars),
+            progress,
+        )  # fmt: skip
 
     def models(of: Callable[[int], Settings]) -> Forecasts:
         fitted: list[FittedForecaster] = []
@@ -157,6 +162,27 @@ def choose(
         choices.append(FoldChoice(fold.model_id, fold.trained_until, best.params, best.loss, tried))
     progress("tuning", len(folds), len(folds))
     return tuple(choices)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second command out of the folder: it would end the first one's trials and count its own beside them.
+
+    Raises:
+        ConfigError: another command is at work there.
+    """
+    import fcntl
+
+    from forewalk.errors import ConfigError
+
+    with (folder / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another command is tuning in {folder}; wait until it is done, or choose another --out"
+            ) from None
+        yield
 
 
 def _recorder(folder: Path, bars: Bars) -> Callable[[str, Settings, Sequence[Forecasts]], None]:

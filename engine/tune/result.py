@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from engine.evaluation.metrics.statistics import DieboldMariano, diebold_mariano
 from engine.tune.inner import bar_losses
 from engine.tune.space import Params, Space, with_values
 from engine.tune.study import Tried
+from forewalk.errors import DataError
 from forewalk.settings.sections import Settings
 from forewalk.types import FloatArray, Forecasts
 
@@ -86,9 +88,17 @@ class Tuning:
 def compared(
     default: Forecasts, tuned: Forecasts, actual: FloatArray, scale: FloatArray, settings: Settings
 ) -> Outer:
-    """Compare both on the bars of the outer folds; the rows are [T, S]."""
+    """Compare both on the bars of the outer folds; the rows are [T, S].
+
+    Raises:
+        DataError: on no bar is the loss of both known.
+    """
     losses = [bar_losses(each, actual, scale, settings) for each in (tuned, default)]
     both = np.isfinite(losses[0]) & np.isfinite(losses[1])
+    if not both.any():
+        raise DataError(
+            "tuned and default cannot be compared: on no bar of the outer folds is the loss of both known"
+        )
     a, b = losses[0][both], losses[1][both]
     same = bool(np.array_equal(a, b))
     return Outer(
@@ -155,8 +165,8 @@ def summary(found: Tuning) -> dict[str, Any]:
         "effort": asdict(found.effort),
         "space": {key: list(values) for key, values in found.space.items()},
         "outer": {
-            "tuned": outer.tuned,
-            "default": outer.default,
+            "tuned": _known(outer.tuned),
+            "default": _known(outer.default),
             "p_less": None if outer.test is None else outer.test.p_less,
             "bars": None if outer.test is None else outer.test.observations,
         },
@@ -167,9 +177,17 @@ def summary(found: Tuning) -> dict[str, Any]:
                 "trained_until": choice.trained_until.isoformat(),
                 "chosen": dict(choice.values),
                 "inner_loss": choice.loss,
-                "trials": [asdict(each) for each in choice.tried],
+                "trials": [
+                    {**asdict(each), "losses": [_known(loss) for loss in each.losses]}
+                    for each in choice.tried
+                ],
             }
             for choice in found.choices
         ],
         "changes": {key: found.changes(key) for key in found.space},
     }
+
+
+def _known(loss: float) -> float | None:
+    """None where no outcome is known or a model has diverged, which JSON has no number for."""
+    return loss if math.isfinite(loss) else None

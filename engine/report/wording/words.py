@@ -46,7 +46,6 @@ class LuckTest:
         tries: that lie behind it. against: buy_and_hold or cash. alarms: whether numbers are too good to be true.
         leak: whether a certificate, or the check of an own strategy, found that something has seen the future.
         skill: whether a test found skill in the forecasts themselves.
-        leak: whether a certificate found a look into the future; None where there is no certificate.
     """
 
     probability: float | None

@@ -16,7 +16,7 @@ from engine.web.screens import drawing
 LAST = 250  # forecasts that are counted and shown
 LEVEL = 0.8  # of the range that every screen speaks of
 Z80 = float(ndtri((1 + LEVEL) / 2))
-FEW = 20  # settled forecasts of the log below which the backtest is shown
+FEW = 20  # settled forecasts below which the log gives way to the backtest, and a share is not told
 
 
 @dataclass(frozen=True)

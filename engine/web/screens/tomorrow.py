@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from engine.report.wording import words
 from engine.web.screens import drawing
-from engine.web.screens.record import LEVEL, Z80
+from engine.web.screens.record import FEW, LEVEL, Z80
 from forewalk.sessions import exchange_zone, is_intraday
 
 if TYPE_CHECKING:
@@ -159,7 +159,12 @@ def _when(moment: pd.Timestamp, found: Answer) -> str:
 
 
 def held_share(each: SymbolForecast, found: Answer) -> float | None:
-    """Share of past cases in which such a range held: of widened ranges, or of this symbol's as they were stated."""
+    """Share of past cases in which such a range held: of widened ranges, or of this symbol's as they were stated.
+
+    None where there are fewer than FEW of them: a share of a handful says nothing.
+    """
+    if each.skill.forecasts < FEW:
+        return None
     wider = next((one for one in found.widened if one.level == LEVEL and one.factor > 1), None)
     if wider is not None:
         return wider.held_widened

@@ -1,14 +1,23 @@
 """The command: the values that may be varied, and one whole way on the sample data."""
 
+import fcntl
 import json
+import math
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from engine.cli.app import app
 from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.tune.job import LOCK_FILE, Effort
+from engine.tune.result import FoldChoice, Outer, Tuning, compared, summary
 from engine.tune.space import DEFAULT_SPACE, own_values, parse_space, with_own, with_values
-from forewalk.errors import ConfigError, UsageError
+from engine.tune.study import Tried, best_of
+from forewalk.errors import ConfigError, DataError, UsageError
+from forewalk.types import Forecasts
 from helpers.making import make_settings
 
 
@@ -51,13 +60,17 @@ def test_other_values_leave_all_other_settings_alone():
     assert with_values(changed, {"model.hidden_size": 4}) == settings
 
 
+WORDS = "tune --trials 2 --inner 2 --json --vary model.hidden_size=2,4 --set data.symbols=IBM --out runs/t"
+SMALL = ("model.seeds=1", "model.max_epochs=1", "folds.refit_every_bars=1500", "jobs=1")
+
+
+def invoked():
+    return CliRunner().invoke(app, [*WORDS.split(), *(word for each in SMALL for word in ("--set", each))])
+
+
 def test_the_command_leaves_page_table_journal_and_trials_in_the_ledger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = (
-        "tune --trials 2 --inner 2 --json --vary model.hidden_size=2,4 --set data.symbols=IBM --out runs/t"
-    )
-    small = ("model.seeds=1", "model.max_epochs=1", "folds.refit_every_bars=1500", "jobs=1")
-    done = CliRunner().invoke(app, [*words.split(), *(word for each in small for word in ("--set", each))])
+    done = invoked()
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert "budget: 600 processor seconds" in done.stderr
@@ -69,3 +82,37 @@ def test_the_command_leaves_page_table_journal_and_trials_in_the_ledger(tmp_path
     page = (tmp_path / "runs/t/index.html").read_text(encoding="utf-8")
     assert found["verdict"] in page.replace("&#39;", "'")
     assert (tmp_path / "runs/t/trials.journal").is_file()
+
+
+def test_a_second_command_in_the_same_folder_is_kept_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/t").mkdir(parents=True)
+    with (tmp_path / "runs/t" / LOCK_FILE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = invoked()
+    assert isinstance(done.exception, ConfigError)
+    assert "another command is tuning in runs/t" in str(done.exception)
+    assert not (tmp_path / "runs" / LEDGER_FILE).exists()
+
+
+def test_a_trial_that_diverged_stands_in_the_table_as_unknown():
+    failed = Tried(1, {"model.dropout": 0.1}, (0.5, math.inf), complete=True, processor_s=1.0)
+    good = Tried(0, {"model.dropout": 0.0}, (0.5, 0.6), complete=True, processor_s=1.0)
+    choice = FoldChoice(
+        "fold-00", pd.Timestamp("2020-01-01", tz="UTC"), good.params, good.loss, (good, failed)
+    )
+    outer = Outer(0.5, 0.5, None)
+    found = summary(Tuning(Path("t"), Effort(), {"model.dropout": (0.0, 0.1)}, (choice,), outer, ranks=False))
+    assert json.loads(json.dumps(found, allow_nan=False))["folds"][0]["trials"][1]["losses"] == [0.5, None]
+    assert best_of((good, failed)) is good
+
+
+def test_forecasts_without_a_known_outcome_are_not_called_the_same():
+    settings, nothing = make_settings(), np.full((5, 1), np.nan)
+    made = Forecasts(
+        timestamps=pd.date_range("2020-01-01", periods=5, tz="UTC"), symbols=("AAA",), mean=nothing + 0.0,
+        std=np.ones((5, 1)), p_up=nothing, horizon_bars=1, model_ids=("m",) * 5,
+        trained_until=pd.DatetimeIndex(["2019-12-31"] * 5, tz="UTC"),
+    )  # fmt: skip
+    with pytest.raises(DataError, match="cannot be compared"):
+        compared(made, made, nothing, np.ones((5, 1)), settings)

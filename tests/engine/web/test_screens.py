@@ -15,18 +15,21 @@ from helpers.web_content import write_log
 
 
 @pytest.mark.parametrize(
-    ("widened", "inside", "held"),
+    ("widened", "inside", "cases", "held"),
     [
-        ((), {"80": 0.74}, 0.74),
-        ((Widening(0.8, 0.7, 1.2, 0.79),), {"80": 0.7}, 0.79),
-        ((Widening(0.8, 0.83, 1.0),), {"80": 0.83}, 0.83),
-        ((Widening(0.5, 0.4, 1.2, 0.49),), {"80": 0.81}, 0.81),
-        ((Widening(0.8, 0.7, 1.2, None),), {"80": 0.7}, None),
-        ((), None, None),
+        ((), {"80": 0.74}, FEW, 0.74),
+        ((Widening(0.8, 0.7, 1.2, 0.79),), {"80": 0.7}, FEW, 0.79),
+        ((Widening(0.8, 0.83, 1.0),), {"80": 0.83}, FEW, 0.83),
+        ((Widening(0.5, 0.4, 1.2, 0.49),), {"80": 0.81}, FEW, 0.81),
+        ((Widening(0.8, 0.7, 1.2, None),), {"80": 0.7}, FEW, None),
+        ((), {"80": 1.0}, FEW - 1, None),
+        ((), None, 0, None),
     ],
 )
-def test_how_often_such_ranges_held_is_what_was_counted_of_ranges_like_the_one_shown(widened, inside, held):
-    each = SimpleNamespace(skill=SimpleNamespace(inside=inside))
+def test_how_often_such_ranges_held_is_what_was_counted_of_ranges_like_the_one_shown(
+    widened, inside, cases, held
+):
+    each = SimpleNamespace(skill=SimpleNamespace(inside=inside, forecasts=cases))
     assert held_share(each, SimpleNamespace(widened=widened)) == held
 
 
