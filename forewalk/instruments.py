@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from forewalk.errors import ConfigError
-from forewalk.types import Bars, FloatArray, IntArray
+from forewalk.types import Bars, FloatArray, Forecasts, IntArray
 
 CURRENCIES = frozenset({
     "USD", "EUR", "GBP", "JPY", "CHF", "AUD", "NZD", "CAD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "TRY",
@@ -55,6 +55,77 @@ def is_index(symbol: str) -> bool:
     (True, False)
     """
     return symbol.startswith(("^", "$"))
+
+
+def refuse_proxies(
+    symbols: Sequence[str], trade_as: Mapping[str, str], calendars: Sequence[str] = ()
+) -> None:
+    """Raise ConfigError where `data.trade_as` cannot be traded by.
+
+    Both must have bars, a fund stands for one symbol alone and is itself for sale, and both close together: the
+    forecast of a later close would otherwise be traded at an earlier one.
+
+    Args:
+        symbols: that have bars. trade_as: symbol that is forecast -> fund that is traded.
+        calendars: exchange of each symbol, where they differ.
+    """
+    taken: dict[str, str] = {}
+    for forecast, fund in trade_as.items():
+        for symbol in (forecast, fund):
+            if symbol not in symbols:
+                raise ConfigError(
+                    f"data.trade_as = {{{forecast!r} = {fund!r}}}: {symbol} has no bars here; there are "
+                    f"{', '.join(symbols[:6])}{' ...' if len(symbols) > 6 else ''}: add it to data.symbols"
+                )
+        if fund == forecast or is_index(fund):
+            what = "itself" if fund == forecast else "an index, which cannot be bought"
+            raise ConfigError(
+                f"data.trade_as trades {forecast} as {what}: name its fund, such as IWB for ^RUI"
+            )
+        if fund in trade_as:
+            raise ConfigError(
+                f"data.trade_as trades {forecast} as {fund}, and {fund} as {trade_as[fund]}: one step"
+            )
+        if fund in taken:
+            raise ConfigError(
+                f"data.trade_as trades {taken[fund]} and {forecast} both as {fund}: a fund follows one forecast; "
+                f"leave one of them out"
+            )
+        taken[fund] = forecast
+        where = (
+            {calendars[list(symbols).index(symbol)] for symbol in (forecast, fund)} if calendars else set()
+        )
+        if len(where) > 1:
+            raise ConfigError(
+                f"data.trade_as trades {forecast} as {fund}, and they close at different hours "
+                f"({', '.join(sorted(where))}): name a fund of the same exchange"
+            )
+
+
+def traded(bars: Bars, forecasts: Forecasts, trade_as: Mapping[str, str]) -> tuple[Bars, Forecasts]:
+    """Return the bars and forecasts of what an account may hold, see `traded_bars` and `traded_forecasts`."""
+    return traded_bars(bars, trade_as), traded_forecasts(forecasts, trade_as)
+
+
+def traded_bars(bars: Bars, trade_as: Mapping[str, str]) -> Bars:
+    """Return the bars of what an account may hold: without the symbols that `data.trade_as` only forecasts."""
+    left = [symbol for symbol in bars.symbols if symbol not in trade_as]
+    return bars if len(left) == len(bars.symbols) else bars.select(left)
+
+
+def traded_forecasts(forecasts: Forecasts, trade_as: Mapping[str, str]) -> Forecasts:
+    """Return the forecasts that orders are made of: a fund's are those of the symbol it is traded for.
+
+    A bar at which that symbol has no forecast is one without a forecast of the fund, whatever the fund's own says.
+    Both this and `traded_bars` leave alone what has been through them before.
+    """
+    if not set(trade_as) & set(forecasts.symbols):
+        return forecasts
+    source = {fund: forecast for forecast, fund in trade_as.items()}
+    left = tuple(symbol for symbol in forecasts.symbols if symbol not in trade_as)
+    columns = [forecasts.symbols.index(source.get(symbol, symbol)) for symbol in left]
+    values = {name: getattr(forecasts, name)[:, columns] for name in ("mean", "std", "p_up")}
+    return replace(forecasts, symbols=left, **values)
 
 
 def pair_of(symbol: str, pips: Mapping[str, float] | None = None) -> Pair | None:

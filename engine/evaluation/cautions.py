@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from forewalk.data.cleaning.together import each_market
 from forewalk.errors import ConfigError
-from forewalk.instruments import is_index
+from forewalk.instruments import is_index, traded_bars
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars
 
@@ -23,6 +25,7 @@ def refuse_nonsense(bars: Bars, settings: Settings) -> None:
             f"label.kind = 'market_relative' with {count} symbol: its return minus its own is always 0; "
             f"set label.kind = 'absolute', or load more symbols"
         )
+    count = _usable(traded_bars(bars, settings.data.trade_as), settings)
     if settings.strategy.kind == "cross_section" and count < 2:
         raise ConfigError(
             f"strategy.kind = 'cross_section' with {count} symbol: there is nothing to rank; "
@@ -38,7 +41,8 @@ def cautions(bars: Bars, settings: Settings, first_test: int) -> tuple[str, ...]
         settings: of the run.
         first_test: row of the first forecast.
     """
-    said = (_of_indices(bars), _of_ranking(bars, settings), _of_prices(bars, settings, first_test))
+    forecast, bars = _of_proxies(settings.data.trade_as), traded_bars(bars, settings.data.trade_as)
+    said = (forecast, _of_indices(bars), _of_ranking(bars, settings), _of_prices(bars, settings, first_test))
     return tuple(filter(None, said))
 
 
@@ -59,6 +63,16 @@ def _usable(bars: Bars, settings: Settings) -> int:
     return int((bars.present.sum(axis=0) >= settings.data.min_history_bars).sum())
 
 
+def _of_proxies(trade_as: Mapping[str, str]) -> str:
+    """Say what is forecast and what is traded."""
+    if not trade_as:
+        return ""
+    pairs = " and ".join(
+        f"{forecast} is forecast and {fund} is traded" for forecast, fund in trade_as.items()
+    )
+    return f"{pairs}: orders, costs, benchmark and account are of what is traded, whose own forecast is not used."
+
+
 def _of_indices(bars: Bars) -> str:
     """Say which symbols nobody can buy."""
     found = [symbol for symbol in bars.symbols if is_index(symbol)]
@@ -67,8 +81,8 @@ def _of_indices(bars: Bars) -> str:
     names = ", ".join(found[:4]) + (" ..." if len(found) > 4 else "")
     return (
         f"{names}: an index cannot be bought, so this account is of a fund that follows it without fees, on prices "
-        f"that nobody was asked to pay and without dividends unless the index counts them. Forecast the index, and "
-        f"judge an account on its fund (IWB for ^RUI, SPY for ^GSPC)."
+        f"that nobody was asked to pay and without dividends unless the index counts them. Forecast the index and "
+        f"trade its fund: data.trade_as = {{'^RUI' = 'IWB'}}, for ^GSPC SPY."
     )
 
 

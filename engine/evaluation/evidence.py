@@ -86,7 +86,7 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     seeds = _seeds(subject)
     progress("luck and costs", 0, 1)
     own_equity = None if "pair" in subject.bars.extras else subject.simulation.equity
-    policies = policy_baselines(subject.bars, subject.forecasts, settings, settings.seed, own_equity)
+    policies = policy_baselines(*subject.traded, settings, settings.seed, own_equity)
     times = pd.DatetimeIndex(subject.simulation.equity["time"])
     repetitions = settings.evaluation.bootstrap_repetitions
     bootstrap = bootstrap_account(subject.account, subject.year, settings.seed, repetitions)
@@ -208,7 +208,7 @@ def _seeds(subject: Subject) -> SeedSpread | None:
 
 
 def _reality(subject: Subject) -> RealityMetrics:
-    bars, forecasts, settings = subject.bars, subject.forecasts, subject.settings
+    (bars, forecasts), settings = subject.traded, subject.settings
     slow = forecasts.mean.size > MANY_CELLS and not is_compiled(bars, settings)
     some: dict[str, Any] = FEW_COSTS if slow else {}
     return RealityMetrics(

@@ -29,6 +29,7 @@ from engine.evaluation.seeds import SeedSpread
 from forewalk.data.factors.laying import FactorReturns
 from forewalk.features.panel import FeaturePanel, Labels, one_bar_returns
 from forewalk.folds import Fold
+from forewalk.instruments import traded
 from forewalk.plugins.sources import Source
 from forewalk.returns import bars_per_year_covered, simple_returns
 from forewalk.sessions import bars_per_year
@@ -57,6 +58,11 @@ class Subject:
     plugins: tuple[Source, ...] = ()
     benchmark: Bars | None = None
     factors: FactorReturns | None = None
+
+    @property
+    def traded(self) -> tuple[Bars, Forecasts]:
+        """Bars and forecasts of what the account may hold; see `data.trade_as`."""
+        return traded(self.bars, self.forecasts, self.settings.data.trade_as)
 
     @property
     def returns(self) -> FloatArray:

@@ -164,6 +164,7 @@ def answer(basis: Basis, holdings: Holdings | None = None) -> Answer:
         *_said(widened),
         *_toned(corrected),
         none or f"orders are those from {held.source}",
+        *(f"{fund} is traded on the forecast of {name}" for name, fund in settings.data.trade_as.items()),
     ]
     if settings.label.relative:
         notes.append(

@@ -27,6 +27,7 @@ from engine.live.deciding.past import Then, account_state, past_splits, split_fa
 from engine.live.deciding.records import last_decisions
 from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.errors import DataError
+from forewalk.instruments import traded
 from forewalk.sessions import exchange_zone
 from forewalk.settings.loading import load_settings
 from forewalk.settings.sections import Settings
@@ -176,8 +177,7 @@ class _Walk:
     ) -> None:
         self.journal = journal
         self.settings = settings
-        self.bars = bars
-        self.forecasts = forecasts
+        self.bars, self.forecasts = traded(bars, forecasts, settings.data.trade_as)
         orders, stops = backtest.orders, backtest.orders["type"] == "stop"
         self.targets = _by_bar(backtest.decisions, "asof")
         self.orders = _by_bar(orders[~stops], "decided_at")

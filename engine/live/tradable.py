@@ -51,7 +51,7 @@ def refuse_untradable(settings: Settings) -> None:
     indices = [symbol for symbol in data.symbols if is_index(symbol)]
     if indices:
         raise ConfigError(
-            f"{', '.join(indices[:5])}: an index cannot be bought; trade its fund instead, with data.symbols"
+            f"{', '.join(indices[:5])}: an index cannot be bought; name its fund in data.symbols instead"
         )
     others = sorted({calendar for calendar in data.calendars.values() if calendar != data.exchange})
     if others:

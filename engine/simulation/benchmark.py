@@ -44,7 +44,7 @@ def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionS
         if (tradable & ~joined).any() or leaving.any():
             now = np.where(bars.present[t], bars.open[t], price)
             sold = (shares * now)[leaving]
-            cash += float(sold.sum()) - holding.cost(t, sold, leaving)
+            cash += float(sold.sum()) - holding.cost(t, np.abs(sold), leaving)
             shares = np.where(leaving, 0.0, shares)
             joined = (joined | tradable) & ~leaving
             if tradable.any():

@@ -24,7 +24,7 @@ from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from engine.simulation.tables import equity_table
 from forewalk.data.cleaning.together import forecasts_in_time, in_time
-from forewalk.instruments import with_currencies
+from forewalk.instruments import traded, with_currencies
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import CLOSED_AT, Bars, Forecasts, SimulationResult
 
@@ -81,7 +81,7 @@ def simulate(
 
     Markets that close at different times (bars from `by_day`) are lived through close by close: a decision at the
     close of one market is about its symbols alone, and is filled at their next open. The equity is that of the end of
-    each day.
+    each day. What `data.trade_as` only forecasts is not there; its fund goes by its forecasts.
 
     Args:
         bars: the whole history; only the bars from the first forecast on are used.
@@ -95,6 +95,7 @@ def simulate(
         LookaheadError: it read a bar that does not exist yet.
         ConfigError: orders are to be sent in a style that these bars do not have.
     """
+    bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
     refuse_styles(bars, settings.execution)
     bars = with_frictions(bars, settings.execution)
     if CLOSED_AT in bars.extras:

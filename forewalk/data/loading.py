@@ -14,6 +14,7 @@ from forewalk.data.cleaning.rules import clean
 from forewalk.data.quality import NATURAL_STAMPS, Finding, QualityReport
 from forewalk.data.table import Table
 from forewalk.errors import ConfigError, DataError
+from forewalk.instruments import refuse_proxies
 from forewalk.settings.news import NewsSettings
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars
@@ -42,13 +43,16 @@ def load_bars(
 
     Raises:
         DataError: the data is missing or cannot be used.
-        ConfigError: the calendar or a date in the settings is wrong, or a symbol is named twice.
+        ConfigError: the calendar or a date in the settings is wrong, a symbol is named twice, or what `trade_as`
+            names cannot be traded.
         ConnectionFailed: the network source did not answer.
     """
     repeated = sorted({name for name in settings.symbols if settings.symbols.count(name) > 1})
     if repeated:
         raise ConfigError(f"data.symbols names {', '.join(repeated)} more than once; name each symbol once")
-    return _believed(_read_all(settings, columns, given, news), settings)[1:]
+    _, bars, report = _believed(_read_all(settings, columns, given, news), settings)
+    refuse_proxies(bars.symbols, settings.trade_as, bars.calendars)
+    return bars, report
 
 
 def closed_by(moment: datetime, bars: Bars) -> Bars:

@@ -52,6 +52,8 @@ class DataSettings(Section):
     """Currencies of prices that the symbol does not tell: `{"7203.T" = "JPY", "VOD.L" = "GBX"}`."""
     pips: Mapped[float] = Field({})
     """Currency pairs whose pip is not 0.0001 (0.01 with yen and metals): `{XAUUSD = 0.1}`."""
+    trade_as: Mapped[str] = Field({})
+    """What is only forecast, and what is bought in its place: `{"^RUI" = "IWB"}`; both are in `symbols`."""
     calendar: str | None = None
     """Exchange calendar by its exchange_calendars name (XNYS, XLON, 24/7), or FX; none: told, else XNYS."""
     calendars: Mapped[str] = Field({})

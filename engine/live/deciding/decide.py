@@ -13,6 +13,7 @@ from engine.simulation.capture import CaptureBroker
 from engine.simulation.cerebro import build_cerebro
 from engine.simulation.orders import AccountState, CapturedOrder
 from engine.simulation.strategies import decisions_of, run_strategy_in, strategy_params
+from forewalk.instruments import traded_bars, traded_forecasts
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
@@ -40,6 +41,9 @@ def run_strategy(
     Raises:
         PluginError, LookaheadError: a strategy of the user's own raised, or read a bar that is not there.
     """
+    trade_as = settings.data.trade_as
+    bars = traded_bars(bars, trade_as)
+    forecasts = None if forecasts is None else traded_forecasts(forecasts, trade_as)
     params = strategy_params(strategy, forecasts, settings, bars)
     span = bars.since(first)
     closes = [moment.to_pydatetime() for moment in span.timestamps]

@@ -24,7 +24,7 @@ from engine.live.deciding.corporate import CorporateActions
 from engine.live.deciding.decide import StrategyRun, repeat_problem, run_strategy
 from engine.live.deciding.foretold import ForecastWriter
 from engine.live.deciding.past import account_state, replay_start
-from engine.live.deciding.records import Doubts, decision_records, model_problems
+from engine.live.deciding.records import decision_records, doubts_of
 from engine.live.deciding.texts import keep_known, with_live_texts
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
@@ -153,7 +153,7 @@ class Decider:
             raise DataError(problem)
         for symbol, problem in fresh.problems.items():
             self._say("stale_data", f"{window.asof:%Y-%m-%d %H:%M} {symbol}: {problem}")
-        doubts = Doubts(fresh.problems, model_problems(forecasts, self._symbols, self._settings.risk))
+        doubts = doubts_of(fresh.problems, forecasts, self._settings)
         if forecasts is not None:
             self._foretold.write(bars, forecasts, look.now)
         ledger = self._journal.ledger.quantities()

@@ -20,6 +20,7 @@ from engine.live.deciding.decide import StrategyRun
 from engine.live.schedule import Window
 from engine.simulation.orders import CapturedOrder
 from forewalk.errors import DataError
+from forewalk.instruments import traded_bars, traded_forecasts
 from forewalk.settings.sections import Settings
 from forewalk.settings.trading import RiskSettings
 from forewalk.types import Bars, Forecasts
@@ -36,6 +37,22 @@ class Doubts:
 
     bars: Mapping[str, str]
     models: Mapping[str, str]
+
+
+def doubts_of(bars: Mapping[str, str], forecasts: Forecasts | None, settings: Settings) -> Doubts:
+    """Return what must not be traded on; a fund of `data.trade_as` bears what is wrong with what it is traded for.
+
+    Args:
+        bars: symbol -> what is wrong with its bars.
+    """
+    models = model_problems(forecasts, settings.data.symbols, settings.risk)
+    mine = dict(bars)
+    for forecast, fund in settings.data.trade_as.items():
+        models = {name: text for name, text in models.items() if name != fund}  # its own is not traded on
+        for problems in (models, mine):
+            if forecast in problems:
+                problems[fund] = f"{forecast}, for which it is traded: {problems[forecast]}"
+    return Doubts(mine, models)
 
 
 def decision_records(
@@ -64,7 +81,9 @@ def decision_records(
         model_id=forecasts.model_ids[-1] if forecasts is not None else "",
         fingerprint=bars.fingerprint,
     )
-    targets = _targets(run, bars, forecasts, doubts, held)
+    trade_as = settings.data.trade_as
+    told = None if forecasts is None else traded_forecasts(forecasts, trade_as)
+    targets = _targets(run, traded_bars(bars, trade_as), told, doubts, held)
     return decision, targets, _new_orders(run.orders, window, book, settings.live.extended_hours)
 
 

@@ -22,6 +22,7 @@ from engine.simulation.tables import (
     count_orders,
     equity_table,
 )
+from forewalk.instruments import traded
 from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
@@ -36,6 +37,7 @@ def simulate_compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> S
     Raises:
         ConfigError: the policy is the user's own.
     """
+    bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     path = np.empty((2, len(span)))
     equity, totals, log, open_, close = _run(span, forecasts, settings, path)
@@ -56,6 +58,7 @@ def equity_and_orders(
     bars: Bars, forecasts: Forecasts, settings: Settings
 ) -> tuple[pd.DatetimeIndex, FloatArray, pd.DataFrame]:
     """Return times, account values, [T], and orders of `simulate_compiled`, and spare the other tables."""
+    bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     equity, _, log, _, _ = _run(span, forecasts, settings, NO_PATH)
     return span.timestamps, equity, _orders(log[log["quantity"] != 0], span)

@@ -32,6 +32,7 @@ from engine.simulation.compiled.types import BOOK, LOG, PANEL, STACK, SUMMARY, T
 from engine.simulation.money import with_frictions
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
+from forewalk.instruments import traded
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
@@ -89,6 +90,8 @@ def simulate_settings(
     Raises:
         ConfigError: a policy is the user's own.
     """
+    if settings:  # they share their data
+        bars, forecasts = traded(bars, forecasts, settings[0].data.trade_as)
     span = bars.since(forecasts.timestamps[0])
     if any(not each.strategy.is_own and unsupported(bars, each) for each in settings):
         return _by_cerebro(bars, forecasts, settings, on_done)
