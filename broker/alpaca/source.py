@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from broker.alpaca.client import AlpacaPaper
-from broker.alpaca.market import TIMEFRAMES
 from broker.errors import BrokerError, MustHalt, RateLimited, Refused
 from broker.hosts import DATA_HOST, PAPER_HOST
 from broker.keys import read_keys
 from forewalk.data.sources.download import Answer, BarRequest, Service, read_service
+from forewalk.data.sources.longer import SHORTER
 from forewalk.data.sources.pacing import Pace
 from forewalk.data.table import Table
 from forewalk.errors import ConfigError, ConnectionFailed, DataError, ForewalkError
@@ -52,7 +52,8 @@ def read_alpaca(
 ) -> Table:
     """Return the rows of `settings.symbols`, from the cache where it reaches, else from Alpaca.
 
-    Bars are of regular hours; hourly ones begin at the full hour, as Alpaca makes them. The keys are read from the
+    Bars are of regular hours; hourly ones begin at the full hour, as Alpaca makes them, and those of 2h and
+    4h are made of them; weeks and months are made of days. The keys are read from the
     environment when something has to be asked for.
 
     Args:
@@ -62,12 +63,10 @@ def read_alpaca(
         ask: answers instead of Alpaca, as `AlpacaPaper.bars` does.
 
     Raises:
-        ConfigError: the interval, the keys, the URL or the market data plan is wrong.
+        ConfigError: the keys, the URL or the market data plan is wrong.
         ConnectionFailed: Alpaca did not answer, or is busy for longer than `data.patience_s`.
         DataError: it has no bars for a symbol, or its pages do not end; or offline and the cache does not reach.
     """
-    if settings.bar_length not in TIMEFRAMES:
-        raise ConfigError(f"data.interval = {settings.bar_length!r}: Alpaca has {', '.join(TIMEFRAMES)}")
     present = datetime.now(UTC) if now is None else now.to_pydatetime()
     each_page = pace or Pace(settings.requests_per_minute or REQUESTS_PER_MINUTE, settings.patience_s)
     service = Service(
@@ -76,7 +75,7 @@ def read_alpaca(
         calendar_of=lambda symbol: CALENDAR,
         folder=f"alpaca-{settings.feed}-{settings.adjustment}",
         adjusted=ADJUSTED[settings.adjustment],
-        batch=BATCH.get(settings.bar_length, BATCH_INTRADAY),
+        batch=BATCH.get(SHORTER.get(settings.bar_length, settings.bar_length), BATCH_INTRADAY),
     )
     at_once = Pace(math.inf, 0.0)  # each page waits for its own turn
     return read_service(service, settings, now, at_once)

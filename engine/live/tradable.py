@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broker.hosts import is_local
 from forewalk.data.columns.texts.fetching.sources import checked_names
+from forewalk.data.sources.longer import SHORTER
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, is_index, pair_of
 from forewalk.plugins.holding import sources_of
@@ -52,6 +53,11 @@ def refuse_untradable(settings: Settings) -> None:
     if indices:
         raise ConfigError(
             f"{', '.join(indices[:5])}: an index cannot be bought; name its fund in data.symbols instead"
+        )
+    if data.bar_length in SHORTER:
+        raise ConfigError(
+            f"data.interval = {data.bar_length!r}: the daemon decides at the close of bars that Alpaca makes itself "
+            f"(1min to 1h, 1d); longer ones can be backtested and forecast"
         )
     others = sorted({calendar for calendar in data.calendars.values() if calendar != data.exchange})
     if others:

@@ -21,6 +21,7 @@ from forewalk.data.sources.cache import (
     read_cached,
     write_cached,
 )
+from forewalk.data.sources.longer import SHORTER, longer_bars, of_shorter
 from forewalk.data.sources.pacing import Pace
 from forewalk.data.table import NO_TIME, Table, check_symbol, concatenate
 from forewalk.errors import ConnectionFailed, DataError, ForewalkError
@@ -112,6 +113,8 @@ def read_service(
 ) -> Table:
     """Return the rows of `settings.symbols`, from the cache where it reaches, else from the service.
 
+    Bars of 2h and 4h are made of its hours, weeks and months of its days, see `longer_bars`.
+
     Args:
         service: where to ask.
         settings: symbols, span (both ends included), interval, cache folder, `offline`.
@@ -123,6 +126,10 @@ def read_service(
         DataError: it has no bars for a symbol; or offline and the cache does not reach.
     """
     now = pd.Timestamp.now("UTC") if now is None else now.tz_convert("UTC")
+    if settings.bar_length in SHORTER:
+        shorter = read_service(service, of_shorter(settings), now, pace)
+        calendars = [service.calendar_of(symbol) for symbol in shorter.symbols]
+        return longer_bars(shorter, settings.bar_length, calendars, now)
     for symbol in settings.symbols:
         check_symbol(symbol, "data.symbols")
     folder = settings.cache.expanduser() / service.folder

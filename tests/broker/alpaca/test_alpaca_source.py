@@ -184,7 +184,15 @@ def test_hours_outside_of_the_session_are_left_out_and_half_hours_kept():
     assert [f"{start:%H:%M}" for start in frame.index] == ["14:00", "20:00"]
 
 
-def test_an_interval_that_alpaca_does_not_have_is_refused(tmp_path):
-    settings = wanted(tmp_path, "http://127.0.0.1:1").model_copy(update={"interval": "7min"})
-    with pytest.raises(ConfigError, match="Alpaca has 1d, 1h"):
-        read_alpaca(settings, NOW)
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("interval", "opens", "closes"),
+    [("1wk", [100, 105, 110, 115], [106, 111, 116, 121]), ("1mo", [100], [123])],
+)
+def test_weeks_and_months_are_made_of_days_and_those_not_over_left_out(
+    daily, tmp_path, interval, opens, closes
+):
+    settings = wanted(tmp_path, daily.url, interval=interval, end="2026-03-31")
+    bars, _ = clean(read_alpaca(settings, NOW), settings)
+    assert (bars.open[:, 0].tolist(), bars.close[:, 0].tolist()) == (opens, closes)
+    assert bars.volume[0, 0] == 1e6 * (5 if interval == "1wk" else 22)

@@ -15,6 +15,10 @@ def of(*symbols, **data):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        (
+            of("AAPL").model_copy(update={"data": of("AAPL").data.model_copy(update={"interval": "4h"})}),
+            "'4h': the daemon",
+        ),
         (of("AAPL", "EURUSD"), "EURUSD: Alpaca has no spot forex"),
         (of("NAME", market="forex"), "no spot forex"),
         (of("BTC/USD"), "BTC/USD.*coins cannot be traded live"),
