@@ -64,15 +64,26 @@ class Agreement:
     rounding: float = 0.0
 
 
-def compare(reference: Sequence[Block], found: Sequence[Block], cut: int, truncated: bool) -> Agreement:
-    """Compare what two runs knew up to `cut`; only stages that the second run reached are compared."""
+def compare(
+    reference: Sequence[Block],
+    found: Sequence[Block],
+    cut: int,
+    truncated: bool,
+    later_bars: bool | None = None,
+) -> Agreement:
+    """Compare what two runs knew up to `cut`; only stages that the second run reached are compared.
+
+    `later_bars` says whether the second run has bars after the cut: doctored ones may all be refused by cleaning.
+    None: where it was not truncated.
+    """
+    lacking = truncated if later_bars is None else not later_bars
     other = {(block.stage, block.name): block for block in found}
     reached = {block.stage for block in found}
     values: dict[str, int] = {}
     offenders: dict[str, tuple[int, Offender]] = {}
     rounding = 0.0
     for block in reference:
-        if block.stage not in reached or (truncated and block.needs_later_bars):
+        if block.stage not in reached or (lacking and block.needs_later_bars):
             continue
         match = other.get((block.stage, block.name))
         count, gap, offence = _difference(block, match, cut, truncated)

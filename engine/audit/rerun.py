@@ -190,7 +190,8 @@ def _rerun(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
         training = [prepared.training[number] for number in known]
         _, forecasts, simulation = finish(prepared, training, models.parts, settings, pipeline)
         blocks += list(result_blocks(prepared.bars, forecasts, simulation))
-    found = _with_fits(compare(reference, blocks, cut, task.truncated), models)
+    later = bool(microseconds(prepared.bars.timestamps[-1:])[0] > cut)
+    found = _with_fits(compare(reference, blocks, cut, task.truncated, later), models)
     return Rerun(task.cut, task.doctoring, found, models.fits)
 
 

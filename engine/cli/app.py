@@ -34,6 +34,7 @@ from engine.cli.options import (
     Set,
     Verbose,
     settings_of_flags,
+    symbols_hint,
     where_of_flags,
 )
 from engine.cli.serve import EPILOG as SERVE_EPILOG
@@ -312,8 +313,15 @@ def run(command: str) -> None:
 
 def _guarded(application: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> None:
     """Run; typer itself answers usage errors with 2 and Ctrl-C with 130."""
+    hint = symbols_hint(sys.argv[1:] if arguments is None else arguments)
     try:
         application(args=arguments, prog_name=name)
+    except SystemExit as ended:
+        if hint and ended.code == 2:
+            typer.echo(hint, err=True)
+        raise
     except ForewalkError as problem:
         typer.echo(f"error: {problem}", err=True)
+        if hint:
+            typer.echo(hint, err=True)
         sys.exit(problem.exit_code)

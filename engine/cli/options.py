@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,3 +82,21 @@ def settings_of_flags(config: Path | None, overrides: list[str] | None, flags: d
 def symbols_of(count: int) -> str:
     """Return "1 symbol" or "n symbols"."""
     return f"{count:,} symbol" if count == 1 else f"{count:,} symbols"
+
+
+def symbols_hint(arguments: Sequence[str]) -> str:
+    """Return what to write instead of `--symbols A B`; "" where the symbols are one argument.
+
+    >>> symbols_hint(["--symbols", "AAPL,", "MSFT"])
+    'hint: --symbols is one argument, with commas and without spaces: --symbols AAPL,MSFT'
+    """
+    if "--symbols" not in arguments:
+        return ""
+    after = list(arguments)[list(arguments).index("--symbols") + 1 :]
+    words = [
+        text for text in takewhile(lambda text: not text.startswith("-"), after) if not Path(text).exists()
+    ]
+    if len(words) < 2:
+        return ""
+    named = ",".join(filter(None, (word.strip(",") for word in words)))
+    return f"hint: --symbols is one argument, with commas and without spaces: --symbols {named}"

@@ -113,3 +113,11 @@ def test_blocks_survive_the_way_to_a_worker():
     found = compare(blocks, again, NEVER - 1, truncated=False)
     assert not found.offenders
     assert sum(found.values.values()) > 5_000
+
+
+def test_folds_whose_test_bars_cleaning_refuses_are_no_offence():
+    real = block(np.ones((4, 1)), "training", needs_later_bars=True)
+    fewer = block(np.ones((3, 1)), "training", needs_later_bars=True)
+    cut = int(real.known_at[-1])
+    assert compare([real], [fewer], cut, truncated=False).offenders
+    assert not compare([real], [fewer], cut, truncated=False, later_bars=False).offenders

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli.app import app
+from engine.cli.app import app, main
 from forewalk.data.loading import load_bars
 from forewalk.errors import EXIT_DATA
 from forewalk.settings.sections import DataSettings
@@ -98,3 +98,18 @@ def test_a_converted_file_is_read_back_to_the_same_bars(tmp_path):
 def test_one_symbol_is_one_symbol(tmp_path):
     (tmp_path / "AAPL.csv").write_bytes(PLAIN)
     assert "300 bars of 1 symbol\n" in run("check", tmp_path / "AAPL.csv").output
+
+
+@pytest.mark.parametrize("written", [["A", "B"], ["A,", "B"], ["A", ",", "B"]])
+@pytest.mark.parametrize("command", [["backtest"], ["forecast"], ["data", "check", "."]])
+def test_symbols_with_a_space_between_them_are_answered_with_how_to_write_them(command, written, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--symbols", *written])
+    assert ended.value.code in (2, 5)  # usage; `forecast` takes the second one for a run
+    assert capsys.readouterr().err.rstrip().endswith("--symbols A,B")
+
+
+def test_a_usage_error_about_something_else_says_nothing_about_symbols(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "check", ".", "--symbols", "A,B", "--nonsense"])
+    assert "hint: --symbols" not in capsys.readouterr().err
