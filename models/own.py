@@ -163,7 +163,7 @@ class OwnFitted:
         if np.isinf(mean).any() or not (std[np.isfinite(mean)] > 0).all() or np.isinf(std).any():
             raise PluginError(
                 f"{self.source} predict_scaled() gave an infinite mean, or a std that is not above 0; where there "
-                "is no forecast both are NaN"
+                f"is no forecast both are NaN ({self.source.file})"
             )
         return ScaledForecast(mean, std)
 

@@ -14,7 +14,7 @@ import pandas as pd
 from engine.evaluation.metrics.door import Record
 from engine.simulation.cerebro import simulate
 from forewalk.errors import LookaheadError, PluginError
-from forewalk.plugins.failures import time_limit
+from forewalk.plugins.failures import OverTime, time_limit
 from forewalk.sessions import session_closes
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts, SimulationResult
@@ -79,8 +79,8 @@ def refuse_foresight(settings: Settings) -> None:
     try:
         with time_limit(settings.live.inference_timeout_s):
             result = simulate(bars, forecasts, settings)
-    except (PluginError, TimeoutError) as problem:
-        if isinstance(problem, TimeoutError) or isinstance(problem.__cause__, TimeoutError):
+    except (PluginError, OverTime) as problem:
+        if isinstance(problem, OverTime) or isinstance(problem.__cause__, OverTime):
             raise PluginError(f"{problem}; mend it, or raise live.inference_timeout_s") from None
         return
     check = check_foresight(bars, forecasts, settings, result)

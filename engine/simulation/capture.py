@@ -8,6 +8,7 @@ strategy remembers (entry bar, entry price, a trailing stop, a reference to its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,11 @@ from typing import Any
 
 import backtrader as bt
 
-from engine.simulation.orders import AccountState, CapturedOrder, PastFill, PastOrder
+from engine.simulation.orders import AbsurdOrder, AccountState, CapturedOrder, PastFill, PastOrder
 from forewalk.errors import ForewalkError
 
 DUST = 1e-6  # shares
+ABSURD_TIMES = 10.0  # the account's worth; beyond 6 times a broker lets a position only be closed
 EXECUTION_TYPES = {
     bt.Order.Market: "market",
     bt.Order.Close: "market",
@@ -234,6 +236,7 @@ class CaptureBroker(bt.brokers.BackBroker):
 
     def _captured(self, order: Any) -> CapturedOrder:
         name = order.data._name
+        self._refuse_absurd(order)
         if order.exectype not in EXECUTION_TYPES:
             raise CaptureError(
                 f"{name}: orders of type {order.getordername()} cannot be sent; "
@@ -258,6 +261,23 @@ class CaptureBroker(bt.brokers.BackBroker):
             take_profit=profit,
             stop_loss=loss,
         )
+
+    def _refuse_absurd(self, order: Any) -> None:
+        """Raise AbsurdOrder for what nobody can mean; what a limit of the book's forbids is left to the gate."""
+        children = [child for child in self._pchildren[order.ref] if child.ref != order.ref]
+        prices = [order.price, order.pricelimit, *(child.price for child in children)]
+        wrong = next((p for p in prices if p is not None and not (math.isfinite(p) and p >= 0)), None)
+        if not math.isfinite(order.size) or wrong is not None:
+            value = f"price {wrong}" if wrong is not None else f"size {order.size}"
+            raise AbsurdOrder(f"{order.data._name}: an order with {value}")
+        held, worth = self.positions[order.data].size, self.getvalue()
+        closes = held * order.size < 0 and abs(order.size) <= abs(held) + DUST
+        asked = abs(order.size) * order.data.close[0]
+        if not closes and asked > ABSURD_TIMES * worth > 0:
+            raise AbsurdOrder(
+                f"{order.data._name}: an order over {abs(order.size):g} worth {asked:,.0f}, "
+                f"{asked / worth:,.1f} times the account's {worth:,.0f}"
+            )
 
     def _legs(self, order: Any) -> tuple[float | None, float | None]:
         """Return the prices of a bracket's limit and stop; both None for a plain order."""

@@ -6,6 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from forewalk.errors import ForewalkError
+
+
+class AbsurdOrder(ForewalkError):  # noqa: N818 - what was ordered
+    """A strategy orders what nobody can mean: no number, or many times the account. The book is halted."""
+
 
 @dataclass(frozen=True)
 class PastFill:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
+from engine.simulation.orders import AbsurdOrder
 from forewalk.errors import ConfigError, LookaheadError, PluginError
-from forewalk.plugins.failures import own_code, user_line
+from forewalk.plugins.failures import defined_at, own_code, user_line
 from forewalk.plugins.holding import plugin_of
 from forewalk.plugins.loading import Plugin
 from forewalk.sessions import bars_per_year
@@ -40,12 +42,40 @@ def load_strategy(settings: Settings) -> type[bt.Strategy]:
     found = plugin.value
     if isinstance(found, type) and issubclass(found, bt.Strategy):
         _check_parameters(found, settings, plugin)
-        return found
+        return _with_sizes_checked(found)
     if isinstance(found, type) or not callable(found):
         raise ConfigError(
             f"{plugin.source} is neither a backtrader.Strategy nor a function (outlook, positions, settings)"
         )
     return _with_policy(_checked(found, plugin))
+
+
+def _with_sizes_checked(found: type[bt.Strategy]) -> type[bt.Strategy]:
+    """Return the user's class with sizes refused that backtrader takes in silence, or without their sign."""
+
+    class Checked(found):
+        def buy(self, data: Any = None, size: Any = None, **rest: Any) -> Any:
+            _refuse_size("buy", "sell", size)
+            return super().buy(data, size, **rest)
+
+        def sell(self, data: Any = None, size: Any = None, **rest: Any) -> Any:
+            _refuse_size("sell", "buy", size)
+            return super().sell(data, size, **rest)
+
+    Checked.__name__, Checked.__qualname__ = found.__name__, found.__qualname__
+    Checked.__module__, Checked.__doc__ = found.__module__, found.__doc__
+    return Checked
+
+
+def _refuse_size(side: str, other: str, size: Any) -> None:
+    if size is None:
+        return
+    if not math.isfinite(size):
+        raise ValueError(f"{side}(size={size}): give a number of shares")
+    if size < 0:
+        raise ValueError(
+            f"{side}(size={size:g}): a size is not negative; {other}(size={-size:g}) is the other side"
+        )
 
 
 def _with_policy(decide: Callable[..., Decision]) -> type[bt.Strategy]:
@@ -135,10 +165,15 @@ def own_strategy(settings: Settings) -> Iterator[None]:
     if not settings.strategy.is_own:
         yield
         return
-    source = plugin_of(settings, "strategy.kind", settings.strategy.kind).source
+    plugin = plugin_of(settings, "strategy.kind", settings.strategy.kind)
+    source = plugin.source
     try:
         with own_code(source):
             yield
+    except AbsurdOrder as error:  # of a policy: none of its lines is on the way to it
+        if str(source.file) not in str(error):
+            error.args = (f"{source} wants {error} ({defined_at(source, plugin.value)})",)
+        raise
     except PluginError as error:
         cause = error.__cause__
         if cause is None or not _reads_a_missing_bar(cause):
@@ -171,8 +206,6 @@ def _checked(policy: Callable[..., Any], plugin: Plugin) -> Callable[..., Decisi
         try:
             return decision_of(answer, len(outlook.close))
         except ValueError as problem:
-            code = policy.__code__ if hasattr(policy, "__code__") else None
-            line = f" line {code.co_firstlineno}" if code else ""
-            raise PluginError(f"{plugin.source} {problem} ({plugin.source.file}{line})") from None
+            raise PluginError(f"{plugin.source} {problem} ({defined_at(plugin.source, policy)})") from None
 
     return decide

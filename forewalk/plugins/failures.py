@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 from forewalk.errors import ForewalkError, LeakError, LookaheadError, PluginError
 from forewalk.plugins.reads import inside
 from forewalk.plugins.sources import Source, is_own_file
+
+AGAIN_S = 1.0  # between two reminders to code that took the first one and went on
 
 
 @contextmanager
@@ -32,27 +37,58 @@ def own_code(source: Source) -> Iterator[None]:
         if place:
             error.args = (f"{error} ({place})", *error.args[1:])
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, OverTime) as error:
         raise PluginError(failure(source, error)) from error
+
+
+class OverTime(BaseException):
+    """The user's code runs longer than it may; an `except Exception` of its own does not catch this."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in Python code inside that runs longer; without effect outside of the main thread."""
+    """Raise OverTime in Python code inside that runs longer; without effect outside of the main thread.
+
+    Code of the user's that takes it and goes on is told again every second. A call into a library that does not come
+    back is stopped when it does.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    told = False
 
-    def stop(number: int, frame: object) -> None:
-        raise TimeoutError(f"took longer than {seconds:g} s")
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        if not told or _in_own_file(frame):
+            told = True
+            raise OverTime(f"took longer than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _in_own_file(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if is_own_file(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def defined_at(source: Source, value: Any) -> str:
+    """Return the file and the line at which a function or class of the user's begins."""
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename} line {code.co_firstlineno}"
+    try:
+        return f"{source.file} line {inspect.getsourcelines(value)[1]}"
+    except (TypeError, OSError):
+        return str(source.file)
 
 
 def failure(source: Source, error: BaseException) -> str:

@@ -27,16 +27,19 @@ from engine.live.deciding.past import account_state, replay_start
 from engine.live.deciding.records import decision_records, doubts_of
 from engine.live.deciding.texts import keep_known, with_live_texts
 from engine.live.guards import Guards
+from engine.live.models.own_code import SEEN_BY_MODELS
 from engine.live.models.retrain import Retrainer
 from engine.live.models.tasks import ForecastTask, checked_forecasts
 from engine.live.schedule import Schedule, Window
 from engine.live.watch.status import Status
+from engine.simulation.orders import AbsurdOrder
 from engine.simulation.strategies import load_strategy, needs_forecasts, needs_whole_history
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.data.membership import in_universe
 from forewalk.errors import DataError, ForewalkError, LookaheadError, PluginError
-from forewalk.plugins.failures import time_limit
+from forewalk.plugins.failures import OverTime, time_limit
 from forewalk.plugins.holding import sources_of
+from forewalk.plugins.sources import Source
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 
@@ -115,16 +118,25 @@ class Decider:
             self._decide(window, look)
             self._status.decide_seconds = self._monotonic() - began
         except InferenceFailed as problem:
+            self._halt_own_models(problem, look.now)
             self._say("model", f"{window.asof:%Y-%m-%d %H:%M}: no decision: {problem}")
         except BrokerError:
             raise
         except JournalUnwritable:
             raise
-        except (PluginError, LookaheadError) as problem:
-            self._guards.stop(HaltCause.STRATEGY, f"your own code: {problem}", look.now)
+        except (PluginError, LookaheadError, AbsurdOrder) as problem:
+            whose = "your own code: " if self._plugins else ""
+            self._guards.stop(HaltCause.STRATEGY, f"{whose}{problem}", look.now)
             self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
         except ForewalkError as problem:
             self._say("no_decision", f"{window.asof:%Y-%m-%d %H:%M}: {problem}")
+
+    def _halt_own_models(self, problem: InferenceFailed, now: datetime) -> None:
+        """Halt where a model process with the user's own code in it hung or died; ours is asked again."""
+        own = [source for source in self._plugins if source.setting in SEEN_BY_MODELS]
+        if own:
+            names = ", ".join(f"{source} ({_files(source)})" for source in own)
+            self._guards.stop(HaltCause.STRATEGY, f"your own code: {problem}, which ran {names}", now)
 
     def _chosen(self) -> type[Any]:
         """Return the strategy; one of the user's own is imported once, unless that failed."""
@@ -197,7 +209,7 @@ class Decider:
         try:
             with time_limit(self._settings.live.inference_timeout_s) if self._plugins else nullcontext():
                 return run_strategy(bars, forecasts, self._settings, strategy, state, first), forecasts
-        except TimeoutError as problem:
+        except OverTime as problem:
             raise PluginError(f"strategy.kind = {self._settings.strategy.kind!r} {problem}") from None
 
     def fetched(self, window: Window) -> FreshBars:
@@ -212,7 +224,10 @@ class Decider:
             return None
         files = self._retrainer.champions(bars)
         task = ForecastTask(bars, self._settings, files, first, self._plugins)
-        return checked_forecasts(self._models.ask(task), bars)
+        if not self._plugins:
+            return checked_forecasts(self._models.ask(task), bars)
+        # the child itself says where the user's code hangs; what it takes to start is not counted
+        return checked_forecasts(self._models.ask(task, 2 * self._settings.live.inference_timeout_s), bars)
 
     def _keep_differences(self, differences: list[tuple[datetime, str]], now: datetime) -> None:
         for asof, what in differences:
@@ -220,6 +235,10 @@ class Decider:
             if text not in self._kept:
                 self._kept.add(text)
                 self._journal.diary.note(now, "replay", text)
+
+
+def _files(source: Source) -> str:
+    return ", ".join(path for _, path in source.files) or source.file
 
 
 def own_code_halt(journal: Journal) -> str | None:

@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from broker.failpoints import reach
-from forewalk.errors import DataError
+from forewalk.errors import DataError, PluginError
 from forewalk.folds import Fold, check_fold, walk_forward_folds
+from forewalk.plugins.failures import defined_at
+from forewalk.plugins.holding import plugin_of
 from forewalk.settings.sections import FoldSettings, Settings
 from forewalk.types import Bars, Forecasts
 
@@ -110,7 +112,53 @@ def forecasts_for(bars: Bars, settings: Settings, timeline: Timeline, first: pd.
     """Return the forecasts of the bars from `first` on, by the same features as the backtest's."""
     from forewalk.features.own import panel_of
 
-    return forecasts_from(panel_of(bars, settings), settings, timeline, first)
+    panel = panel_of(bars, settings)
+    refuse_empty_features(panel, bars, settings)
+    forecasts = forecasts_from(panel, settings, timeline, first)
+    refuse_absurd_forecasts(forecasts, panel, settings)
+    return forecasts
+
+
+def refuse_empty_features(panel: FeaturePanel, bars: Bars, settings: Settings) -> None:
+    """Raise PluginError where a function of the user's gives no number for any symbol that has its last bar.
+
+    What it lacks of some symbols alone is a gap: these are not traded, and it is said.
+    """
+    from forewalk.features.own import own_features
+
+    asked = bars.present[-1] & panel.eligible[-1] & np.isfinite(panel.scale[-1])
+    if not settings.features.extra or not asked.any() or np.isfinite(panel.values[-1, asked]).any():
+        return
+    values = own_features(bars, settings)
+    for setting in settings.features.extra:
+        plugin = plugin_of(settings, "features.extra", setting)
+        only = settings.model_copy(
+            update={"features": settings.features.model_copy(update={"extra": (setting,)})}
+        )
+        names = own_features(bars, only) if len(settings.features.extra) > 1 else values
+        empty = [name for name in names if not np.isfinite(names[name][-1, asked]).any()]
+        if empty:
+            raise PluginError(
+                f"{plugin.source} gives nothing but NaN or infinity for the last bar: {', '.join(empty)} "
+                f"({defined_at(plugin.source, plugin.value)})"
+            )
+
+
+def refuse_absurd_forecasts(forecasts: Forecasts, panel: FeaturePanel, settings: Settings) -> None:
+    """Raise PluginError where the user's own model says nothing of any symbol, or more than `risk.max_forecast`."""
+    if not settings.model.is_own:
+        return
+    plugin = plugin_of(settings, "model.kind", settings.model.kind)
+    mean = forecasts.mean[-1]
+    asked = panel.eligible[-1] & np.isfinite(panel.values[-1]).all(axis=1) & np.isfinite(panel.scale[-1])
+    limit = settings.risk.max_forecast
+    if forecasts.model_ids[-1] and asked.any() and not np.isfinite(mean[asked]).any():
+        said = "gives no number for any symbol"
+    elif (np.abs(mean[np.isfinite(mean)]) > limit).any():
+        said = f"forecasts {mean[np.nanargmax(np.abs(mean))]:+g}, more than risk.max_forecast = {limit:g}"
+    else:
+        return
+    raise PluginError(f"{plugin.source} {said} ({defined_at(plugin.source, plugin.value)})")
 
 
 def forecasts_from(

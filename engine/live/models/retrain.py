@@ -15,7 +15,7 @@ from broker.journal.journal import Journal
 from broker.port import Notify
 from engine.live.models.files import HeldOutLosses, ModelFile, accept, run_models
 from engine.live.models.own_code import TrainedWith
-from engine.live.models.tasks import CompareTask, FitTask
+from engine.live.models.tasks import FIT_TIMEOUT_S, CompareTask, FitTask
 from engine.live.watch.readings import OF_MODELS
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.errors import DataError, ForewalkError, PluginError
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER, REJECTED = "champion", "challenger", "rejected"
 HELD_OUT_BARS = 126  # half a year of bars on which a challenger's recipe must not be worse
-FIT_TIMEOUT_S = 3600.0
 
 
 class Retrainer:

@@ -6,6 +6,7 @@ the next question starts a new one.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from forewalk.compute.child import InferenceFailed
 from forewalk.plugins.sources import Source
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
+
+FIT_TIMEOUT_S = 3600.0
+OWN_FIT_TIMEOUT_S = 3000.0  # of the user's own code: so that it is told where, before the process is ended
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,16 @@ class CompareTask:
 
 def do_task(task: Any) -> Any:
     """Do one task, with the user's own code as it was when the daemon started; runs in the child."""
+    from forewalk.plugins.failures import OverTime, time_limit
     from forewalk.plugins.holding import held
 
-    with held(task.settings, task.plugins):
-        return _done(task)
+    asked = isinstance(task, ForecastTask)
+    limit = task.settings.live.inference_timeout_s if asked else OWN_FIT_TIMEOUT_S
+    try:
+        with time_limit(limit) if task.plugins else nullcontext(), held(task.settings, task.plugins):
+            return _done(task)
+    except OverTime as problem:  # not in the user's code
+        raise InferenceFailed(f"the models: {problem}") from None
 
 
 def _done(task: Any) -> Any:

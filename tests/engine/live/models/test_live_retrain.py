@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from broker.journal.journal import Journal
-from engine.live.models.retrain import CHAMPION, FIT_TIMEOUT_S, REJECTED, Retrainer
+from engine.live.models.retrain import CHAMPION, REJECTED, Retrainer
+from engine.live.models.tasks import FIT_TIMEOUT_S
 from forewalk.compute.child import InferenceFailed
 from helpers.live_values import live_settings, some_bars
 
