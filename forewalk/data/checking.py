@@ -18,7 +18,7 @@ from forewalk.types import Bars, FloatArray
 
 REMEDY = "see docs/data.md for the formats that are read and the settings that help"
 _HINTS = ("data.", "say which", "say it", "mend ", "write it", "write YYYY", "keep one", "did you mean",
-          "pip install", "save it", "split the file", "remove one", "name it")  # fmt: skip
+          "pip install", "save it", "split the file", "remove one", "name it", "export its", "unpack it")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

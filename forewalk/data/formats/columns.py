@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from forewalk.data.formats.grids import _DATE, _NUMBER
 from forewalk.data.formats.vendors import BINANCE, CCXT, HISTDATA, LEAN, METATRADER4, Vendor
 from forewalk.data.formats.words import CLOCK, FIELDS, PRICES, STAMP, SYMBOL, normalise
 from forewalk.errors import DataError
+
+if TYPE_CHECKING:
+    from forewalk.data.formats.containers import Sheet
 
 DATE_WORDS = frozenset(
     normalise(word)
@@ -183,6 +187,33 @@ def _nameless_stamp(names: list[str], body: pd.DataFrame, found: dict[str, int],
             found[STAMP] = at
             taken.add(at)
             return
+
+
+def stamp_word(header: list[str]) -> int | None:
+    """Return the position of the first column whose name says that it holds dates, None where none does."""
+    words = {word for word in FIELDS[STAMP] if word and word not in ("index", "t")} | {"year", "month"}
+    return next((at for at, name in enumerate(header) if normalise(name) in words), None)
+
+
+def missing_columns(fields: dict[str, int], header: list[str], sheet: Sheet) -> DataError:
+    """Return what to say where no column of dates or closes was found."""
+    names = ["date" if name == STAMP else name for name in (STAMP, "close") if name not in fields]
+    where = f"{sheet.where}{' line 1' if sheet.word == 'line' else ''}"
+    if sum(bool(re.match(r"\d{4}-?\d{2}-?\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}", name)) for name in header) > 2:
+        return DataError(
+            f"{where}: the dates stand side by side as columns; save it with a row for each date"
+        )
+    if "date" in names and (at := stamp_word(header)) is not None:
+        cell = str(sheet.body[at].iloc[0])[:20]
+        return DataError(
+            f"{where}: {header[at]!r} holds {cell!r}, which is no date; write YYYY-MM-DD (data.date_format)"
+        )
+    shown = ", ".join(repr(name[:20]) for name in header[:12]) + (" ..." if len(header) > 12 else "")
+    left = [name for at, name in enumerate(header) if at not in fields.values()] or header or ["Price"]
+    return DataError(
+        f"{where}: no column {', '.join(names)}; the columns are {shown}; "
+        f"say which it is, e.g. data.columns.{(names or ['close'])[0]} = {left[0 if 'date' in names else -1][:20]!r}"
+    )
 
 
 def _separate_clock(names: list[str], found: dict[str, int], body: pd.DataFrame) -> bool:

@@ -25,6 +25,16 @@ EXCEL = (".xlsx", ".xlsm", ".xls", ".ods", ".xlsb")
 JSON = (".json", ".jsonl", ".ndjson")
 KNOWN = (*TEXT[:-1], *COLUMNAR, *EXCEL, *JSON)
 _PIECE = 2**24
+_EXPORT = "export its table as CSV or Parquet"
+_OTHERS = (
+    (b"SQLite format 3\0", "an SQLite database", _EXPORT),
+    (b"\x89HDF\r\n", "an HDF5 file", _EXPORT),
+    (b"\x93NUMPY", "a NumPy array without names", _EXPORT),
+    (b"%PDF", "a PDF", _EXPORT),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it, or write it as .zip"),
+    (b"Rar!", "a RAR archive", "unpack it, or write it as .zip"),
+    *((b"\x80" + bytes([n]), "a Python pickle, which can run code", _EXPORT) for n in (2, 3, 4, 5)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +108,7 @@ def open_sheets(path: Path) -> list[Sheet]:
 def _sheets(content: bytes, name: str, where: str) -> Iterator[Sheet]:
     """Look at the content first, at the ending second."""
     ending, stem = Path(name).suffix.lower(), Path(name).stem
+    _refuse_others(content, where)
     if content[:4] == b"PK\x03\x04" and ending not in EXCEL:
         yield from _unzipped(content, where)
     elif ending in (*PACKED, ".xz") or content[:6] in (b"\xfd7zXZ\x00",) or content[:2] == b"\x1f\x8b":
@@ -114,6 +125,20 @@ def _sheets(content: bytes, name: str, where: str) -> Iterator[Sheet]:
         yield from json_sheets(content, stem, where)
     else:
         yield text_sheet(content, stem, where)
+
+
+def _refuse_others(content: bytes, where: str) -> None:
+    """Raise DataError for what is known to be no table of prices, with what it is and what to do."""
+    start = content[:400].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for magic, what, remedy in _OTHERS:
+        if content.startswith(magic):
+            raise DataError(f"{where}: this is {what} and is not read; {remedy}")
+    if content[257:262] == b"ustar":
+        raise DataError(f"{where}: this is a tar archive and is not read; unpack it, or write it as .zip")
+    if start.startswith((b"<!doctype html", b"<html", b"<table", b"<?xml", b"<head")):
+        raise DataError(
+            f"{where}: this is a web page or XML, whatever its ending says; save it as CSV with a spreadsheet program"
+        )
 
 
 def _unpacked(content: bytes, ending: str, where: str) -> bytes:

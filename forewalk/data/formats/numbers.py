@@ -79,8 +79,14 @@ _WRAPPED = re.compile(rf"^(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?:[{_SIGNS}]|{_C
 _VOTE = re.compile(r"[0-9.,]+")
 
 
-def decide_decimal(columns: Iterable[Iterable[str]], given: str | None, where: str) -> str:
+def decide_decimal(
+    columns: Iterable[Iterable[str]], given: str | None, where: str, continental: bool = False
+) -> str:
     """Return the decimal mark of a file from the texts of all its number columns.
+
+    Args:
+        continental: the file has semicolons and dates such as 31.12.2020: where those are usual, `7.334` can be a
+            thousand, so it proves nothing there.
 
     Raises:
         DataError: the file uses both, or its numbers read either way.
@@ -94,6 +100,8 @@ def decide_decimal(columns: Iterable[Iterable[str]], given: str | None, where: s
             if "," not in text and text.count(".") < 2:
                 if text.count(".") == 1 and not re.search(r"(?<!\d)[1-9]\d{0,2}\.\d{3}(?!\d)", text):
                     found.setdefault(".", text)
+                elif continental and "." in text:
+                    doubtful = doubtful or text
                 continue
             vote = _vote(text)
             if vote == "?":
@@ -108,10 +116,12 @@ def decide_decimal(columns: Iterable[Iterable[str]], given: str | None, where: s
     if found:
         return next(iter(found))
     if doubtful:
-        point, comma = doubtful.replace(",", ""), doubtful.replace(",", ".")
+        mark = "," if "," in doubtful else "."
+        other = "." if mark == "," else ","
+        name = "comma" if mark == "," else "point"
         raise DataError(
-            f"{where}: {doubtful!r} can be {point} (a comma between thousands) or {comma} (a decimal comma); "
-            f"say which: data.decimal = '.' or ','"
+            f"{where}: {doubtful!r} can be {doubtful.replace(mark, '')} (a {name} between thousands) or "
+            f"{doubtful.replace(mark, '.')} (a decimal {name}); say which: data.decimal = {other!r} or {mark!r}"
         )
     return "."
 

@@ -19,7 +19,14 @@ from forewalk.data.formats.choosing import (
     wanted,
     without_events,
 )
-from forewalk.data.formats.columns import Columns, by_content, by_header, user_columns
+from forewalk.data.formats.columns import (
+    Columns,
+    by_content,
+    by_header,
+    missing_columns,
+    stamp_word,
+    user_columns,
+)
 from forewalk.data.formats.containers import Sheet
 from forewalk.data.formats.numbers import MISSING, decide_decimal, read_numbers, read_ratios
 from forewalk.data.formats.stamps import Stamps, join_clock, read_stamps
@@ -104,6 +111,8 @@ def read_sheet(sheet: Sheet, settings: DataSettings) -> Reading:
     given = user_columns(settings.columns, header, sheet.body.shape[1], sheet.where)
     if len(sheet.head) > 1:
         return wide.read_levels(sheet, settings)
+    if settings.date_format and STAMP not in given and (at := stamp_word(header)) is not None:
+        given = {**given, STAMP: at}  # whatever its cells look like
     if not header and not {STAMP, "close"} <= set(given):
         columns = by_content(sheet.body, sheet.name, sheet.where)
         columns = replace(columns, fields={**columns.fields, **given})
@@ -113,23 +122,13 @@ def read_sheet(sheet: Sheet, settings: DataSettings) -> Reading:
     if not _has_prices(columns.fields):
         if (found := wide.read_wide(sheet, columns, settings)) is not None:
             return found
-        raise _missing(columns.fields, header, sheet)
+        raise missing_columns(columns.fields, header, sheet)
     return _long(sheet, columns, settings)
 
 
 def _has_prices(fields: dict[str, int]) -> bool:
     sides = all(f"{side}_{price}" in fields for side in ("bid", "ask") for price in PRICES)
     return STAMP in fields and ("close" in fields or "adj_close" in fields or sides)
-
-
-def _missing(fields: dict[str, int], header: list[str], sheet: Sheet) -> DataError:
-    names = ["date" if name == STAMP else name for name in (STAMP, "close") if name not in fields]
-    shown = ", ".join(repr(name[:20]) for name in header[:12]) + (" ..." if len(header) > 12 else "")
-    return DataError(
-        f"{sheet.where}{' line 1' if sheet.word == 'line' else ''}: no column {', '.join(names)}; the columns are "
-        f"{shown}; "
-        f"say which it is, e.g. data.columns.{(names or ['close'])[0]} = {(header or ['Price'])[-1][:20]!r}"
-    )
 
 
 def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
@@ -242,6 +241,12 @@ def _unfilled(column: pd.Series) -> BoolArray:
     return np.asarray(texts.isin(MISSING) | column.isna() | bad & ~texts.str.contains(r"\d"), dtype=bool)
 
 
+def _is_continental(sheet: Sheet) -> bool:
+    """Whether cells lie between semicolons and dates are written 31.12.2020."""
+    first = [str(cell) for cell in sheet.body.iloc[0]] if sheet.delimiter == ";" and len(sheet.body) else []
+    return any(re.match(r"\s*\d{1,2}\.\d{1,2}\.(?:\d{2}|\d{4})\b", cell) for cell in first)
+
+
 def read_columns(
     sheet: Sheet, places: dict[str, int], decimal: str | None, symbols: Any = None
 ) -> tuple[dict[str, FloatArray], dict[str, str]]:
@@ -256,7 +261,7 @@ def read_columns(
         if not pd.api.types.is_numeric_dtype((column := sheet.body[at]).dtype)
     ]
     marked = [column[column.astype("str").str.contains(r"[.,]")].astype("str").unique() for column in texts]
-    mark = decide_decimal(marked, decimal, sheet.where)
+    mark = decide_decimal(marked, decimal, sheet.where, _is_continental(sheet))
     found: dict[str, FloatArray] = {}
     troubles: dict[str, str] = {}
     several = symbols is not None and len(set(symbols)) > 1

@@ -24,6 +24,10 @@ _FIELD_OF = {word: name for name in reversed(_KEPT) for word in FIELDS[name]}
 _CURRENCIES = frozenset(
     ("USD", "EUR", "GBP", "GBP", "GBX", "JPY", "CHF", "CAD", "AUD", "INR", "HKD", "CNY", "SEK")
 )
+_UNITS = _CURRENCIES | frozenset(
+    ("SHARES", "UNITS", "CONTRACTS", "LOTS", "PCS", "STK", "ET", "EST", "UTC", "GMT", "LOCAL", "$", "€", "£", "%",
+     "YYYY-MM-DD", "MM/DD/YYYY", "DD/MM/YYYY", "DD.MM.YYYY", "USD/SHARE")
+)  # fmt: skip
 _TICKER = re.compile(r"^[\^$.#]?[A-Z0-9][A-Z0-9.\-=_/:&^ ]{0,24}$")
 _VENDOR_TICKER = re.compile(
     r" (?:Equity|Index|Curncy|Comdty|Corp|Govt)$|^[\w.]+\.[A-Za-z]{1,3}$|^[A-Z]+:[\w.]+$", re.IGNORECASE
@@ -98,7 +102,7 @@ def _tickers(head: list[list[str]], fields_at: int, stamp: int) -> list[str]:
         distinct = {name for name in names if name}
         if (
             distinct
-            and not distinct <= _CURRENCIES
+            and not {name.strip("()[] ").upper() for name in distinct} <= _UNITS
             and not all(normalise(n) in FIELDS[STAMP] for n in distinct)
         ):
             return names

@@ -16,11 +16,12 @@ from forewalk.data.formats.lengths import Length, tell_length
 from forewalk.data.formats.readings import Reading
 from forewalk.data.meaning.actions import adjust_series
 from forewalk.data.meaning.days import FITS, Dated, date_bars, forex_calendar
+from forewalk.data.meaning.doubts import refuse_filled_weekends, refuse_stamps
 from forewalk.data.meaning.events import Events, as_columns, read_events
 from forewalk.data.meaning.hours import start_bars
 from forewalk.data.meaning.markets import ALWAYS, NEW_YORK, OTHERS, calendar_of_days, calendar_of_name
 from forewalk.data.quality import Finding, Understanding
-from forewalk.data.table import EXTRAS, NO_TIME, OWN, Table, joined
+from forewalk.data.table import CLOSE, EXTRAS, NO_TIME, OWN, Table, joined
 from forewalk.errors import DataError
 from forewalk.sessions import exchange_zone, is_intraday
 from forewalk.settings.sections import DataSettings
@@ -146,6 +147,7 @@ def _choose(length: Length) -> str:
 
 def _add(found: _Found, series: Series, interval: str, settings: DataSettings, events: Events) -> None:
     """Give the rows of one symbol their meaning and add them."""
+    refuse_stamps([reading.stamps.wall for reading in series.readings], interval, series.who)
     calendar, dated = _place(series, interval, settings)
     prices = np.concatenate([reading.prices for reading in series.readings])
     volumes = [reading.volume for reading in series.readings]
@@ -244,6 +246,8 @@ def _searched(series: Series, interval: str, settings: DataSettings) -> tuple[st
     walls = np.concatenate([reading.stamps.wall for reading in series.readings])
     natural = calendar_of_days(walls // _DAY)
     first = natural if natural is not None else NEW_YORK
+    if first == ALWAYS:
+        refuse_filled_weekends(walls, [reading.prices[:, CLOSE] for reading in series.readings], series.who)
     parts = [_dated(reading, series, first, interval, settings) for reading in series.readings]
     if natural is None and min(part.fit for part in parts) < FITS and len(walls) >= 100:
         for calendar in OTHERS:

@@ -172,7 +172,7 @@ BROKEN = {
         f"{HEADER}\n01/02/2020,1,1,1,1,1,1\n",
         "'01/02/2020' can be 2020-02-01 or 2020-01-02, and no other row decides; say which: data.date_format",
     ),
-    "digits": (f"{HEADER}\n1577923,1,1,1,1,1,1\n", "no column date"),
+    "digits": (f"{HEADER}\n1577923,1,1,1,1,1,1\n", "which is no date"),
     "year 20": (f"{HEADER}\n0020-01-02,1,1,1,1,1,1\n", "line 2: '0020-01-02' is no date"),
     "too many cells": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,1,1,1,1,1\n", "line 4"),
     "nul": (f"{HEADER}\n{ROWS}2020-01-06,1,1\0,1,1,1,1\n", "line 4: a NUL byte"),
