@@ -49,8 +49,9 @@ bench-peers: $(STAMP)  ## measure other libraries beside it; makes .venv-peers (
 	$(VENV)-peers/bin/python -m pip install -qq -r benchmarks/peers.txt
 	$(BIN)/python -m benchmarks peers sweep $(ARGS)
 
-docs: $(STAMP)  ## write docs/settings.md from the settings
+docs: $(STAMP)  ## write docs/settings.md and the clients of the API
 	$(BIN)/python docs/make_settings.py
+	$(BIN)/python docs/make_clients.py
 
 site: $(STAMP)  ## build the documentation site into site/
 	test -x $(BIN)/zensical || $(PIP) install -qq -c constraints.txt -e '.[docs]'

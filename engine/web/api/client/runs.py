@@ -1,0 +1,43 @@
+"""Finished runs, and runs side by side.
+
+Written by `make docs` from the OpenAPI document of the server; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from . import answers
+from .transport import Group, part, parts
+
+
+class Runs(Group):
+    """Finished runs, and runs side by side."""
+
+    def listed(self, *, limit: int = 50, offset: int = 0) -> answers.RunPage:
+        """Return the finished runs, the newest first."""
+        return cast(
+            "answers.RunPage",
+            self._transport.json("GET", "/api/v1/runs", query={"limit": limit, "offset": offset}),
+        )
+
+    def one(self, run: str) -> answers.Run:
+        """Return what a run depended on and found."""
+        return cast("answers.Run", self._transport.json("GET", f"/api/v1/runs/{part(run)}"))
+
+    def artefacts(self, run: str) -> list[answers.Artefact]:
+        """Return the files of a run."""
+        return cast(
+            "list[answers.Artefact]", self._transport.json("GET", f"/api/v1/runs/{part(run)}/artefacts")
+        )
+
+    def artefact(self, run: str, path: str) -> bytes:
+        """Return a file of a run. Pages come in a sandbox: nothing in them runs, nothing is loaded."""
+        return self._transport.content(f"/api/v1/runs/{part(run)}/artefacts/{parts(path)}")
+
+    def compare(self, run: list[str], *, accounts: bool = False) -> dict[str, Any]:
+        """Say what differs between runs, and whether one forecasts or earns better by more than luck."""
+        return cast(
+            "dict[str, Any]",
+            self._transport.json("GET", "/api/v1/compare", query={"run": run, "accounts": accounts}),
+        )
