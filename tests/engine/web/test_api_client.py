@@ -14,6 +14,7 @@ import uvicorn
 
 from engine.web.api.client import Client, Refused
 from engine.web.app import create_app
+from engine.web.jobs.desk import Jobs
 from helpers.making import REPOSITORY
 from helpers.waiting import until
 from helpers.web import options_in
@@ -45,11 +46,17 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def client(folder, socket_enabled, monkeypatch):
+def client(folder, socket_enabled):
     """A client of a server whose jobs are a few lines that wait for a file `go`."""
-    command = lambda job, places, _: [sys.executable, "-I", "-S", "-c", WORK, str(folder), "{}"]  # noqa: E731
     app = create_app(options_in(folder))
-    monkeypatch.setattr(app.state.jobs, "_command", command)
+    shared = app.state
+    shared.jobs = Jobs(
+        shared.database,
+        shared.state_folder / "jobs",
+        shared.places,
+        shared.store.plans.of,
+        command=lambda job, places, _: [sys.executable, "-I", "-S", "-c", WORK, str(folder), "{}"],
+    )
     with serving(app) as address:
         yield Client(address)
 
