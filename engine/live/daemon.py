@@ -29,6 +29,7 @@ from broker.values import CalendarDay
 from engine.live.bars import BarFeed, LiveBars
 from engine.live.deciding.corporate import ActionFeed, CorporateActions
 from engine.live.deciding.decider import Decider
+from engine.live.deciding.indices import feed_of
 from engine.live.deciding.texts import TextPoller
 from engine.live.guards import Guards
 from engine.live.models.retrain import Retrainer
@@ -58,7 +59,7 @@ class Daemon:
     """Trades one book on one account.
 
     Args:
-        settings: all of them; `data.symbols` are the symbols traded.
+        settings: all of them; `data.traded` are the symbols traded.
         broker: the account. models: asked for forecasts; None for a strategy that needs none.
         retrainer: trains challengers. summary: writes the day's page. day: tells of the day. All may be None.
         notify: told of everything a person may want to hear of.
@@ -86,7 +87,7 @@ class Daemon:
         self.journal = journal
         self.broker = broker
         self.status = Status()
-        self.symbols = tuple(checked_symbol(symbol) for symbol in settings.data.symbols)
+        self.symbols = tuple(checked_symbol(symbol) for symbol in settings.data.traded)
         self.schedule = Schedule(settings.data.exchange, settings.data.bar_length, live)
         self._notify = notify
         self._models = models
@@ -117,7 +118,8 @@ class Daemon:
         self._guards = Guards(
             settings, journal, broker, self.reconciler, self.schedule, self.say_once, notify
         )
-        bars = LiveBars(broker, self.symbols, self.schedule, settings.data.start, live.adjustment)
+        feed, data = feed_of(broker, settings), settings.data
+        bars = LiveBars(feed, data.symbols, self.schedule, data.start, live.adjustment)
         self.decider = Decider(
             *(settings, journal, self.schedule, bars, self._corporate, self._guards, models, retrainer),
             *(self.status, notify, self.say_once, monotonic),

@@ -6,7 +6,7 @@ from broker.hosts import is_local
 from forewalk.data.columns.texts.fetching.sources import checked_names
 from forewalk.data.sources.longer import SHORTER
 from forewalk.errors import ConfigError
-from forewalk.instruments import coin_of, is_index, pair_of
+from forewalk.instruments import coin_of, is_index, pair_of, refuse_proxies
 from forewalk.plugins.holding import sources_of
 from forewalk.sessions import is_intraday
 from forewalk.settings.execution import AUCTIONS
@@ -49,10 +49,18 @@ def refuse_untradable(settings: Settings) -> None:
             f"{', '.join(coins[:5]) or 'data.market = crypto'}: the daemon sends day orders for US shares, so coins "
             f"cannot be traded live; they can be backtested and forecast"
         )
-    indices = [symbol for symbol in data.symbols if is_index(symbol)]
+    indices = [symbol for symbol in data.traded if is_index(symbol)]
     if indices:
         raise ConfigError(
-            f"{', '.join(indices[:5])}: an index cannot be bought; name its fund in data.symbols instead"
+            f"{', '.join(indices[:5])}: an index cannot be bought; forecast it and trade its fund, with "
+            f"data.trade_as = {{{indices[0]!r} = 'IWB'}}, or name the fund in data.symbols instead"
+        )
+    refuse_proxies(data.symbols, data.trade_as)
+    goes_on = data.source == "yahoo" or ":" in data.source or is_local(settings.live.data_url)
+    if data.trade_as and not goes_on:
+        raise ConfigError(
+            f"data.trade_as with data.source = {data.source!r}: Alpaca has no bars of {', '.join(data.trade_as)}, "
+            "and this source does not go on day by day; set data.source = 'yahoo', or a class of your own"
         )
     if data.bar_length in SHORTER:
         raise ConfigError(
@@ -106,7 +114,7 @@ def refuse_still_texts(news: NewsSettings) -> None:
 
 def _refuse_weights(settings: Settings) -> None:
     """Raise ConfigError where the risk gate would refuse what the policy wants without having been told to."""
-    strategy, risk, count = settings.strategy, settings.risk, len(settings.data.symbols)
+    strategy, risk, count = settings.strategy, settings.risk, len(settings.data.traded)
     limit = strategy.weight_limit(count)
     if strategy.max_weight is None and not strategy.is_own and limit > risk.max_weight:
         raise ConfigError(

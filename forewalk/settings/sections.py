@@ -116,6 +116,11 @@ class DataSettings(Section):
         return self
 
     @property
+    def traded(self) -> tuple[str, ...]:
+        """Symbols that an account may hold: without those that are only forecast."""
+        return tuple(symbol for symbol in self.symbols if symbol not in self.trade_as)
+
+    @property
     def exchange(self) -> str:
         """Calendar asked for, else the one of New York."""
         return self.calendar or "XNYS"

@@ -24,6 +24,8 @@ def of(*symbols, **data):
         (of("BTC/USD"), "BTC/USD.*coins cannot be traded live"),
         (of("X", market="crypto"), "coins cannot be traded live"),
         (of("^RUI"), "an index cannot be bought"),
+        (of("^RUI", trade_as={"^RUI": "IWB"}), "IWB has no bars here"),
+        (of("^RUI", "IWB", trade_as={"^RUI": "IWB"}), "this source does not go on day by day"),
     ],
 )
 def test_what_alpaca_does_not_have_is_refused(settings, words):
@@ -45,6 +47,12 @@ def test_what_books_cannot_share_is_refused(changes):
 
 def test_shares_are_not():
     assert refuse_untradable(of("AAPL", "BRK.B", "IBM")) is None  # and raises nothing
+
+
+def test_an_index_is_forecast_where_its_bars_go_on_and_its_fund_traded():
+    data = {"symbols": ("^RUI", "IWB"), "trade_as": {"^RUI": "IWB"}, "source": "yahoo"}
+    settings = settings_from({"data": data, "strategy": {"max_weight": 0.2}})
+    assert refuse_untradable(settings) is None  # and raises nothing
 
 
 def test_the_daemon_refuses_before_it_looks_for_keys(monkeypatch):
