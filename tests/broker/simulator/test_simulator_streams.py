@@ -94,15 +94,19 @@ def running(stream):
 
 @pytest.mark.parametrize("which", ["bars", "news"])
 def test_the_data_streams_of_alpaca_py_hear_what_time_brings(which, fresh):
-    heard = []
+    heard, quotes = [], []
 
     async def on_data(item):
         heard.append(item)
+
+    async def on_quote(quote):
+        quotes.append(quote)
 
     if which == "bars":
         stream = StockDataStream("key", "secret", url_override=fresh.data_ws_url)
         stream.subscribe_daily_bars(on_data, "AAPL")
         stream.subscribe_trades(on_data, "AAPL")
+        stream.subscribe_quotes(on_quote, "AAPL")
     else:
         url = fresh.data_ws_url.replace("/v2/iex", "/v1beta1/news")
         stream = NewsDataStream("key", "secret", url_override=url)
@@ -111,11 +115,14 @@ def test_the_data_streams_of_alpaca_py_hear_what_time_brings(which, fresh):
     with running(stream):
         until(lambda: fresh.control.subscribed(stream="data"))
         fresh.control.advance(to="close")
-        until(lambda: len(heard) == (4 if which == "bars" else 1))
+        until(lambda: (len(heard), len(quotes)) == ((4, 3) if which == "bars" else (1, 0)))
     if which == "news":
         assert heard[0].symbols == ["AAPL"]
         return
     assert [trade.price for trade in heard[:3]] == [98, 104, 102]
+    assert all(
+        quote.bid_price <= trade.price <= quote.ask_price for quote, trade in zip(quotes, heard, strict=False)
+    )
     bar = heard[3]
     assert (bar.symbol, bar.open, bar.close, bar.timestamp.isoformat()) == (
         "AAPL", 100, 102, "2026-03-02T05:00:00+00:00"
