@@ -16,7 +16,6 @@ OURS = {"forewalk", "engine", "models", "strategies", "broker", "benchmarks"}
 PRIVATE = {
     (
         "broker/simulator/test_simulator_client_calls.py",
-        "broker/simulator/test_simulator_clients.py",
         "client._session",
     ): "alpaca-py cannot be closed otherwise",
     ("faults/test_faults_million.py", "stream._dispatch"): "alpaca-py's own name of what hears a frame",

@@ -54,6 +54,11 @@ def resting(**fields):
     return order(LimitOrderRequest, **{"limit_price": 50, "time_in_force": "gtc", **fields})
 
 
+def close(client):
+    """End the connections of a client of alpaca-py, which has no method for it."""
+    client._session.close()
+
+
 @pytest.fixture(scope="module")
 def clients(simulator):
     url = simulator.url
@@ -64,7 +69,7 @@ def clients(simulator):
     }
     yield made
     for client in made.values():
-        client._session.close()
+        close(client)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from alpaca.data.live import CryptoDataStream, NewsDataStream, OptionDataStream,
 from alpaca.data.timeframe import TimeFrame
 from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
-from test_simulator_client_calls import STOCK_CALLS, TRADING_CALLS
+from test_simulator_client_calls import STOCK_CALLS, TRADING_CALLS, close
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -141,7 +141,7 @@ def test_a_call_that_is_not_modelled_says_so(call, simulator):
             getattr(client, call)(*([] if REFUSED[call] is None else [REFUSED[call]]))
         assert refused.value.status_code == 501
     finally:
-        client._session.close()
+        close(client)
 
 
 @pytest.mark.parametrize("path", ["/v1beta3/crypto/us", "/v1beta1/options/indicative"])
