@@ -48,6 +48,9 @@ def serve(
         str | None,
         typer.Option(help="PostgreSQL for teams; default SQLite in DIR.", metavar="postgresql://..."),
     ] = None,
+    local_webhooks: Annotated[
+        bool, typer.Option("--local-webhooks", help="Webhooks may lead to this machine, too.")
+    ] = False,
     slots: Annotated[int, typer.Option(help="Jobs at a time.", min=1)] = 1,
     memory_mb: Annotated[int, typer.Option(help="Memory of one job.", min=100)] = 16_000,
 ) -> None:
@@ -74,6 +77,7 @@ def serve(
         certificate=tls_certificate,
         certificate_key=tls_key,
         proxy=proxy,
+        local_webhooks=local_webhooks,
         limits=Limits(slots=slots, memory_mb=memory_mb),
     )
     listen(options, typer.echo, open_)

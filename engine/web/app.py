@@ -20,6 +20,7 @@ from engine.web.access.store import Store
 from engine.web.access.throttle import Throttle
 from engine.web.api.description import describe
 from engine.web.api.routes import api
+from engine.web.api.webhooks.desk import Webhooks
 from engine.web.guards.limits import BodyLimit, KnownHosts, SafeHeaders
 from engine.web.jobs.desk import Jobs
 from engine.web.jobs.practising import Practices
@@ -38,8 +39,8 @@ def create_app(options: Options) -> FastAPI:
     """Return the application; its folders and its database are made. Jobs run from its start to its end.
 
     On `app.state`: `options`; `state_folder`, `runs_folder`; `places(team)`, the folders of a team; `jobs`,
-    `practices`; `store`, `throttle`: people, keys, audit, plans; `first_owner`, the secret that makes the first user,
-    None where there is one or none is needed; and `error_page`, which the pages may set.
+    `practices`, `webhooks`; `store`, `throttle`: people, keys, audit, plans; `first_owner`, the secret that makes
+    the first user, None where there is one or none is needed; and `error_page`, which the pages may set.
 
     Raises:
         ConfigError: the database cannot be used.
@@ -68,6 +69,7 @@ def create_app(options: Options) -> FastAPI:
     app.state.database, app.state.store, app.state.throttle = database, store, throttle
     app.state.first_owner = None if options.is_for_one or store.people.any() else new_secret()
     app.state.jobs = Jobs(database, state / "jobs", places, store.plans.of, options.limits)
+    app.state.webhooks = Webhooks(database, state, places, options.local_webhooks)
     app.state.practices = Practices(options.limits.memory_mb)
     install(app)
     app.state.error_page = error_page
@@ -82,12 +84,14 @@ def create_app(options: Options) -> FastAPI:
 @asynccontextmanager
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     app.state.jobs.start()
+    app.state.webhooks.start()
     warm = threading.Thread(target=import_module, args=("engine.forecast.track",), daemon=True)
     warm.start()  # pandas takes a second, which the first reader need not wait for
     try:
         yield
     finally:
         app.state.jobs.stop()
+        app.state.webhooks.stop()
         app.state.practices.stop()
         app.state.database.close()
 

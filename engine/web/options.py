@@ -24,7 +24,7 @@ class Options:
         users: ask everybody to log in, also on loopback. database: URL of SQLAlchemy; None means SQLite in `state`.
         paper: settings file of the home team's paper book; None for none.
         certificate, certificate_key: files of TLS. proxy: address of a proxy whose word on TLS and clients is taken.
-        limits: what jobs may use. plan: what a team may use.
+        local_webhooks: let webhooks lead to this machine, too. limits: what jobs may use. plan: what a team may use.
     """
 
     state: Path = Path("serve")
@@ -38,6 +38,7 @@ class Options:
     certificate: Path | None = None
     certificate_key: Path | None = None
     proxy: str | None = None
+    local_webhooks: bool = False
     limits: Limits = field(default_factory=Limits)
     plan: Plan = field(default_factory=Plan)
 

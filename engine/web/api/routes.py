@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engine.web.api import forecasts, jobs, live, people, runs, uploads
 from engine.web.api.common import problems
+from engine.web.api.webhooks import routes as webhooks
 
 api = APIRouter(prefix="/api/v1")
 
@@ -26,5 +27,5 @@ async def health() -> Health:
     return Health(status="ok", version=version("forewalk"))
 
 
-for part in (forecasts, jobs, runs, uploads, live, people):
+for part in (forecasts, jobs, runs, uploads, live, people, webhooks):
     api.include_router(part.router)

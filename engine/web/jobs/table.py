@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
 
+from engine.web.api.webhooks.outbox import announce
 from engine.web.jobs.job import CANCELLED, QUEUED, RUNNING, Job
 from engine.web.store.database import Database, now_text
 from engine.web.store.tables import jobs
 
+UNTOLD = ("settings", "result", "progress")  # which who wants them asks for
 COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 
@@ -94,13 +96,24 @@ class JobTable:
     ) -> bool:
         """Write down how a job ended; False where it is not this server's any more."""
         values = {"state": state, "result": result, "problem": problem, "finished": now_text()}
-        return self._change(_held(job_id, server), **values)
+        return self._end(job_id, _held(job_id, server), **values)
 
     def cancel(self, job_id: str) -> None:
         """End a queued job, or ask the server of a running one to stop it; others stay as they are."""
         queued = [jobs.c.id == job_id, jobs.c.state == QUEUED]
-        if not self._change(queued, state=CANCELLED, cancelled=True, finished=now_text()):
+        if not self._end(job_id, queued, state=CANCELLED, cancelled=True, finished=now_text()):
             self._change([jobs.c.id == job_id, jobs.c.state == RUNNING], cancelled=True)
+
+    def _end(self, job_id: str, which: list[ColumnElement[bool]], **values: Any) -> bool:
+        """End a job, and tell it to the team's webhooks, together or not at all."""
+        with self._database.writing() as connection:
+            if connection.execute(update(jobs).where(*which).values(**values)).rowcount != 1:
+                return False
+            job = _one(connection, jobs.c.id == job_id)
+            if job is not None:
+                told = {name: value for name, value in job.to_dict().items() if name not in UNTOLD}
+                announce(connection, job.team, f"job.{job.state}", job.id, told)
+            return True
 
     def _change(self, which: list[ColumnElement[bool]], **values: Any) -> bool:
         with self._database.writing() as connection:

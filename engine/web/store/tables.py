@@ -73,6 +73,45 @@ keys = Table(
     Column("used", String(40)),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("team", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", JSON, nullable=False),  # none means all
+    Column("created", String(40), nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Index("webhooks_of_team", "team"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(36), nullable=False, unique=True),  # the same however often it is sent
+    Column("webhook", String(64), ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("made", String(40), nullable=False),
+    Column("due", String(40), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("answered", Integer),  # status of HTTP of the last try
+    Column("problem", Text),
+    Column("ended", String(40)),
+    Index("deliveries_due", "state", "due"),
+    Index("deliveries_of_webhook", "webhook", "number"),
+)
+
+webhook_places = Table(  # how far the news of other processes have been queued
+    "webhook_places",
+    metadata,
+    Column("team", String(64), primary_key=True),
+    Column("source", String(16), primary_key=True),
+    Column("place", Integer, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -79,7 +79,10 @@ def house(tmp_path_factory):
         "file": ("ourfile.csv", "date,close\n" + "".join(f"2020-01-{day:02},{day}\n" for day in range(1, 31)))
     }
     assert owner.post(f"{API}/uploads", files=file).status_code == 201
+    hook = owner.post(f"{API}/team/webhooks", json={"url": "https://ourhook.example"}).json()["webhook"]["id"]
     names = {
+        "webhook": hook,
+        "delivery": owner.post(f"{API}/team/webhooks/{hook}/ping").json()["id"],
         "name": "ourfile.csv",
         "job_id": job["id"],
         "run": "ourrun",
@@ -133,7 +136,7 @@ def test_the_routes_asked_are_there_for_the_team_itself(house):
 def test_no_list_shows_another_team_anything_of_ours(house):
     owner, other, names = house
     marks = re.compile(
-        "|".join(["ourrun", "ourfile", "OURSYM", "order-1", "ouruser", "ourjob", names["job_id"]])
+        "|".join(["ourrun", "ourfile", "OURSYM", "order-1", "ouruser", "ourjob", "ourhook", names["job_id"]])
     )
     seen = []
     for path in [path for method, path in operations(owner) if method == "GET" and "{" not in path]:

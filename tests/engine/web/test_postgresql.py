@@ -20,6 +20,11 @@ from test_jobs_survive import (  # noqa: F401
     test_a_server_killed_at_any_step_loses_no_job_and_doubles_none,
     test_two_servers_on_one_database_run_each_job_once,
 )
+from test_webhooks import (  # noqa: F401
+    test_a_delivery_that_another_server_has_at_work_is_left_to_it,
+    test_a_server_killed_after_the_end_or_in_the_middle_of_sending_loses_nothing,
+    test_forecasts_that_another_process_writes_are_told_from_then_on,
+)
 
 from engine.web.store.database import Database
 from forewalk.errors import ConfigError

@@ -13,6 +13,7 @@ from .people import People
 from .runs import Runs
 from .transport import Refused, Transport
 from .uploads import Uploads
+from .webhooks import Webhooks
 
 __all__ = ["Client", "Refused"]
 
@@ -54,3 +55,8 @@ class Client(Transport):
     def uploads(self) -> Uploads:
         """Files of one's own."""
         return Uploads(self)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Webhooks and what was delivered."""
+        return Webhooks(self)

@@ -15,6 +15,20 @@ class Artefact(TypedDict):
     bytes: int
 
 
+class Delivery(TypedDict):
+    """One event for one webhook."""
+
+    id: str
+    event: str
+    state: str
+    made: str
+    due: str
+    attempts: int
+    answered: int | None
+    problem: str | None
+    ended: str | None
+
+
 class Entry(TypedDict):
     """One write: when, by whom (ids; None where nobody is known), how they were known, what, and the answer."""
 
@@ -144,6 +158,15 @@ class Order(TypedDict):
     nonce: str | None
 
 
+class PageOfDelivery(TypedDict):
+    """One page of a list."""
+
+    items: list[Delivery]
+    total: int
+    limit: int
+    offset: int
+
+
 class PageOfEntry(TypedDict):
     """One page of a list."""
 
@@ -244,6 +267,13 @@ class ShownKey(TypedDict):
     secret: str
 
 
+class ShownWebhook(TypedDict):
+    """A new webhook, and the secret that its deliveries are signed with, which is never shown again."""
+
+    webhook: Webhook
+    secret: str
+
+
 class SymbolEntry(TypedDict):
     """A symbol: whether it is bundled with the program, and the newest close that a forecast was made at."""
 
@@ -276,3 +306,15 @@ class User(TypedDict):
     role: str
     team: str
     created: str
+
+
+class Webhook(TypedDict):
+    """An address that is told; `events` are those that it wants, none of them means all. Its secret is
+    nowhere.
+    """
+
+    id: str
+    url: str
+    events: list[str]
+    created: str
+    made_by: str

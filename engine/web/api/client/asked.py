@@ -73,6 +73,19 @@ class NewUser(TypedDict):
     role: NotRequired[Literal["viewer", "analyst", "trader", "owner"]]
 
 
+class NewWebhook(TypedDict):
+    """Where to send, by https, and which events; none means all."""
+
+    url: str
+    events: NotRequired[
+        list[
+            Literal[
+                "job.succeeded", "job.failed", "job.cancelled", "forecast.written", "live.halt", "live.alarm"
+            ]
+        ]
+    ]
+
+
 class OfRun(TypedDict):
     """A finished run whose newest model is asked."""
 

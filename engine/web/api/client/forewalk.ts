@@ -11,6 +11,19 @@ export interface Artefact {
   bytes: number;
 }
 
+/** One event for one webhook. */
+export interface Delivery {
+  id: string;
+  event: string;
+  state: string;
+  made: string;
+  due: string;
+  attempts: number;
+  answered: number | null;
+  problem: string | null;
+  ended: string | null;
+}
+
 /** One write: when, by whom (ids; None where nobody is known), how they were known, what, and the answer. */
 export interface Entry {
   number: number;
@@ -165,6 +178,12 @@ export interface NewUser {
   role?: "viewer" | "analyst" | "trader" | "owner";
 }
 
+/** Where to send, by https, and which events; none means all. */
+export interface NewWebhook {
+  url: string;
+  events?: Array<"job.succeeded" | "job.failed" | "job.cancelled" | "forecast.written" | "live.halt" | "live.alarm">;
+}
+
 /** A finished run whose newest model is asked. */
 export interface OfRun {
   run: string;
@@ -185,6 +204,14 @@ export interface Order {
   valid_until: string;
   reason: string;
   nonce: string | null;
+}
+
+/** One page of a list. */
+export interface PageOfDelivery {
+  items: Array<Delivery>;
+  total: number;
+  limit: number;
+  offset: number;
 }
 
 /** One page of a list. */
@@ -298,6 +325,12 @@ export interface ShownKey {
   secret: string;
 }
 
+/** A new webhook, and the secret that its deliveries are signed with, which is never shown again. */
+export interface ShownWebhook {
+  webhook: Webhook;
+  secret: string;
+}
+
 /** What to try on a run's stored forecasts: `strategy.entry=0:0.2:0.01`, `execution.fee_bps=0,5`. */
 export interface SweepOf {
   vary?: Array<string>;
@@ -331,6 +364,15 @@ export interface User {
   role: string;
   team: string;
   created: string;
+}
+
+/** An address that is told; `events` are those that it wants, none of them means all. Its secret is nowhere. */
+export interface Webhook {
+  id: string;
+  url: string;
+  events: Array<string>;
+  created: string;
+  made_by: string;
 }
 
 /** Every call, by its method and path. */
@@ -691,5 +733,47 @@ export interface Calls {
     query: { };
     body: Quotas;
     answer: undefined;
+  };
+  /** Return the webhooks of the team. */
+  "GET /api/v1/team/webhooks": {
+    path: {  };
+    query: { };
+    body: undefined;
+    answer: Array<Webhook>;
+  };
+  /** Register a webhook; its secret is shown in this answer and never again. */
+  "POST /api/v1/team/webhooks": {
+    path: {  };
+    query: { };
+    body: NewWebhook;
+    answer: ShownWebhook;
+  };
+  /** Remove a webhook and what waits for it. */
+  "DELETE /api/v1/team/webhooks/{webhook}": {
+    path: { webhook: string; };
+    query: { };
+    body: undefined;
+    answer: undefined;
+  };
+  /** Queue an event of the type `ping`, to see whether it arrives. */
+  "POST /api/v1/team/webhooks/{webhook}/ping": {
+    path: { webhook: string; };
+    query: { };
+    body: undefined;
+    answer: Delivery;
+  };
+  /** Return what was and will be delivered, the newest first. */
+  "GET /api/v1/team/webhooks/{webhook}/deliveries": {
+    path: { webhook: string; };
+    query: { limit?: number; offset?: number; };
+    body: undefined;
+    answer: PageOfDelivery;
+  };
+  /** Send a delivery once more, under its own id. */
+  "POST /api/v1/team/webhooks/{webhook}/deliveries/{delivery}/again": {
+    path: { webhook: string; delivery: string; };
+    query: { };
+    body: undefined;
+    answer: Delivery;
   };
 }

@@ -1,0 +1,1 @@
+"""Webhooks: what happens is told to addresses that a team has named, signed, until each has taken it."""
