@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forewalk.data.formats.numbers import plain_digits
 from forewalk.data.formats.words import ALL_WORDS, PRICE_WORDS, normalise
 from forewalk.errors import DataError
 
@@ -43,6 +44,8 @@ def text_sheet(content: bytes, name: str, where: str) -> Sheet:
     from forewalk.data.formats.containers import Sheet
 
     text, notes = _decode(content, where)
+    if not text.isascii():
+        text = plain_digits(text)
     sample = text.split("\n", SAMPLE_LINES)[:SAMPLE_LINES]
     if any(len(line) > MAX_LINE_BYTES for line in sample):
         raise DataError(f"{where} line 1: longer than {MAX_LINE_BYTES} bytes; is it a price file?")

@@ -7,6 +7,7 @@ and something to one reader and a little more than one to another.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -77,6 +78,15 @@ _WRAPPED = re.compile(rf"^(?P<open>\()?\s*(?P<sign>[-+−])?\s*(?:[{_SIGNS}]|{_C
                       rf"(?P<factor>[A-Za-z万亿]{{0,4}}\.?)\s*(?:[{_SIGNS}]|{_CODES}|%)?\s*"
                       r"(?P<close>\))?$")  # fmt: skip
 _VOTE = re.compile(r"[0-9.,]+")
+
+
+def plain_digits(text: str) -> str:
+    """Return the text with the digits of other scripts as 0 to 9, and full-width and Arabic marks as plain ones."""
+    found = set(re.findall(r"(?![0-9])\d", text))
+    if not found:
+        return text
+    marks = str.maketrans("\uff0e\uff0d\uff0c\uff1a\uff0f\u066b\u066c", ".-,:/.,")
+    return text.translate(marks | {ord(digit): str(unicodedata.decimal(digit)) for digit in found})
 
 
 def decide_decimal(

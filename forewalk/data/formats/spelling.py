@@ -56,7 +56,7 @@ def read_free(texts: list[str], where: str) -> tuple[IntArray, list[str]]:
     usable = (parts >= 0).all(axis=1) & (words.sum(axis=1) <= 1)
     wall = np.full(len(texts), NO_TIME)
     spelt = usable & words.any(axis=1)
-    wall[spelt] = _spelt(parts[spelt], words[spelt], short[spelt])
+    wall[spelt] = _spelt(parts[spelt], words[spelt], short[spelt], where)
     plain = usable & ~words.any(axis=1)
     if plain.any():
         first = next(text for text, one in zip(texts, plain, strict=True) if one)
@@ -71,7 +71,24 @@ def read_free(texts: list[str], where: str) -> tuple[IntArray, list[str]]:
     return wall, zones
 
 
-def _spelt(parts: IntArray, words: BoolArray, short: BoolArray) -> IntArray:
+def _spelt(parts: IntArray, words: BoolArray, short: BoolArray, where: str) -> IntArray:
+    found = _with_month(parts, words, short)
+    turned = _with_month(parts[:, ::-1], words[:, ::-1], short)  # 19-Dec-02 with the year first
+    if words[:, 1].all() and short.all() and not _in_order(found) and _in_order(turned):
+        raise DataError(
+            f"{where}: {parts[0, 0]:02d} and {parts[0, 2]:02d} around the month can be the day and the year or the "
+            f"other way round, and only then do the rows follow each other; say which: data.date_format = '%d-%b-%y' "
+            f"or '%y-%b-%d'"
+        )
+    return found
+
+
+def _in_order(wall: IntArray) -> bool:
+    steps = np.diff(wall[wall != NO_TIME])
+    return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all()) and not (wall == NO_TIME).any()
+
+
+def _with_month(parts: IntArray, words: BoolArray, short: BoolArray) -> IntArray:
     month_first = words[:, 0]
     year_first = ~month_first & (parts[:, 0] > 31)
     month = np.where(month_first, parts[:, 0], parts[:, 1])

@@ -230,6 +230,7 @@ def _digits(texts: list[str], digits: list[str], where: str, excel: bool) -> Sta
     if size == 5 or (excel and size < 10):
         days = pd.to_numeric(series, errors="coerce").to_numpy(np.float64)
         wall = np.where(np.isfinite(days), np.round((np.nan_to_num(days) - _EXCEL) * 86_400) * 10**6, NO_TIME)
+        _refuse_other_epochs(wall.astype(np.int64), where, digits[0])
         return Stamps(wall.astype(np.int64), np.full(len(texts), NO_TIME))
     if size in (9, *EPOCHS, 19):
         return _epochs(series, 10 if size == 9 else size)
@@ -237,6 +238,20 @@ def _digits(texts: list[str], digits: list[str], where: str, excel: bool) -> Sta
         f"{where}: {digits[0]!r} is no stamp known here (YYYYMMDD, or seconds, ms, us or ns since 1970); "
         f"say how it is written with data.date_format"
     )
+
+
+def _refuse_other_epochs(wall: IntArray, where: str, example: str) -> None:
+    """Raise DataError for day numbers that are counted from another day than a spreadsheet's: 1904 or 1960.
+
+    Both are a day off in the week: what trades from Monday to Friday falls on Tuesday to Saturday.
+    """
+    days = wall[wall != NO_TIME] // (86_400 * 10**6)
+    share = np.bincount((days + 3) % 7, minlength=7) / max(len(days), 1)  # Monday is 0
+    if len(days) >= 10 and share[5] > 0.1 and share[0] + share[6] < 0.02:
+        raise DataError(
+            f"{where}: {example!r} and the other day numbers, counted as a spreadsheet counts, fall on Saturdays and "
+            f"on no Monday: they may be counted from 1904, or from 1960 as SAS and Stata do; write YYYY-MM-DD"
+        )
 
 
 def _epochs(series: pd.Series, size: int) -> Stamps:

@@ -8,8 +8,9 @@ symbols; and every symbol's stamps, bar length, market and prices are understood
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,7 @@ def name_of_file(stem: str) -> str:
         return found[1]
     if found := re.match(r"^([a-z0-9.\-]+)_(us|uk|de|jp|pl|hu)_[dwm]$", name):
         return f"{found[1]}.{found[2]}".upper()
+    name = re.sub(r"(?<=.)[_ \-]\d{4}-\d{2}(?:-\d{2})?$", "", name)  # a month's piece: AAPL_2020-01
     parts = re.split(r"([_ ]|-(?=[a-z\d]))", name)
     while len(parts) > 2 and (
         parts[-1].casefold() in _TAIL or re.fullmatch(r"\d{4}(?:-?\d{2}(?:-?\d{2})?)?", parts[-1])
@@ -250,6 +252,7 @@ def _by_symbol(
             part = reading.take(rows[starts[number] : starts[number + 1]])
             _check(name, f"{reading.where} {reading.word} {part.lines[0]}", turned_away)
             found.setdefault(name, []).append(newest_first(part))
+    _refuse_pieces(found, path)
     for symbol in wanted:
         if not found.get(symbol) and symbol not in turned_away:
             raise missing_symbol(symbol, tuple(found), str(path))
@@ -286,6 +289,25 @@ def _own_name(reading: Reading, settings: DataSettings, alone: bool) -> tuple[st
         name = told if is_symbol(told) else "SERIES"
         return name, f"the file does not name its symbol; it is called {name!r} here: data.symbol names it"
     return told, ""
+
+
+def _refuse_pieces(found: Mapping[str, Sequence[Reading]], path: Path) -> None:
+    """Raise DataError where files called AAPL2019, AAPL2020 follow each other: pieces of one series, or contracts."""
+    spans: dict[str, list[tuple[int, int, str]]] = {}
+    for name, readings in found.items():
+        stem = re.sub(r"(?:19|20)\d{2}(?:\d{2})?$", "", name)
+        if stem and stem != name and all(reading.symbols is None for reading in readings) and readings:
+            walls = np.concatenate([reading.stamps.wall for reading in readings])
+            spans.setdefault(stem, []).append((int(walls.min()), int(walls.max()), name))
+    for stem, pieces in spans.items():
+        pieces.sort()
+        if len(pieces) > 1 and all(one[1] < two[0] for one, two in pairwise(pieces)):
+            first, second = pieces[0][2], pieces[1][2]
+            raise DataError(
+                f"{path}: {first} and {second} follow each other and can be pieces of {stem} or symbols of their "
+                f"own; name it {stem}_{first.removeprefix(stem)} where it is a piece, or give the files a column "
+                f"of symbols"
+            )
 
 
 def _no_overlap(series: Series) -> None:

@@ -161,3 +161,49 @@ def test_the_day_of_the_year_is_read_where_the_format_says_so(tmp_path):
     assert [f"{close:%Y-%m-%d}" for close in bars.timestamps[[0, -1]]] == [
         f"{day:%Y-%m-%d}" for day in F.index[[0, -1]]
     ]
+
+
+def test_the_day_and_the_year_around_a_month_in_letters_are_told_by_the_order_of_the_rows(tmp_path):
+    assert load_bars(settings_of(tmp_path, with_dates(lambda day: f"{day:%d-%b-%y}")))[0].interval == "1d"
+    text = with_dates(lambda day: f"{day:%y-%b-%d}")
+    with pytest.raises(DataError, match=r"data.date_format = '%d-%b-%y' or '%y-%b-%d'"):
+        load_bars(settings_of(tmp_path, text))
+    assert (
+        load_bars(settings_of(tmp_path, text, date_format="%y-%b-%d"))[0].timestamps[0].year
+        == F.index[0].year
+    )
+
+
+@pytest.mark.parametrize("first", ["1904-01-01", "1960-01-01"])
+def test_day_numbers_that_are_not_a_spreadsheets_are_not_taken_for_one(tmp_path, first):
+    text = with_dates(lambda day: str((day - pd.Timestamp(first)).days))
+    with pytest.raises(DataError, match=r"fall on Saturdays and on no Monday.*write YYYY-MM-DD"):
+        load_bars(settings_of(tmp_path, text))
+
+
+@pytest.mark.parametrize("zero", ["\uff10", "\u0660", "\u0966"])
+def test_digits_of_other_scripts_are_digits(tmp_path, zero):
+    digits = "".join(chr(ord(zero) + number) for number in range(10))
+    text = "\n".join([HEAD, *(row.translate(str.maketrans("0123456789", digits)) for row in ROWS)])
+    np.testing.assert_allclose(load_bars(settings_of(tmp_path, text))[0].close[:, 0], F["close"])
+
+
+@pytest.mark.parametrize("name", ["AAPL_2018-{:02d}.csv", "AAPL-2018-{:02d}.csv", "AAPL_2018{:02d}.csv"])
+def test_a_file_a_month_is_one_series(tmp_path, name):
+    for month in sorted(set(F.index.month)):
+        rows = [
+            row for day, row in zip(F.index, ROWS, strict=True) if day.month == month and day.year == 2018
+        ]
+        if rows:
+            (tmp_path / name.format(month)).write_text("\n".join([HEAD, *rows]))
+    bars, _ = load_bars(DataSettings(source="files", path=tmp_path, min_history_bars=1))
+    assert bars.symbols == ("AAPL",)
+    assert len(bars) == sum(F.index.year == 2018)
+
+
+def test_files_that_end_in_years_and_follow_each_other_are_a_question(tmp_path):
+    half = len(ROWS) // 2
+    for name, rows in (("AAPL2018.csv", ROWS[:half]), ("AAPL2019.csv", ROWS[half:])):
+        (tmp_path / name).write_text("\n".join([HEAD, *rows]))
+    with pytest.raises(DataError, match=r"pieces of AAPL or symbols of their own; name it AAPL_2018"):
+        load_bars(DataSettings(source="files", path=tmp_path, min_history_bars=1))
