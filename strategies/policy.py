@@ -18,8 +18,8 @@ from forewalk.types import BoolArray, FloatArray, IntArray
 HOLD = np.nan  # as a target: leave the position as it is
 LIMIT_TOLERANCE = 1.1  # drift a position may make beyond a limit before it is trimmed
 
-REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limit", "turnover")
-(NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER) = range(len(REASONS))
+REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limit", "turnover", "resize")
+(NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER, RESIZE) = range(len(REASONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,8 @@ class Outlook:
 
     NaN mean or std: no forecast. `horizon_years` is the horizon as a fraction of a year, of each symbol where their
     markets differ. Where markets close at different times, `due` says whose close this is: only these are decided on;
-    forecast and close of the others are those of their own last close. None: all.
+    forecast and close of the others are those of their own last close. None: all. `missing` says whose bar is missing
+    here without being so for long: nothing can be traded in it. None: nobody's.
     """
 
     mean: FloatArray
@@ -36,6 +37,7 @@ class Outlook:
     close: FloatArray
     horizon_years: float | FloatArray
     due: BoolArray | None = None
+    missing: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,9 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     New positions never raise the sum of |weights| above `max_gross`; positions that have drifted more than
     10 % beyond `max_weight` or `max_gross` are trimmed back. A symbol that is not due keeps what it has, which counts
     in the sum.
+
+    With `constant_risk` what is held is resized when it leaves the band around its wanted size, at any age; a symbol
+    whose bar is missing stays as it is, where any other policy closes it for want of a forecast.
     """
     score = outlook.mean / outlook.std
     due = np.ones(len(score), dtype=bool) if outlook.due is None else outlook.due
@@ -99,18 +104,24 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     reason = np.zeros(len(score), dtype=np.int64)
     _close([(rule & due, code) for rule, code in _stops(outlook, positions, settings)], target, reason)
     side = np.sign(positions.weight)
-    no_forecast = due & (side != 0) & ~np.isfinite(score)
+    waits = _waits(score, side, outlook, settings)
+    no_forecast = due & (side != 0) & ~np.isfinite(score) & ~waits
     _close(((no_forecast, NO_FORECAST),), target, reason)
     if settings.kind == "cross_section":
         wanted = _wanted_by_rank(score, side, positions.bars_held, settings)
     else:  # per_symbol, and what a policy of the user's own asks of this one
         wanted = _wanted_by_threshold(score, side, settings)
-    mature = due & (positions.bars_held >= settings.min_hold_bars)
+    mature = due & ~waits & (positions.bars_held >= settings.min_hold_bars)
     _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
     _trim(positions.weight, due, target, reason, settings)
     priced = np.isfinite(outlook.close) & (outlook.close > 0)  # a feed's close is 0 before its first bar
     entering = due & (side == 0) & (wanted != 0) & priced
-    _enter(entering, wanted, score, outlook, positions, target, reason, settings)
+    size = _position_size(np.where(side != 0, side, wanted), score, waits, outlook, settings)
+    if settings.sizing == "constant_risk":
+        held = due & (side != 0) & np.isnan(target) & np.isfinite(score) & priced
+        size = size * _fit(held, entering, size, positions.weight, target, settings.max_gross)
+        _resize(held, size, positions.weight, target, reason, settings.trade_band)
+    _enter(entering, wanted, size, positions, target, reason, settings)
     if settings.kind == "cross_section" and settings.turnover_cap is not None:
         _cap_turnover(score, positions.weight, target, reason, settings.turnover_cap)
     return Decision(target, reason)
@@ -127,9 +138,18 @@ def _stops(
     return (lost, STOP_LOSS), (won, TAKE_PROFIT)
 
 
+def _waits(score: FloatArray, side: FloatArray, outlook: Outlook, settings: StrategySettings) -> BoolArray:
+    """Whose position is left alone until its next bar."""
+    if settings.sizing != "constant_risk" or outlook.missing is None:
+        return np.zeros(len(score), dtype=bool)
+    return (side != 0) & ~np.isfinite(score) & outlook.missing
+
+
 def _wanted_by_threshold(score: FloatArray, side: FloatArray, settings: StrategySettings) -> FloatArray:
     """Side each symbol should be on, -1, 0 or 1: enter at `entry`, stay until below `exit`."""
     known = np.isfinite(score)
+    if settings.always_held:
+        return known.astype(np.float64)
     value = np.where(known, score, 0.0)
     long = known & ((value >= settings.entry) & (value > 0) | (side > 0) & (value >= settings.exit))
     short = known & ((-value >= settings.entry) & (value < 0) | (side < 0) & (-value >= settings.exit))
@@ -201,8 +221,7 @@ def _trim(
 def _enter(
     entering: BoolArray,
     wanted: FloatArray,
-    score: FloatArray,
-    outlook: Outlook,
+    size: FloatArray,
     positions: Positions,
     target: FloatArray,
     reason: IntArray,
@@ -210,11 +229,6 @@ def _enter(
 ) -> None:
     if not entering.any():
         return
-    if settings.kind == "cross_section":
-        places = settings.top * (2 if settings.direction == "long_short" else 1)
-    else:
-        places = int(np.isfinite(score).sum())
-    size = _position_size(outlook, places, settings)
     kept = np.where(np.isnan(target), positions.weight, target)
     room = max(0.0, settings.max_gross - float(np.abs(kept).sum()))
     asked = float(size[entering].sum())
@@ -224,27 +238,67 @@ def _enter(
     reason[chosen] = ENTRY
 
 
-def _position_size(outlook: Outlook, places: int, settings: StrategySettings) -> FloatArray:
+def _fit(
+    held: BoolArray,
+    entering: BoolArray,
+    size: FloatArray,
+    weight: FloatArray,
+    target: FloatArray,
+    max_gross: float,
+) -> float:
+    """Factor, at most 1, by which the sizes of what is held and of what enters fit beside what stays as it is."""
+    sized = held | entering
+    rest = np.abs(np.where(np.isnan(target), weight, target))
+    room = max(0.0, max_gross - float(np.where(sized, 0.0, rest).sum()))
+    asked = float(np.where(sized, size, 0.0).sum())
+    return min(1.0, room / asked) if asked > 0 else 0.0
+
+
+def _resize(
+    held: BoolArray,
+    size: FloatArray,
+    weight: FloatArray,
+    target: FloatArray,
+    reason: IntArray,
+    band: float,
+) -> None:
+    """Set what is outside the band around its size back to it; a size of 0 closes nothing."""
+    outside = held & (size > 0) & (np.abs(size - np.abs(weight)) > band * size)
+    target[outside] = (np.sign(weight) * size)[outside]
+    reason[outside] = RESIZE
+
+
+def _position_size(
+    side: FloatArray, score: FloatArray, waits: BoolArray, outlook: Outlook, settings: StrategySettings
+) -> FloatArray:
     """|weight| of one position: an equal share, or a share scaled to the target volatility."""
+    if settings.kind == "cross_section":
+        places = settings.top * (2 if settings.direction == "long_short" else 1)
+    else:
+        places = int(np.isfinite(score).sum()) + int(waits.sum())
     limit = settings.weight_limit(len(outlook.std))
-    share = settings.fraction if settings.fraction is not None else settings.max_gross / max(places, 1)
+    whole = 1.0 if settings.sizing == "constant_risk" else settings.max_gross
+    share = settings.fraction if settings.fraction is not None else whole / max(places, 1)
     if settings.sizing == "fixed_fraction":
         size = np.full(len(outlook.std), share)
     else:
         annual = outlook.std / np.sqrt(outlook.horizon_years)
         size = share * settings.target_volatility / np.where(annual > 0, annual, np.inf)
+    if settings.sizing == "constant_risk":
+        size = size * np.minimum(np.maximum(1.0 + settings.tilt * (score * side), 0.0), 2.0)
     return np.asarray(np.minimum(np.nan_to_num(size, nan=0.0), limit))
 
 
 def _cap_turnover(
     score: FloatArray, weight: FloatArray, target: FloatArray, reason: IntArray, cap: float
 ) -> None:
-    """Drop the changes that do not fit: forced ones always fit, then exits, then entries, strongest first."""
+    """Drop the changes that do not fit: forced ones always fit, then exits, resizes and entries, strongest first."""
     change = np.abs(np.where(np.isnan(target), 0.0, target - weight))
     forced = np.isin(reason, (STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT))
     optional = np.flatnonzero((change > 0) & ~forced)
     strength = np.abs(np.nan_to_num(score[optional], nan=0.0))
-    order = optional[np.lexsort((-strength, reason[optional] == ENTRY))]
+    turn = np.where(reason[optional] == EXIT, 0, np.where(reason[optional] == RESIZE, 1, 2))
+    order = optional[np.lexsort((-strength, turn))]
     room = cap - float(change[forced].sum())
     for symbol in order:
         if change[symbol] <= room + 1e-12:

@@ -24,7 +24,8 @@ class SignalStrategy(bt.Strategy):
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool), `execution`
     (ExecutionSettings, of which the styles count), `bars_per_year` (float, or one for each symbol). An order that a
     bar has not filled wholly is cancelled before the next decision.
-    With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it.
+    With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it; what
+    is added to a position changes its average entry price, from which the stop is counted.
     Afterwards `decisions` lists (backtrader time, symbol, target weight, mean, std, reason). `policy` is what
     decides; a subclass may have another one with the arguments and the answer of `strategies.policy.decide`.
 
@@ -56,6 +57,7 @@ class SignalStrategy(bt.Strategy):
         self.own = [data.own for data in self.datas] if apart else []
         # Mean and std of each at its market's last close; one that has not closed yet is expected to say something.
         self.known = np.array([np.zeros(len(self.datas)), np.ones(len(self.datas))])
+        self.waiting = self.p.settings.sizing == "constant_risk"
         self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
 
     def next(self) -> None:
@@ -94,6 +96,7 @@ class SignalStrategy(bt.Strategy):
             close=self.priced(np.array([data.close[0] for data in self.datas], dtype=np.float64)),
             horizon_years=self.horizon_years,
             due=due,
+            missing=np.array([data.capacity[0] == 0.0 for data in self.datas]) if self.waiting else None,
         )
 
     def priced(self, close: FloatArray) -> FloatArray:

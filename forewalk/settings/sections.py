@@ -241,12 +241,19 @@ class StrategySettings(Chosen):
     """cross_section: a held symbol stays until its rank falls below `top + hysteresis`."""
     turnover_cap: float | None = Field(None, gt=0.0)
     """cross_section: largest sum of |weight changes| per bar."""
-    sizing: Literal["fixed_fraction", "volatility_target"] = "fixed_fraction"
-    """Equal weights, or weights inversely proportional to the forecast std."""
+    always_held: bool = False
+    """per_symbol: every symbol with a forecast is held long, whatever its sign; its std counts, and `tilt`."""
+    sizing: Literal["fixed_fraction", "volatility_target", "constant_risk"] = "fixed_fraction"
+    """Equal weights, or weights inversely proportional to the forecast std: set once at the entry
+    (`volatility_target`), or kept there while a position is held (`constant_risk`, outside `trade_band`)."""
     fraction: float | None = Field(None, gt=0.0)
-    """fixed_fraction: weight of one position; none means max_gross over the number of places."""
+    """Weight of one position; none means max_gross (constant_risk: 1) over the number of places."""
     target_volatility: float = Field(0.10, gt=0.0)
-    """volatility_target: annual volatility that one position of full weight share should have."""
+    """Annual volatility that one position of full weight share should have; not with fixed_fraction."""
+    trade_band: float = Field(0.05, ge=0.0, lt=1.0)
+    """constant_risk: a held position is resized when it is further than this share of its wanted size from it."""
+    tilt: float = Field(0.0, ge=0.0)
+    """constant_risk: a size is multiplied by 1 + tilt x mean / std in the position's direction, from 0 to 2."""
     max_weight: float | None = Field(None, gt=0.0)
     """Largest |weight| of one symbol; none means 0.25, and a share of `max_gross` where there are fewer than four."""
     max_gross: float = Field(0.95, gt=0.0)
@@ -256,6 +263,21 @@ class StrategySettings(Chosen):
     def _stop_orders_have_a_price(self) -> StrategySettings:
         if self.stop_orders and self.stop_loss is None:
             raise ValueError("stop_orders needs a stop_loss: the loss at which such an order is filled")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_mean_something(self) -> StrategySettings:
+        if self.always_held and (self.kind == "cross_section" or self.direction == "long_short"):
+            raise ValueError(
+                "always_held is long in every symbol: it goes with per_symbol and long_flat only"
+            )
+        if self.stop_orders and self.sizing == "constant_risk":
+            raise ValueError(
+                "stop_orders with constant_risk: a resting stop would stand against the orders that add to its "
+                "position, which brokers refuse as a wash trade; leave stop_loss to the closes (stop_orders = false)"
+            )
+        if self.tilt and self.sizing != "constant_risk":
+            raise ValueError(f"tilt changes nothing with sizing = {self.sizing!r}; it needs constant_risk")
         return self
 
     def weight_limit(self, symbols: int) -> float:

@@ -87,7 +87,10 @@ strategies = st.fixed_dictionaries(
         "top": st.integers(1, 8),
         "hysteresis": st.integers(0, 8),
         "turnover_cap": maybe(st.sampled_from([0.05, 0.3, 1.0])),
-        "sizing": st.sampled_from(["fixed_fraction", "volatility_target"]),
+        "sizing": st.sampled_from(["fixed_fraction", "volatility_target", "constant_risk"]),
+        "always_held": st.booleans(),
+        "tilt": st.sampled_from([0.0, 0.3, 2.0]),
+        "trade_band": st.sampled_from([0.0, 0.05, 0.4]),
         "fraction": maybe(st.sampled_from([0.001, 0.1, 0.5, 2.0])),
         "target_volatility": st.sampled_from([0.01, 0.1, 1.0]),
         "max_weight": st.sampled_from([0.05, 0.25, 1.0, 3.0]),
@@ -112,8 +115,20 @@ executions = st.fixed_dictionaries(
         "stale_exit_bars": st.integers(1, 12),
     }
 )
+
+
+def _possible(strategy):
+    """Leave out what the settings refuse to take together."""
+    always = strategy["always_held"] and (strategy["kind"], strategy["direction"]) == (
+        "per_symbol",
+        "long_flat",
+    )
+    tilt = strategy["tilt"] if strategy["sizing"] == "constant_risk" else 0.0
+    return {**strategy, "always_held": always, "tilt": tilt}
+
+
 all_settings = st.builds(
-    lambda strategy, execution: settings_from({"strategy": strategy, "execution": execution}),
+    lambda strategy, execution: settings_from({"strategy": _possible(strategy), "execution": execution}),
     strategies,
     executions,
 )

@@ -109,7 +109,8 @@ def _fills(
         if now == size:
             held[s] = now, paid
         elif now:
-            held[s] = now, held[s][1]
+            before, average = held[s]
+            held[s] = now, (average * before + size * paid) / now if size * before > 0 else average
         else:
             held.pop(s)
     return trips, held, float(slippage)

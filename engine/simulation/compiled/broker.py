@@ -1,18 +1,17 @@
 """One account in compiled code: the loop over bars, the orders and their fills, equal to the Cerebro run.
 
-Each function names what it equals: `strategies/signal.py` sends, backtrader's `BackBroker` with the filler and
-the costs of `engine/simulation/cerebro.py` checks and fills. The policy never adds to a position and never turns one
-round, so an order either opens or closes; `tests/engine/simulation/compiled` would notice if that changed.
+Each function names what it equals: backtrader's `BackBroker` with the filler and
+the costs of `engine/simulation/cerebro.py` checks and fills. The policy never turns a position round, so an order
+either opens, adds or closes; `tests/engine/simulation/compiled` would notice if that changed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from engine.simulation import money
 from engine.simulation.compiled.policy import decide
+from engine.simulation.compiled.sending import send
 from engine.simulation.compiled.summary import summarise
 from engine.simulation.compiled.types import (
     BARRED,
@@ -181,6 +180,8 @@ def settle(
         )
         if part != 0.0 and size == 0.0:
             book[s].price, book[s].opened = price, t
+        elif part * size > 0.0:  # what is added changes the average: `Position.update`
+            book[s].price = (book[s].price * size + part * price) / (size + part)
         book[s].size = size + part
         if status == CANCELLED and t == last:
             status = PENDING  # the strategy cancels it at this close, but nobody is told any more
@@ -199,48 +200,6 @@ def list_held(book: Any) -> int:
         else:
             book[s].weight = 0.0
     return held
-
-
-@compiled
-def shares(weight: float, value: float, price: float, fractional: int) -> float:
-    """Signed number of shares worth `weight` of `value`: `SignalStrategy.shares`."""
-    if weight == 0.0:
-        return 0.0
-    exact = weight * value / price
-    return float(np.rint(exact * 1e6) / 1e6 if fractional else np.trunc(exact))
-
-
-@compiled
-def send(
-    t: int,
-    value: float,
-    held: int,
-    entering: int,
-    sent: int,
-    panel: Any,
-    rules: Any,
-    book: Any,
-    log: Any,
-) -> tuple[int, int]:
-    """Turn targets into orders, reductions first: `SignalStrategy.send`. Return how many, and how many targets."""
-    orders, targets = 0, 0
-    for i in range(held + entering):
-        s = book[i].held if i < held else book[i - held].entering
-        if np.isnan(book[s].target):
-            continue
-        now = book[s].size
-        size = shares(book[s].target, value, panel[t, s].close, rules.fractional) - now
-        if log.shape[0]:
-            row = log[sent + targets]
-            row.decided, row.symbol, row.target, row.reason = t, s, book[s].target, book[s].reason
-            row.quantity, row.status, row.held = size, PENDING, now
-            row.filled_at, row.filled, row.price, row.fee = -1, 0.0, 0.0, 0.0
-        if size != 0.0:
-            book[orders].order_symbol, book[orders].order_size = s, size
-            book[orders].order_row = sent + targets
-            orders += 1
-        targets += 1
-    return orders, targets
 
 
 @compiled_inline

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.simulation.compiled.types import PANEL, RULES
+from engine.simulation.compiled.types import PANEL, RULES, SIZINGS
 from engine.simulation.feeds import feed_lines
 from engine.simulation.money import BPS, IMPACT, dividends_of, half_spread_of, years_between
 from forewalk.errors import ConfigError
@@ -75,12 +75,14 @@ def make_rules(settings: Sequence[Settings], symbols: int) -> Rules:
             raise ConfigError(
                 f"strategy.kind = {strategy.kind!r} is your own; only the built-in policies are compiled"
             )
-        for name in ("entry", "exit", "min_hold_bars", "top", "hysteresis", "target_volatility"):
+        for name in ("entry", "exit", "min_hold_bars", "top", "hysteresis", "always_held"):
+            rules[name] = getattr(strategy, name)
+        for name in ("target_volatility", "trade_band", "tilt"):
             rules[name] = getattr(strategy, name)
         rules["max_weight"], rules["max_gross"] = strategy.weight_limit(symbols), strategy.max_gross
         rules["kind"] = strategy.kind == "cross_section"
         rules["direction"] = strategy.direction == "long_short"
-        rules["sizing"] = strategy.sizing == "volatility_target"
+        rules["sizing"] = SIZINGS.index(strategy.sizing)
         rules["stop_loss"] = np.inf if strategy.stop_loss is None else strategy.stop_loss
         rules["take_profit"] = np.inf if strategy.take_profit is None else strategy.take_profit
         rules["turnover_cap"] = np.nan if strategy.turnover_cap is None else strategy.turnover_cap

@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from engine.simulation.compiled.sizing import fit, resize, share_of, size_entries, waits
 from engine.simulation.compiled.types import (
+    CONSTANT_RISK,
     CROSS_SECTION,
-    ENTRY,
     EXIT,
     LIMIT,
     LIMIT_TOLERANCE,
     LONG_SHORT,
     NO_FORECAST,
     NONE,
+    RESIZE,
     STOP_LOSS,
     TAKE_PROFIT,
     TURNOVER,
-    VOLATILITY_TARGET,
     compiled,
     compiled_inline,
     pairwise,
@@ -32,7 +33,9 @@ from forewalk.types import FloatArray
 
 @compiled
 def wanted_by_threshold(score: float, side: float, rules: Any) -> float:
-    """Side of one held symbol: `_wanted_by_threshold`."""
+    """Side of one held symbol with a forecast: `_wanted_by_threshold`."""
+    if rules.always_held:
+        return 1.0
     long = (score >= rules.entry and score > 0) or (side > 0 and score >= rules.exit)
     short = rules.direction == LONG_SHORT and (
         (-score >= rules.entry and score < 0) or (side < 0 and -score >= rules.exit)
@@ -74,13 +77,14 @@ def close_and_trim(
         side = 1.0 if weight > 0 else -1.0
         gain = side * (panel[t, s].close / book[s].price - 1.0)
         wanted = book[s].wanted if ranked else wanted_by_threshold(score, side, rules)
+        waiting = waits(t, s, panel, rules)
         if gain <= -rules.stop_loss:
             book[s].target, book[s].reason = 0.0, STOP_LOSS
         elif gain >= rules.take_profit:
             book[s].target, book[s].reason = 0.0, TAKE_PROFIT
-        elif np.isnan(score):
+        elif np.isnan(score) and not waiting:
             book[s].target, book[s].reason = 0.0, NO_FORECAST
-        elif wanted != side and t - book[s].opened >= rules.min_hold_bars:
+        elif wanted != side and not waiting and t - book[s].opened >= rules.min_hold_bars:
             book[s].target, book[s].reason = 0.0, EXIT
         elif abs(weight) > widest:
             book[s].target, book[s].reason = side * rules.max_weight, LIMIT
@@ -106,7 +110,11 @@ def find_entries(t: int, panel: Any, rules: Any, book: Any) -> int:
     both = rules.direction == LONG_SHORT
     for s in range(panel.shape[1]):
         score = panel[t, s].score
-        if score >= entry and score > 0:
+        if rules.always_held:
+            if np.isnan(score):
+                continue
+            side = 1.0
+        elif score >= entry and score > 0:
             side = 1.0
         elif both and -score >= entry and score < 0:
             side = -1.0
@@ -197,51 +205,6 @@ def forget_ranks(t: int, held: int, panel: Any, rules: Any, book: Any) -> None:
 
 
 @compiled
-def gross_kept(held: int, symbols: int, book: Any, sums: FloatArray) -> float:
-    """Sum of |weights| after the closings, over all columns, as NumPy adds it up."""
-    for i in range(held):
-        s = book[i].held
-        sums[symbols + s] = abs(book[s].weight if np.isnan(book[s].target) else book[s].target)
-    total = pairwise(sums, symbols, symbols)
-    for i in range(held):
-        sums[symbols + book[i].held] = 0.0
-    return total
-
-
-@compiled
-def size_entries(
-    t: int, held: int, entering: int, panel: Any, rules: Any, book: Any, sums: FloatArray
-) -> int:
-    """Set the targets of the new positions within the room that is left: `_enter`, `_position_size`.
-
-    Return how many are left; `entering` then lists those.
-    """
-    if rules.kind == CROSS_SECTION:
-        places = rules.top * (2 if rules.direction == LONG_SHORT else 1)
-    else:
-        places = panel[t, 0].known
-    share = rules.max_gross / max(places, 1) if np.isnan(rules.fraction) else rules.fraction
-    for i in range(entering):
-        size = share
-        if rules.sizing == VOLATILITY_TARGET:
-            annual = panel[t, book[i].entering].annual_std
-            size = share * rules.target_volatility / (annual if annual > 0 else np.inf)
-        sums[i] = min(size, rules.max_weight)
-    asked = pairwise(sums, 0, entering)
-    room = max(0.0, rules.max_gross - gross_kept(held, panel.shape[1], book, sums))
-    scale = min(1.0, room / asked) if asked > 0 else 0.0
-    chosen = 0
-    for i in range(entering):
-        s = book[i].entering
-        size = sums[i]
-        if size * scale > 0:
-            book[s].target, book[s].reason = book[s].wanted * size * scale, ENTRY
-            book[chosen].entering = s
-            chosen += 1
-    return chosen
-
-
-@compiled
 def take_strongest(count: int, room: float, book: Any) -> float:
     """Drop what does not fit into `room`, strongest first, equals in column order; return the room that is left.
 
@@ -272,17 +235,18 @@ def cap_turnover(
     forced = 0
     for i in range(held):
         s = book[i].held
-        if book[s].reason != NONE and book[s].reason != EXIT:
+        if book[s].reason != NONE and book[s].reason != EXIT and book[s].reason != RESIZE:
             sums[forced] = abs(book[s].target - book[s].weight)
             forced += 1
     room = rules.turnover_cap - pairwise(sums, 0, forced)
-    exits = 0
-    for i in range(held):
-        s = book[i].held
-        if book[s].reason == EXIT:
-            book[exits].order_symbol, book[exits].order_size = s, abs(panel[t, s].score)
-            exits += 1
-    room = take_strongest(exits, room, book)
+    for reason in (EXIT, RESIZE):
+        count = 0
+        for i in range(held):
+            s = book[i].held
+            if book[s].reason == reason:
+                book[count].order_symbol, book[count].order_size = s, abs(panel[t, s].score)
+                count += 1
+        room = take_strongest(count, room, book)
     for i in range(entering):
         s = book[i].entering
         book[i].order_symbol, book[i].order_size = s, abs(panel[t, s].score)
@@ -312,8 +276,14 @@ def decide(
         choose_by_rank(t, held, panel, rules, book)
     closing = close_and_trim(t, held, ranked, panel, rules, book, sums)
     entering = find_ranked(t, panel, rules, book) if ranked else find_entries(t, panel, rules, book)
+    resizing = rules.sizing == CONSTANT_RISK and held > 0
+    share = share_of(t, held, panel, rules, book) if entering or resizing else 0.0
+    scale = 1.0
+    if rules.sizing == CONSTANT_RISK and (entering or resizing):
+        scale = fit(t, held, entering, share, panel, rules, book, sums)
+        closing += resize(t, held, share, scale, panel, rules, book)
     if entering:
-        entering = size_entries(t, held, entering, panel, rules, book, sums)
+        entering = size_entries(t, held, entering, share, scale, panel, rules, book, sums)
     if ranked and not np.isnan(rules.turnover_cap) and (closing or entering):
         entering = cap_turnover(t, held, entering, panel, rules, book, sums)
     if ranked:

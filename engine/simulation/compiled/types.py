@@ -46,13 +46,14 @@ def compiled_and_kept(function: Function) -> Function:
 
 CROSS_SECTION = 1
 LONG_SHORT = 1
-VOLATILITY_TARGET = 1
+SIZINGS = ("fixed_fraction", "volatility_target", "constant_risk")
+FIXED_FRACTION, VOLATILITY_TARGET, CONSTANT_RISK = range(3)
 STALE = -1.0
 BARRED = -2.0
 LIMIT_TOLERANCE = 1.1
 DEPTH = 96
 STACK = 3 * DEPTH  # cells that `pairwise` needs beside its values
-NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER = range(8)
+NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER, RESIZE = range(9)
 PENDING, FILLED, PARTIAL, CANCELLED, MARGIN = range(5)
 
 
@@ -70,6 +71,7 @@ _WHOLE = (
     "kind",
     "direction",
     "sizing",
+    "always_held",
     "min_hold_bars",
     "top",
     "hysteresis",
@@ -78,7 +80,7 @@ _WHOLE = (
 )
 _REAL = (
     *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
-    *("fraction", "target_volatility", "max_weight", "max_gross"),
+    *("fraction", "target_volatility", "trade_band", "tilt", "max_weight", "max_gross"),
     *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow"),
     *("margin", "slippage", "impact", "max_volume_share"),
 )

@@ -1,9 +1,11 @@
 """Live is the backtest's own Cerebro, one bar longer: bar by bar it makes the orders that the backtest makes."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import backtrader as bt
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from engine.simulation.capture import CaptureBroker, CaptureError, positions_aft
 from engine.simulation.cerebro import build_cerebro, simulate
 from engine.simulation.orders import AccountState, PastFill, PastOrder
 from forewalk.sessions import bar_open_times
+from forewalk.types import PRICE_FIELDS, Bars
 from helpers.live_values import live_settings, random_forecasts, some_bars
 from strategies.signal import SignalStrategy
 
@@ -36,9 +39,13 @@ def step_by_step(bars, forecasts, configured):
             signed = order.quantity if order.side == "buy" else -order.quantity
             column = bars.symbols.index(order.symbol)
             price = float(bars.open[row + 1, column])
-            fill = PastFill(signed, price, opens[row + 1] + timedelta(seconds=30))
-            past.append(PastOrder(f"{row}-{order.symbol}", closes[row], order.symbol, signed, (fill,)))
             orders.append((closes[row], order.symbol, signed))
+            name = f"{row}-{order.symbol}"
+            if np.isnan(price):  # no bar to be filled in
+                past.append(PastOrder(name, closes[row], order.symbol, signed, (), closes[row + 1]))
+                continue
+            fill = PastFill(signed, price, opens[row + 1] + timedelta(seconds=30))
+            past.append(PastOrder(name, closes[row], order.symbol, signed, (fill,)))
             cash -= signed * price
     return orders
 
@@ -67,6 +74,25 @@ def test_every_bar_brings_the_orders_of_the_backtest(seed, direction):
     }
     configured = live_settings(strategy=strategy)
     assert step_by_step(bars, forecasts, configured) == backtest_orders(bars, forecasts, configured)
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "with holes"])
+def test_positions_at_constant_risk_are_resized_as_in_the_backtest(missing):
+    bars = some_bars(sessions=30, seed=4)
+    forecasts = random_forecasts(bars, seed=4)
+    forecasts = replace(forecasts, std=np.random.default_rng(4).uniform(0.01, 0.03, bars.close.shape))
+    if missing:
+        hole = np.zeros(bars.close.shape, dtype=bool)
+        hole[[9, 17, 18], 0] = True
+        fields = [np.where(hole, np.nan, getattr(bars, name)) for name in (*PRICE_FIELDS, "volume")]
+        bars = Bars(bars.timestamps, bars.symbols, *fields, calendar=bars.calendar, interval=bars.interval)
+        mean, std = (np.where(hole, np.nan, values) for values in (forecasts.mean, forecasts.std))
+        forecasts = replace(forecasts, mean=mean, std=std)
+    policy = {"sizing": "constant_risk", "always_held": True, "target_volatility": 0.2, "max_weight": 1.0}
+    configured = live_settings(strategy=policy)
+    expected = backtest_orders(bars, forecasts, configured)
+    assert step_by_step(bars, forecasts, configured) == expected
+    assert len(expected) > 3 * len(bars.symbols)
 
 
 def test_there_are_orders_to_compare():

@@ -44,7 +44,7 @@ strategies = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["per_symbol", "cross_section"]),
         "direction": st.sampled_from(["long_flat", "long_short"]),
-        "sizing": st.sampled_from(["fixed_fraction", "volatility_target"]),
+        "sizing": st.sampled_from(["fixed_fraction", "volatility_target", "constant_risk"]),
         "top": st.integers(1, 2),
         "hysteresis": st.integers(0, 1),
         "min_hold_bars": st.integers(0, 6),

@@ -48,6 +48,20 @@ CASES = {
     },
     "stops": {"strategy": {"stop_loss": 0.02, "take_profit": 0.03}},
     "volatility target": {"strategy": {"sizing": "volatility_target", "target_volatility": 0.3}},
+    "constant risk": {
+        "strategy": {"sizing": "constant_risk", "target_volatility": 0.3, "always_held": True, "tilt": 0.5},
+        "execution": {"fractional": True},
+    },
+    "constant risk by rank, long and short": {
+        "strategy": {
+            "kind": "cross_section",
+            "top": 3,
+            "direction": "long_short",
+            "hysteresis": 4,
+            "sizing": "constant_risk",
+            "turnover_cap": 0.3,
+        }
+    },
     "fractions of shares": {"execution": {"fractional": True}},
     "borrowed money is refused": {"strategy": {"max_gross": 3.0, "max_weight": 1.0, "fraction": 0.4}},
     "fees beyond the cash": {
@@ -76,6 +90,7 @@ WITNESSES = {
     ("filled", "take_profit"): CASES["stops"],
     ("filled", "limit"): CASES["positions trimmed"],
     ("filled", "exit"): CASES["by rank with hysteresis"],
+    ("filled", "resize"): CASES["constant risk"],
     ("pending", "entry"): {"strategy": {"min_hold_bars": 0}},
 }
 
