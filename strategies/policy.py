@@ -142,7 +142,7 @@ def _waits(score: FloatArray, side: FloatArray, outlook: Outlook, settings: Stra
     """Whose position is left alone until its next bar."""
     if settings.sizing != "constant_risk" or outlook.missing is None:
         return np.zeros(len(score), dtype=bool)
-    return (side != 0) & ~np.isfinite(score) & outlook.missing
+    return np.asarray((side != 0) & ~np.isfinite(score) & outlook.missing)
 
 
 def _wanted_by_threshold(score: FloatArray, side: FloatArray, settings: StrategySettings) -> FloatArray:
