@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 from engine.web.access.plans import Plan
 from engine.web.jobs.desk import Jobs
@@ -94,3 +95,11 @@ def in_a_server_that_is_killed(work):
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_running(process):
+    """Whether it is there and no zombie, which nobody may have cared to bury."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False

@@ -2,14 +2,13 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from engine.web.jobs.process import JobProcess
 from engine.web.jobs.table import JobTable
 from helpers.waiting import until
-from helpers.web_jobs import Desk, die, in_a_server_that_is_killed
+from helpers.web_jobs import Desk, die, in_a_server_that_is_killed, is_running
 
 STEPS = {  # of a job's life in the server, in their order
     "add": JobTable, "claim": JobTable, "start": JobProcess, "tell": JobTable, "end": JobTable,
@@ -92,14 +91,6 @@ def test_server_and_worker_killed_together_are_noticed_by_the_next_server(tmp_pa
         assert ended.state == "failed"
         assert len(desk.ran()) == 1
         assert not is_running(desk.ran()[0])
-
-
-def is_running(process):
-    """Whether it is there and no zombie, which nobody may have cared to bury."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_server_that_is_stopped_leaves_nothing_running_and_begins_the_job_anew_when_it_is_back(tmp_path):
