@@ -134,10 +134,18 @@ def _dict(
             True,
         )
         return
+    bars = {key for key, item in value.items() if _is_bars(item)}
     for key, item in value.items():
-        is_bars = isinstance(item, list) and item and isinstance(item[0], dict | list)
-        named = is_bars and depth > 0 and "symbol" not in facts and normalise(key) not in _CONTAINERS
+        own = key in bars and (depth > 0 or len(bars) > 1)
+        named = own and "symbol" not in facts and normalise(key) not in _CONTAINERS
         yield from _tables(item, {**facts, "symbol": key} if named else facts, depth + 1)
+
+
+def _is_bars(item: Any) -> bool:
+    """Whether a value can be the bars of the symbol that its key names: a list of rows, or rows by date."""
+    if isinstance(item, dict):
+        return bool(item) and all(_DATE.match(str(key)) for key in item)
+    return isinstance(item, list) and bool(item) and isinstance(item[0], dict | list)
 
 
 _CONTAINERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -207,3 +208,19 @@ def test_files_that_end_in_years_and_follow_each_other_are_a_question(tmp_path):
         (tmp_path / name).write_text("\n".join([HEAD, *rows]))
     with pytest.raises(DataError, match=r"pieces of AAPL or symbols of their own; name it AAPL_2018"):
         load_bars(DataSettings(source="files", path=tmp_path, min_history_bars=1))
+
+
+@pytest.mark.parametrize("shape", ["rows", "dates"])
+def test_json_with_a_key_for_each_symbol_keeps_them_apart(tmp_path, shape):
+    frame = F[["open", "high", "low", "close", "volume"]].astype(float)
+    dates = [f"{day:%Y-%m-%d}" for day in F.index]
+
+    def of(scale):
+        rows = (frame * scale).to_dict("records")
+        if shape == "dates":
+            return dict(zip(dates, rows, strict=True))
+        return [{"date": day, **row} for day, row in zip(dates, rows, strict=True)]
+
+    bars, _ = load_bars(settings_of(tmp_path, json.dumps({"AAPL": of(1.0), "MSFT": of(2.0)}), "quotes.json"))
+    assert bars.symbols == ("AAPL", "MSFT")
+    np.testing.assert_allclose(bars.close, F[["close", "close"]].to_numpy() * [1.0, 2.0])
