@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--running-bar", action="store_true", help="show the bar that has not closed yet, too"
     )
     command.add_argument("--slippage-bps", type=Decimal, default=Decimal(0))
+    command.add_argument("--coin-fee-bps", type=Decimal, default=Decimal(25), help="of coins (BTC/USD) alone")
     command.add_argument(
         "--partial-probability", type=float, default=0.0, help="of each fill; Alpaca's paper account: 0.1"
     )

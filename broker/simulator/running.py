@@ -39,6 +39,7 @@ def build(options: argparse.Namespace) -> tuple[SimulatorCore, tuple[socket.sock
         cash=options.cash,
         market_fill=options.market_fill,
         slippage_bps=options.slippage_bps,
+        coin_fee_bps=options.coin_fee_bps,
         partial_probability=options.partial_probability,
         running_bar=options.running_bar,
     )

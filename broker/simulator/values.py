@@ -24,6 +24,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)?)?")
 
 
+def is_coin(symbol: str) -> bool:
+    """Whether a symbol is a pair of coins, as `BTC/USD`: traded at all hours, in fractions, never short."""
+    return "/" in symbol
+
+
 class Refusal(Exception):  # noqa: N818 - an answer of the broker, not a failure of the program
     """The broker says no: an HTTP status and the body that goes with it."""
 

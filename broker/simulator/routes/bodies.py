@@ -11,6 +11,7 @@ from broker.simulator.values import (
     NEW_YORK,
     ZERO,
     as_datetime,
+    is_coin,
     new_york_text,
     number_text,
     optional_text,
@@ -25,7 +26,14 @@ from broker.simulator.world.state import World
 
 Body = dict[str, Any]
 PLACES = 9
-NON_TRADES = {"dividend": "DIV", "deposit": "CSD", "withdrawal": "CSW", "fee": "FEE", "interest": "INT"}
+NON_TRADES = {
+    "dividend": "DIV",
+    "deposit": "CSD",
+    "withdrawal": "CSW",
+    "fee": "FEE",
+    "interest": "INT",
+    "coin_fee": "CFEE",
+}
 
 
 def account_body(world: World) -> Body:
@@ -110,7 +118,7 @@ def asset_body(asset: Asset) -> Body:
     """Return one asset."""
     return {
         "id": asset.id,
-        "class": "us_equity",
+        "class": "crypto" if is_coin(asset.symbol) else "us_equity",
         "exchange": asset.exchange,
         "symbol": asset.symbol,
         "name": asset.name,
@@ -149,7 +157,7 @@ def order_body(world: World, order: Order, nested: bool = False) -> Body:
         "replaces": order.replaces,
         "asset_id": order.asset_id,
         "symbol": order.symbol,
-        "asset_class": "us_equity",
+        "asset_class": "crypto" if is_coin(order.symbol) else "us_equity",
         "notional": optional_text(order.notional),
         "qty": optional_text(order.qty),
         "filled_qty": number_text(order.filled_qty),
@@ -188,9 +196,9 @@ def position_body(world: World, symbol: str) -> Body:
     held = world.book.held(symbol, "sell" if position.qty > 0 else "buy")
     return {
         "asset_id": asset.id,
-        "symbol": symbol,
+        "symbol": symbol.replace("/", ""),
         "exchange": asset.exchange,
-        "asset_class": "us_equity",
+        "asset_class": "crypto" if is_coin(symbol) else "us_equity",
         "asset_marginable": asset.marginable,
         "qty": number_text(position.qty),
         "avg_entry_price": _price(position.average),
@@ -243,6 +251,8 @@ def _non_trade_body(entry: Entry) -> Body:
         "currency": "USD",
         "status": "executed",
     }
+    if entry.kind == "coin_fee" and entry.symbol:
+        body |= {"symbol": entry.symbol, "qty": number_text(entry.qty), "price": number_text(entry.price)}
     if entry.kind == "dividend":
         body |= {
             "activity_sub_type": "CDIV",

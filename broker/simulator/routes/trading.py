@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from broker.simulator.calls import Call, Reply, Route
 from broker.simulator.routes import bodies
-from broker.simulator.values import DAY, Refusal, parse_instant, parse_number
+from broker.simulator.values import DAY, Refusal, is_coin, parse_instant, parse_number
 from broker.simulator.world import desk
 from broker.simulator.world.account import CONFIGURATION
 from broker.simulator.world.clock import FIRST_YEAR, LAST_YEAR, new_york_day
@@ -68,12 +68,13 @@ def get_calendar(world: World, call: Call) -> Reply:
 def get_assets(world: World, call: Call) -> Reply:
     """Return the assets with the status, class and exchange asked for."""
     wanted = {name: call.query[name] for name in ("status", "exchange") if call.query.get(name)}
-    if call.query.get("asset_class", "us_equity") != "us_equity":
+    coins = call.query.get("asset_class", "us_equity") == "crypto"
+    if call.query.get("asset_class", "us_equity") not in ("us_equity", "crypto"):
         return Reply(200, [])
     found = [
         bodies.asset_body(asset)
         for asset in world.assets.values()
-        if all(getattr(asset, name) == value for name, value in wanted.items())
+        if is_coin(asset.symbol) == coins and all(getattr(asset, name) == wanted[name] for name in wanted)
     ]
     return Reply(200, found)
 

@@ -138,7 +138,7 @@ def rate_limit(simulator: SimulatorCore, per_minute: int) -> Any:
 
 def settings(simulator: SimulatorCore, **changes: Any) -> Any:
     """Change the market's settings; see `world.SimulatorSettings`. They do not survive a restart."""
-    for name in ("slippage_bps", "spread_bps", "cash"):
+    for name in ("slippage_bps", "spread_bps", "coin_fee_bps", "cash"):
         if name in changes:
             changes[name] = Decimal(str(changes[name]))
     if changes.get("market_fill", "path") not in ("open", "path"):

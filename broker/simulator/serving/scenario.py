@@ -168,7 +168,7 @@ def equity(world: World, to: str) -> Any:
 
 def cash_flow(world: World, kind: str, amount: str) -> Any:
     """Move cash that no order moved, as an activity tells: deposit, withdrawal, fee or interest; signed dollars."""
-    if kind not in NON_TRADES or kind == "dividend":
+    if kind not in NON_TRADES or kind in ("dividend", "coin_fee"):
         raise ValueError(f"kind {kind!r}: deposit, withdrawal, fee or interest")
     at, name = world.book.stamp(world.now), world.book.next_id("flow")
     world.book.post(kind, at, Decimal(str(amount)), execution_id=name)

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from broker.simulator.calls import Call, Reply, Route
-from broker.simulator.routes import corporate, extras, history, news, prices, trading
+from broker.simulator.routes import coins, corporate, extras, history, news, prices, trading
 from broker.simulator.serving.core import SimulatorCore
 from broker.simulator.serving.responses import as_response, misbehave
 from broker.simulator.serving.stream import Streams
@@ -29,7 +29,15 @@ NOT_MODELLED = re.compile(
     r"/(v1beta[123]/(options|crypto|screener|forex|fixed_income|logos)|v2/(options|crypto|wallets|perpetuals|rfq|tokenization)|v3)\b"
     r"|/v2/positions/[^/]+/do-not-exercise"
 )
-ROUTES = (*trading.ROUTES, *history.ROUTES, *extras.ROUTES, *corporate.ROUTES, *prices.ROUTES, *news.ROUTES)
+ROUTES = (
+    *trading.ROUTES,
+    *history.ROUTES,
+    *extras.ROUTES,
+    *corporate.ROUTES,
+    *prices.ROUTES,
+    *coins.ROUTES,
+    *news.ROUTES,
+)
 
 
 def api_app(simulator: SimulatorCore) -> web.Application:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from broker.simulator.values import ZERO, unique_id
+from broker.simulator.values import ZERO, is_coin, unique_id
 from broker.simulator.world.book import Book
 
 INITIAL_MARGIN, MAINTENANCE_MARGIN = Decimal("0.5"), Decimal("0.3")
@@ -73,8 +73,26 @@ class Asset:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+COIN_STEPS = {
+    "min_order_size": "0.0001",
+    "min_trade_increment": "0.000000001",
+    "price_increment": "0.000000001",
+}
+
+
 def new_asset(symbol: str) -> Asset:
-    """Return an asset that may be traded in every way; its id is a function of the symbol."""
+    """Return an asset that may be traded in every way, a coin with cash alone and never short."""
+    if is_coin(symbol):
+        return Asset(
+            id=unique_id("asset", symbol),
+            symbol=symbol,
+            exchange="CRYPTO",
+            name=f"{symbol.replace('/', ' / ')} pair",
+            marginable=False,
+            shortable=False,
+            easy_to_borrow=False,
+            extra=dict(COIN_STEPS),
+        )
     return Asset(id=unique_id("asset", symbol), symbol=symbol, name=f"{symbol} Common Stock")
 
 

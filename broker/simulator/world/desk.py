@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from broker.simulator.values import ZERO, Refusal, parse_number
+from broker.simulator.values import ZERO, Refusal, is_coin, parse_number
 from broker.simulator.world.exchange import GTC_LIFE
 from broker.simulator.world.fills import cancel_order, execute, route, successor
 from broker.simulator.world.orders import Order
@@ -137,7 +137,11 @@ def close_position(
         whole = held == held.to_integral_value()
         amount = amount.to_integral_value(rounding="ROUND_DOWN") if whole else round(amount, 9)
     request = OrderRequest(
-        symbol=symbol, side="sell" if held > 0 else "buy", type="market", time_in_force="day", qty=amount
+        symbol=symbol,
+        side="sell" if held > 0 else "buy",
+        type="market",
+        time_in_force="gtc" if is_coin(symbol) else "day",
+        qty=amount,
     )
     check_form(request)
     return submit(world, request)
@@ -165,6 +169,7 @@ def _new_order(world: World, request: OrderRequest, source: str) -> Order:
     ends = session.post_close if request.extended_hours else session.close
     position = world.book.quantity(request.symbol)
     is_open = world.calendar.session_at(world.now) is not None and request.time_in_force != "opg"
+    is_open = is_open or is_coin(request.symbol)
     return Order(
         id=world.book.next_id("order"),
         client_order_id=request.client_order_id or world.book.next_id("client"),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 
-from broker.simulator.values import SECOND, ZERO, chance
+from broker.simulator.values import SECOND, ZERO, chance, is_coin
 from broker.simulator.world.clock import new_york_day
 from broker.simulator.world.matching import Touch, touch, water_mark
 from broker.simulator.world.orders import Order
@@ -59,6 +59,8 @@ def execute(
 ) -> Order:
     """Fill a quantity at a price, and do what follows from it for bracket legs."""
     filled = world.book.execute(order.id, qty, price, now, complete)
+    if is_coin(order.symbol):
+        _take_coin_fee(world, order, qty, price, now)
     if filled.status == "filled":
         for leg_id in filled.legs:
             leg = world.book.orders[leg_id]
@@ -68,6 +70,19 @@ def execute(
                 world.book.change(leg_id, "new", now)
     _settle_sibling(world, filled, now)
     return world.book.orders[filled.id]
+
+
+def _take_coin_fee(world: World, order: Order, qty: Decimal, price: Decimal, now: int) -> None:
+    """Take the fee of what the execution brought: of the coin bought, of the dollars sold for."""
+    share = world.settings.coin_fee_bps / 10_000
+    if not share:
+        return
+    at, name = world.book.stamp(now), world.book.next_id("flow")
+    if order.side == "buy":
+        coins = (qty * share).quantize(SHARE_STEP)
+        world.book.post("coin_fee", at, ZERO, symbol=order.symbol, qty=-coins, price=price, execution_id=name)
+    else:
+        world.book.post("coin_fee", at, -round(qty * price * share, 6), execution_id=name)
 
 
 def _settle_sibling(world: World, filled: Order, now: int) -> None:
@@ -143,6 +158,8 @@ def _may_trade(world: World, order: Order, instant: int) -> bool:
         return False
     if not world.auto_fill or order.symbol in world.held_symbols:
         return False
+    if is_coin(order.symbol):
+        return world.prices.trades(order.symbol, instant)
     if world.calendar.session_at(instant) is None and not _at_close(world, instant):
         return order.extended_hours and _extended(world, instant)
     return world.prices.trades(order.symbol, instant)
@@ -161,6 +178,8 @@ def _extended(world: World, instant: int) -> bool:
 def _venue_open(world: World, order: Order) -> bool:
     if order.time_in_force == "opg":
         return False
+    if is_coin(order.symbol):
+        return True
     return world.calendar.session_at(world.now) is not None or (
         order.extended_hours and _extended(world, world.now)
     )

@@ -217,7 +217,7 @@ class Market:
 
 def _stamps(bars: Bars, begin: list[int]) -> list[int]:
     """Return the instants that name the bars in the API."""
-    if bars.interval != "1d" or not begin:
+    if bars.interval != "1d" or not begin or bars.calendar == "24/7":
         return begin
     opened = pd.DatetimeIndex(np.array(begin, dtype=np.int64), tz="UTC").tz_convert(NEW_YORK)
     midnights: list[int] = (microseconds(opened.normalize().tz_convert("UTC")) * 1000).tolist()

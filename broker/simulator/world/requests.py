@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from broker.simulator.values import Refusal, parse_number
+from broker.simulator.values import Refusal, is_coin, parse_number
 
 SIDES = ("buy", "sell")
 TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
@@ -92,6 +92,11 @@ def check_form(request: OrderRequest) -> None:
     """Raise Refusal (422) where the fields of a request contradict each other or the rules of prices."""
     _check_quantity(request)
     _check_prices(request)
+    if is_coin(request.symbol):
+        _check_coin(request)
+        return
+    for name in ("limit_price", "stop_price"):
+        check_price(getattr(request, name), name)
     _check_fractional(request)
     _check_extended_hours(request)
     _check_class(request)
@@ -144,7 +149,8 @@ def _check_prices(request: OrderRequest) -> None:
             raise Refusal(422, INVALID, f"{request.type} orders require {name.replace('_', ' ')}")
         if name not in needed and price is not None and request.order_class != "oco":
             raise Refusal(422, INVALID, f"{request.type} orders require no {name.replace('_', ' ')}")
-        check_price(price, name)
+        if price is not None and price <= 0:
+            raise Refusal(422, INVALID, f"{name} must be > 0")
     trails = [trail for trail in (request.trail_price, request.trail_percent) if trail is not None]
     if len(trails) != (request.type == "trailing_stop"):
         raise Refusal(422, INVALID, "trailing_stop orders require one of trail_price or trail_percent")
@@ -164,6 +170,22 @@ def _check_fractional(request: OrderRequest) -> None:
         raise Refusal(422, INVALID, "fractional orders must be simple orders")
     if request.type == "trailing_stop" or (request.notional is not None and request.type != "market"):
         raise Refusal(422, INVALID, "fractional orders must be market, limit, stop or stop_limit orders")
+
+
+def _check_coin(request: OrderRequest) -> None:
+    """Refuse what coins do not have: orders of a day, of an auction, with legs, or in extended hours."""
+    if request.time_in_force not in ("gtc", "ioc"):
+        raise Refusal(422, INVALID, "invalid crypto time_in_force")
+    if request.type not in ("market", "limit", "stop_limit"):
+        raise Refusal(422, INVALID, "invalid order type for crypto order")
+    if not request.simple or request.take_profit is not None or request.stop_loss is not None:
+        raise Refusal(422, INVALID, "crypto orders not allowed for advanced order_class: otoco")
+    if request.extended_hours:
+        raise Refusal(422, INVALID, "crypto orders have no extended hours")
+    for name in ("limit_price", "stop_price"):
+        price = getattr(request, name)
+        if price is not None and price != round(price, MAX_DECIMALS):
+            raise Refusal(422, INVALID, f"{name} can have at most {MAX_DECIMALS} decimal places")
 
 
 def _check_extended_hours(request: OrderRequest) -> None:

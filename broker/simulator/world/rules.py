@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 
-from broker.simulator.values import MINUTE, NEW_YORK, ZERO, Refusal, as_datetime, number_text
+from broker.simulator.values import MINUTE, NEW_YORK, ZERO, Refusal, as_datetime, is_coin, number_text
 from broker.simulator.world.account import (
     SHORT_EQUITY_MINIMUM,
     Account,
@@ -103,6 +103,9 @@ def check_asset(case: Admission) -> None:
         raise Refusal(422, INVALID, f'asset "{symbol}" is not active')
     if not asset.tradable:
         raise Refusal(403, FORBIDDEN, f'asset "{symbol}" is not tradable')
+    smallest = Decimal(str(asset.extra.get("min_order_size", 0)))
+    if is_coin(symbol) and case.quantity < smallest and not case.closes:
+        raise Refusal(403, FORBIDDEN, f"order size must be at least {smallest} of {symbol}")
     fractional = case.request.fractional
     if fractional and not (asset.fractionable and case.account.configuration["fractional_trading"]):
         raise Refusal(403, FORBIDDEN, f'asset "{symbol}" is not fractionable')
@@ -110,6 +113,8 @@ def check_asset(case: Admission) -> None:
 
 def check_hours(case: Admission) -> None:
     """Refuse auction orders in the hours when none are taken; half-days count from their own close."""
+    if is_coin(case.request.symbol):
+        return
     day = new_york_day(case.now)
     session = case.calendar.session_on(day)
     evening = instant_on(day, EVENING)
@@ -190,6 +195,9 @@ def check_short(case: Admission) -> None:
     """Refuse a short sale that the request, the account or the asset does not allow."""
     if case.request.side != "sell" or case.closes:
         return
+    if is_coin(case.request.symbol):
+        coin, wanted = case.request.symbol.partition("/")[0], number_text(case.quantity)
+        raise Refusal(403, FORBIDDEN, f"insufficient balance for {coin} (requested: {wanted}, available: 0)")
     if case.request.fractional:
         raise Refusal(422, INVALID, "fractional orders cannot be sold short")
     account = case.account
@@ -209,12 +217,13 @@ def check_power(case: Admission) -> None:
         cost = request.notional * (market_collar(case.price) if case.price else 1)
     else:
         cost = cost_basis(request.side, case.quantity, request.limit_price, request.stop_price, case.price)
-    if cost > case.worth.buying_power:
+    power = case.worth.power(1) if is_coin(request.symbol) else case.worth.buying_power
+    if cost > power:
         raise Refusal(
             403,
             FORBIDDEN,
             "insufficient buying power",
-            buying_power=number_text(round(case.worth.buying_power, 2)),
+            buying_power=number_text(round(power, 2)),
             cost_basis=number_text(round(cost, 2)),
         )
 

@@ -34,6 +34,7 @@ class SimulatorSettings:
         partial_probability: chance that a fill is a part only; Alpaca's paper account says 0.1.
         resume_seconds: how long after a partial fill the rest is tried again.
         spread_bps: between bid and ask of quotes.
+        coin_fee_bps: of every execution of a coin, taken of what it brings; 25 is what Alpaca asks of takers.
         running_bar: whether the bars end with the one that has not closed yet, as Alpaca's do in a session.
         sip_plan: whether the account may read the last 15 minutes of the `sip` feed.
     """
@@ -45,6 +46,7 @@ class SimulatorSettings:
     partial_probability: float = 0.0
     resume_seconds: int = 60
     spread_bps: Decimal = Decimal(2)
+    coin_fee_bps: Decimal = Decimal(25)
     running_bar: bool = False
     sip_plan: bool = True
 
@@ -115,8 +117,9 @@ class World:
     def asset(self, symbol_or_id: str) -> Asset:
         """Return the asset by symbol or id, or refuse with 404."""
         found = self.assets.get(symbol_or_id)
-        if found is None:
-            found = next((asset for asset in self.assets.values() if asset.id == symbol_or_id), None)
+        if found is None:  # a pair of coins is BTCUSD, too, as positions name it
+            names = ((asset.id, asset.symbol.replace("/", ""), asset) for asset in self.assets.values())
+            found = next((asset for name, short, asset in names if symbol_or_id in (name, short)), None)
         if found is None:
             raise Refusal(404, 40410000, f"asset not found for {symbol_or_id[:40]}")
         return found

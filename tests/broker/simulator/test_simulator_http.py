@@ -328,7 +328,7 @@ def test_a_made_up_key_is_let_in(key):
     ("path", "status"),
     [
         ("/v1beta1/options/bars", 501),
-        ("/v1beta3/crypto/us/bars", 501),
+        ("/v1beta3/crypto/us/latest/orderbooks", 501),
         ("/v1beta1/screener/stocks/movers", 501),
         ("/v2/nothing", 404),
         ("/v1beta3/cryptozoology", 404),
