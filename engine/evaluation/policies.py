@@ -3,7 +3,8 @@
 `buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
 the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
 own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure
-all the time, in equal parts, which needs hindsight and can never be traded. All decide at the close, trade at the
+all the time, in equal parts; `equal_risk` is buying and holding with as much cash beside it, or borrowed, as makes it
+as volatile as the account: these two need hindsight and can never be traded. All decide at the close, trade at the
 next open and pay the run's fee and slippage.
 """
 
@@ -14,11 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from engine.evaluation.metrics.accounts.account import ReturnMetrics
 from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.engines import simulate_beside
 from engine.simulation.feeds import delisted
 from engine.simulation.money import Holding, with_frictions
 from forewalk.instruments import account_bars
+from forewalk.returns import simple_returns
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
 
@@ -47,7 +50,8 @@ def policy_baselines(
             its first forecast on.
         settings: policy, limits and costs of the run.
         seed: of the shuffle.
-        account: `equity` and `cash` of the run's account, a row per bar; None leaves out `equal_exposure`.
+        account: `equity` and `cash` of the run's account, a row per bar; None leaves out `equal_exposure`
+            and `equal_risk`.
     """
     gross, execution = settings.strategy.max_gross, settings.execution
     bars = with_frictions(bars, execution)
@@ -66,6 +70,7 @@ def policy_baselines(
     if account is not None:
         targets = equal_weight_targets(members, mean_exposure(account))
         found["equal_exposure"] = target_account(span, targets, execution).equity
+        found["equal_risk"] = at_equal_risk(held, account["equity"].to_numpy(dtype=np.float64))
     return found
 
 
@@ -74,6 +79,30 @@ def mean_exposure(account: pd.DataFrame) -> float:
     equity, cash = (account[name].to_numpy(dtype=np.float64) for name in ("equity", "cash"))
     known = equity > 0
     return float(((equity - cash)[known] / equity[known]).mean()) if known.any() else 0.0
+
+
+def at_equal_risk(held: FloatArray, equity: FloatArray) -> FloatArray:
+    """Return the value, [T], of `held` mixed with cash until its returns are as volatile as those of `equity`.
+
+    The mix is one constant over all bars, set again at each without costs; cash earns and costs nothing, and a loss
+    of everything stays one. What never moves cannot be scaled: it stays as it is. Modigliani & Modigliani (1997),
+    Journal of Portfolio Management 23, compare by such a mix.
+    """
+    own, others = simple_returns(equity), simple_returns(held)
+    risk = float(others.std())
+    share = float(own.std()) / risk if risk > 0 else 1.0
+    return float(held[0]) * np.cumprod(np.maximum(1.0 + share * others, 0.0))
+
+
+def beside_equal_risk(own: ReturnMetrics, twin: ReturnMetrics | None) -> str:
+    """Say what buying and holding came to at the account's volatility, so that less of it is not taken for skill."""
+    if twin is None or own.volatility_annual is None or own.cagr is None or twin.cagr is None:
+        return ""
+    return (
+        f"At the account's own volatility of {own.volatility_annual:.1%} a year, buying and holding grew by "
+        f"{twin.cagr:.1%} a year with a deepest drawdown of {twin.max_drawdown:.1%}, the account by {own.cagr:.1%} "
+        f"with {own.max_drawdown:.1%}."
+    )
 
 
 def shuffled_account(bars: Bars, forecasts: Forecasts, settings: Settings, seed: int) -> FloatArray:

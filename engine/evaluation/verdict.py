@@ -19,6 +19,7 @@ from engine.evaluation.metrics.forecasts.claims import (
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.inference import FEWEST_HORIZONS
 from engine.evaluation.metrics.texts import TextMetrics
+from engine.evaluation.policies import beside_equal_risk
 from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
 from forewalk.settings.sections import ExecutionSettings, Settings
 
@@ -34,9 +35,7 @@ SURVIVORSHIP = (
 def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
     """Say whether the forecasts beat naive and whether the strategy beat buying and holding.
 
-    Args:
-        metrics: of the run.
-        settings: names the horizon and the costs.
+    `settings` name the horizon and the costs.
     """
     overall, claims = metrics.forecast.overall, metrics.forecast.claims
     sentences = [
@@ -53,6 +52,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _same_orders_sentence(metrics.own_strategy),
         _shuffled_sentence(metrics),
         _exposure_sentence(metrics),
+        _risk_sentence(metrics),
         _luck_sentence(metrics.luck),
         _without_sentence(metrics),
         _factor_sentence(metrics.factors),
@@ -138,6 +138,11 @@ def _exposure_sentence(metrics: Metrics) -> str:
         f"The same mean exposure, held all the time in equal parts, has a Sharpe ratio of {twin.sharpe_annual:.2f}, "
         f"this account {own:.2f}: what it earned does not hang on when and what it traded."
     )
+
+
+def _risk_sentence(metrics: Metrics) -> str:
+    told = metrics.luck.against != "cash" and metrics.strategy.trades
+    return beside_equal_risk(metrics.strategy, metrics.policies.get("equal_risk")) if told else ""
 
 
 def _without_sentence(metrics: Metrics) -> str:

@@ -25,6 +25,7 @@ LABELS = {
     "momentum": "sign of momentum",
     "shuffled": "same policy, shuffled forecasts",
     "equal_exposure": "the same mean exposure, held all the time",
+    "equal_risk": "buy and hold at the account's volatility",
 }
 
 

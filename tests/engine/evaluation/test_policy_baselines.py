@@ -1,11 +1,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.evaluation.metrics.accounts.account import return_metrics
 from engine.evaluation.policies import (
+    at_equal_risk,
+    beside_equal_risk,
     equal_weight_targets,
     momentum_targets,
     policy_baselines,
@@ -13,6 +17,7 @@ from engine.evaluation.policies import (
     target_account,
 )
 from engine.simulation.cerebro import simulate
+from forewalk.returns import simple_returns
 from forewalk.settings.loading import settings_from
 
 FREE = settings_from(
@@ -141,3 +146,33 @@ def test_every_policy_covers_the_bars_of_the_run(bars_of, forecasts_on):
     again = policy_baselines(bars, forecasts, chosen, seed=1)
     np.testing.assert_array_equal(accounts["shuffled"], again["shuffled"])
     assert (accounts["shuffled"] != own["equity"]).any()
+
+
+@given(st.integers(0, 10_000), st.floats(0.001, 0.05))
+def test_buying_and_holding_at_equal_risk_is_as_volatile_and_keeps_its_sharpe_ratio(seed, risk):
+    random = np.random.default_rng(seed)
+    own, held = random.normal(0.0, risk, 60), random.normal(0.001, 0.01, 60)
+    own[0] = held[0] = 0.0
+    mixed = simple_returns(at_equal_risk(np.cumprod(1.0 + held), np.cumprod(1.0 + own)))
+    assert mixed.std() == pytest.approx(own.std())
+    assert mixed.mean() / mixed.std() == pytest.approx(held.mean() / held.std())
+
+
+def test_an_account_that_never_moved_is_beside_cash_and_a_benchmark_that_never_moved_stays():
+    still, moved = np.full(5, 100.0), np.array([100.0, 101.0, 99.0, 102.0, 100.0])
+    np.testing.assert_array_equal(at_equal_risk(moved, still), still)
+    np.testing.assert_array_equal(at_equal_risk(still, moved), still)
+
+
+def test_less_volatility_is_told_beside_what_holding_has_at_it():
+    times = pd.date_range("2020-01-01", periods=5, tz="UTC")
+    held = np.array([100.0, 104.0, 96.0, 108.0, 104.0])
+    own = 100.0 + (held - 100.0) / 2
+    metrics, twin = (return_metrics(values, times, 252.0) for values in (own, at_equal_risk(held, own)))
+    said = beside_equal_risk(metrics, twin)
+    assert (
+        f"volatility of {twin.volatility_annual:.1%} a year, buying and holding grew by {twin.cagr:.1%}"
+        in said
+    )
+    assert f"the account by {metrics.cagr:.1%} with {metrics.max_drawdown:.1%}" in said
+    assert beside_equal_risk(metrics, None) == ""
