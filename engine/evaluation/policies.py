@@ -91,7 +91,7 @@ def at_equal_risk(held: FloatArray, equity: FloatArray) -> FloatArray:
     own, others = simple_returns(equity), simple_returns(held)
     risk = float(others.std())
     share = float(own.std()) / risk if risk > 0 else 1.0
-    return float(held[0]) * np.cumprod(np.maximum(1.0 + share * others, 0.0))
+    return np.asarray(float(held[0]) * np.cumprod(np.maximum(1.0 + share * others, 0.0)), dtype=np.float64)
 
 
 def beside_equal_risk(own: ReturnMetrics, twin: ReturnMetrics | None) -> str:
