@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,18 @@ from forewalk.data.formats.columns import Columns
 from forewalk.data.formats.containers import Sheet
 from forewalk.data.formats.lengths import interval_named
 from forewalk.data.formats.stamps import Stamps
-from forewalk.data.formats.words import LENGTH, PRICES, SYMBOL
+from forewalk.data.formats.words import LENGTH, PRICES, SYMBOL, normalise
 from forewalk.data.table import is_symbol
 from forewalk.errors import DataError
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BoolArray
 
+_NO_SYMBOL = ("", "nan", "None", "<NA>")
+MOST_BLANK = 0.02  # share of rows that may lack their symbol
+_CLOCKS = frozenset(
+    ("hour", "hours", "hr", "hh", "minute", "minutes", "min", "mm", "second", "seconds", "ss", "time", "stunde",
+     "uhrzeit", "heure", "hora")
+)  # fmt: skip
 _EVENT = re.compile(r"dividend|stock split|capital gain|\bsplit\b", re.IGNORECASE)
 
 
@@ -126,6 +133,23 @@ def without_events(sheet: Sheet, fields: dict[str, int]) -> tuple[Sheet, tuple[s
     return keep_rows(sheet, ~event), (f"{int(event.sum())} lines about dividends or splits passed over",)
 
 
+def named_symbols(sheet: Sheet, place: int) -> Any:
+    """Return the symbol of each row, an array of str [N].
+
+    Raises:
+        DataError: many rows have none.
+    """
+    symbols = sheet.body[place].astype("str").str.strip().to_numpy(object)
+    blank = np.isin(symbols, _NO_SYMBOL)
+    if blank.sum() > 1 and blank.mean() > MOST_BLANK:
+        line = sheet.lines[int(np.argmax(blank))]
+        raise DataError(
+            f"{sheet.where} {sheet.word} {line}: no symbol in {column_name(sheet, place)!r}, as in {blank.sum()} of "
+            f"{len(blank)} rows; write it into every row"
+        )
+    return symbols
+
+
 def telling_apart(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
     """Return the one column of words under which repeated stamps are told apart, None where there is none or several.
 
@@ -138,6 +162,11 @@ def telling_apart(sheet: Sheet, stamps: Stamps, used: set[int]) -> int | None:
     able = []
     for place in sheet.body:
         column = sheet.body[place]
+        if place not in used and normalise(column_name(sheet, int(str(place)))) in _CLOCKS:
+            raise DataError(
+                f"{sheet.where}: each date is there several times, and {column_name(sheet, int(str(place)))!r} is a "
+                f"part of the time; write date and time into one column, such as 2025-01-02 09:30:00-05:00"
+            )
         if place in used or pd.api.types.is_float_dtype(column.dtype):
             continue
         codes, distinct = pd.factorize(column.astype("str").str.strip())

@@ -66,7 +66,13 @@ def text_sheet(content: bytes, name: str, where: str) -> Sheet:
         )
     if first > 0 and any(any(cell.strip() for cell in row) for row in rows[:first]):
         notes.append(f"{first} line{'s' if first > 1 else ''} before the header passed over")
+    named = len(head[0]) if len(head) == 1 else MAX_COLUMNS
     head, body = _square(head, body)
+    if body.shape[1] > max(named, 1) and head[0][0]:
+        raise DataError(
+            f"{where} line {lines[0]}: {body.shape[1]} cells below {named} names; name every column, and put "
+            f"numbers with commas between their thousands in quotes, or write it like 1234.5"
+        )
     return Sheet(where, name, head, body, lines, "line", delimiter, (*notes, *more))
 
 

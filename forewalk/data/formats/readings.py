@@ -14,6 +14,7 @@ from forewalk.data.formats.choosing import (
     chosen,
     column_name,
     keep_rows,
+    named_symbols,
     telling_apart,
     unrepeated,
     wanted,
@@ -146,9 +147,7 @@ def _long(sheet: Sheet, columns: Columns, settings: DataSettings) -> Reading:
     if SYMBOL not in fields and (place := telling_apart(sheet, stamps, set(fields.values()))) is not None:
         fields = {**fields, SYMBOL: place}
         notes += (f"column {column_name(sheet, place)!r} tells the symbols apart",)
-    symbols = (
-        sheet.body[fields[SYMBOL]].astype("str").str.strip().to_numpy(object) if SYMBOL in fields else None
-    )
+    symbols = named_symbols(sheet, fields[SYMBOL]) if SYMBOL in fields else None
     places = {name: fields[name] for name in NUMBERS if name in fields}
     numbers, troubles = read_columns(sheet, places, settings.decimal, symbols)
     if vendor is not None and vendor.name == "databento":

@@ -50,6 +50,16 @@ def read_levels(sheet: Sheet, settings: DataSettings) -> Reading:
         raise DataError(f"{sheet.where}: {len(head)} header rows, and none of them names a price; say which column "
                         "is "
                         f"what with data.columns")  # fmt: skip
+    again = [
+        at
+        for at, cell in enumerate(head[fields_at])
+        if at != stamp and normalise(cell) in ("date", "datum", "time")
+    ]
+    if again:
+        column = head[fields_at][again[0]]
+        raise DataError(
+            f"{sheet.where}: column {column!r} is there {len(again) + 1} times; keep one, for all series"
+        )
     tickers = _tickers(head, fields_at, stamp)
     cells: dict[int, Cell] = {}
     for at in range(len(head[fields_at])):

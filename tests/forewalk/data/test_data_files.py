@@ -156,7 +156,7 @@ BROKEN = {
         "date,open,high,low,volume\n2020-01-02,1,1,1,1\n",
         "no column close; the columns are 'date'",
     ),
-    "no date": (f"Open,High,Low,Close\n{ROWS}", "no column date"),
+    "no date": (f"Open,High,Low,Close\n{ROWS}", "line 2: 7 cells below 4 names"),
     "twice": ("date,open,high,low,close,close\n2020-01-02,1,1,1,1,1\n", "column 'close' is there 2 times"),
     "no number": (f"{HEADER}\n{ROWS}2020-01-06,1,1,1,oops,1,1\n", "line 4: close = 'oops' is no number"),
     "thousands or decimals": (

@@ -224,3 +224,21 @@ def test_json_with_a_key_for_each_symbol_keeps_them_apart(tmp_path, shape):
     bars, _ = load_bars(settings_of(tmp_path, json.dumps({"AAPL": of(1.0), "MSFT": of(2.0)}), "quotes.json"))
     assert bars.symbols == ("AAPL", "MSFT")
     np.testing.assert_allclose(bars.close, F[["close", "close"]].to_numpy() * [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Symbol,Date,Close\nAAPL,2020-01-02,1\n,2020-01-03,2\n,2020-01-06,3",
+         "line 3: no symbol in 'Symbol', as in 2 of 3"),
+        ("Date,Hour,Close\n" + "\n".join(f"2020-01-{day:02d},{hour},1" for day in (2, 3, 6) for hour in (9, 10)),
+         "'Hour' is a part of the time"),
+        ("Date,Close\n2020-01-02,29,340.00\n2020-01-03,29,110.00\n2020-01-06,29,330.00",
+         "line 2: 3 cells below 2 names"),
+        ("AAPL,,MSFT,\nDate,Close,Date,Close\n2020-01-02,1,2020-01-02,2\n2020-01-03,1,2020-01-03,2",
+         "column 'Date' is there 2 times"),
+    ],
+)  # fmt: skip
+def test_what_would_lose_rows_or_thousands_without_a_word_is_refused(tmp_path, text, words):
+    with pytest.raises(DataError, match=words):
+        load_bars(settings_of(tmp_path, text))
