@@ -32,7 +32,7 @@ class Neighbour:
             if not self._path.exists():
                 return None
             number = self._path.stat().st_ino
-            if self._opened is None or self._opened[0] != number:
+            if self._opened is None or self._opened[0] != number or self._opened[1].file.copied:
                 self.close()
                 book = book_of(self._path)
                 if book is None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from broker.journal.schema import connect, migrate
+from broker.journal.schema import as_now, connect, migrate
 from forewalk.errors import DataError
 
 
@@ -39,17 +39,24 @@ def book_of(path: Path) -> str | None:
 class JournalFile:
     """One SQLite file of one book; use it from one thread.
 
+    Attributes:
+        copied: whether this is a copy of the file as it was when it was opened, brought up to date: so it is where
+            a file that an earlier version wrote is only read.
+
     Raises:
-        DataError: the file is damaged, locked, read-only, or of another book or account.
+        DataError: the file is damaged, locked, read-only, of another book or account, or of a newer version.
     """
 
     def __init__(self, path: Path, book: str, readonly: bool = False) -> None:
         self.path = path
         self.book = book
-        self._connection = connect(path, readonly)
+        self._connection = opened = connect(path, readonly)
         try:
-            if not readonly:
+            if readonly:
+                self._connection = as_now(opened, path)
+            else:
                 migrate(self._connection, path)
+            self.copied = self._connection is not opened
             self._own("book", book, readonly)
         except BaseException:
             self._connection.close()

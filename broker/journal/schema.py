@@ -172,6 +172,33 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise _unusable(path, str(error)) from None
 
 
+def as_now(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Return a journal that may only be read with the tables of today.
+
+    One that an earlier version wrote stays as it is: it is copied into memory and brought up to date there, and
+    `connection` is closed. The copy is of this moment.
+
+    Raises:
+        DataError: the file was written by a newer version, or cannot be read.
+    """
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0 or version == len(MIGRATIONS):  # 0: it is being made
+            return connection
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        copy.row_factory = sqlite3.Row
+        connection.backup(copy)
+    except sqlite3.Error as error:
+        raise _unusable(path, str(error)) from None
+    try:
+        migrate(copy, path)
+    except BaseException:
+        copy.close()
+        raise
+    connection.close()
+    return copy
+
+
 def _keep_private(path: Path) -> None:
     """Let only this user read the file and what SQLite puts beside it; where that cannot be, SQLite says why."""
     with suppress(OSError):

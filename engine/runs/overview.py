@@ -115,7 +115,7 @@ def _read(place: Path, latest: Path) -> RunOverview:
         first=_day(universe.get("first_test_bar")),
         last=_day(universe.get("last_bar")),
         horizon_bars=settings["label"]["horizon_bars"],
-        model=settings["model"]["kind"],
+        model=settings["model"].get("kind", "recurrent"),
         seed=settings["seed"],
         data_fingerprint=str(manifest["data_fingerprint"]),
         skill_mse=(skill.get("returns") or {}).get("skill_mse"),

@@ -22,6 +22,9 @@ ENV_RESERVED = frozenset({"FOREWALK_SHARED_DATA"})  # read by the tests, not a s
 
 
 MOVED = {"live.strategy": "strategy.kind now, which backtest, audit and daemon trade alike"}
+FORMERLY = {
+    "execution": {"borrow_bps_per_year": 0.0, "margin_bps_per_year": 0.0}
+}  # what a run that names no such setting was made with, where today's default is another
 STORED_BARS = "bars.parquet"  # the bars of a run that came from memory, in its folder
 
 
@@ -33,7 +36,8 @@ def load_settings(
     """Build the settings from defaults, a TOML file, the environment and overrides.
 
     `data.path = "bars.parquet"` of a file means the one beside it, if there is one: so a run folder that holds
-    its own bars can be moved.
+    its own bars can be moved. The config.toml of a run folder is complete: a setting that it does not name did
+    not exist when the run was made, and is read as what the run was made with.
 
     Args:
         path: a TOML file; None for none.
@@ -44,6 +48,8 @@ def load_settings(
         ConfigError: the file cannot be read, a key is unknown, a value is not allowed.
     """
     tree = _read_toml(path) if path else {}
+    if path and path.name == "config.toml" and path.with_name("manifest.json").is_file():
+        tree = _of_former(tree)
     for name, value in sorted((os.environ if environment is None else environment).items()):
         if name.startswith(ENV_PREFIX) and name not in ENV_RESERVED:
             _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), _parse_value(value), source=name)
@@ -57,6 +63,19 @@ def load_settings(
     )  # what is still relative was said here, and a stored run says it elsewhere
     settings = settings_from(tree, source=str(path) if path else None)
     return _with_plugin_folder(settings, path) if path else settings
+
+
+def _of_former(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a stored run, also of one that an earlier version made, as they are read today."""
+    former = {
+        **tree,
+        **{name: {**was, **tree[name]} for name, was in FORMERLY.items() if isinstance(tree.get(name), dict)},
+    }
+    live = former.get("live")
+    if isinstance(live, dict):  # moved settings of a daemon: no backtest ever read them
+        gone = {key.removeprefix("live.") for key in MOVED}
+        former["live"] = {key: value for key, value in live.items() if key not in gone}
+    return former
 
 
 def _with_plugin_folder(settings: Settings, path: Path) -> Settings:
