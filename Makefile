@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test test-fast test-shuffled test-faults lint types bench docs site clean
+.PHONY: help install backtest test test-fast test-shuffled test-faults lint types bench docs site release clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ docs: $(STAMP)  ## write docs/settings.md and the clients of the API
 site: $(STAMP)  ## build the documentation site into site/
 	test -x $(BIN)/zensical || $(PIP) install -qq -c constraints.txt -e '.[docs]'
 	$(BIN)/python docs/make_site.py
+
+release: $(STAMP)  ## build and check what a release is made of, into dist/; ARGS=--dry-run from any checkout
+	$(BIN)/python deploy/release.py $(ARGS)
 
 clean:  ## remove build products and caches; never runs/ or .venv
 	rm -rf build dist site .cache *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
