@@ -12,7 +12,7 @@ from broker.ids import REST, client_order_id, parse_client_order_id
 from broker.journal.diary import add_line
 from broker.journal.file import JournalFile
 from broker.journal.records import DecisionRow, NewOrder, StoredOrder, insert, read, stamp
-from broker.orders import AT_BROKER, FINAL, OrderState, OrderStep, Progress, after
+from broker.orders import AT_BROKER, FINAL, IllegalStep, OrderState, OrderStep, Progress, after
 from broker.values import BrokerOrder, plain
 from forewalk.errors import DataError
 
@@ -79,6 +79,19 @@ class Orders:
             take_step(write, client_order_id, OrderStep.APPROVE, now, "approved")
             write.execute("UPDATE orders SET nonce = ? WHERE client_order_id = ?", (nonce, client_order_id))
         reach("after_approve_commit")
+
+    def reject(self, client_order_id: str, now: datetime) -> None:
+        """Take a human's no to an order that waits for one; IllegalStep where it does not, or not any more."""
+        with self._file.transaction() as write:
+            row = write.execute(
+                "SELECT state FROM orders WHERE client_order_id = ?", (client_order_id,)
+            ).fetchone()
+            if row is None or OrderState(row["state"]) not in (
+                OrderState.AWAIT_APPROVAL,
+                OrderState.NEEDS_HUMAN,
+            ):
+                raise IllegalStep(f"{client_order_id} does not wait for a person")
+            take_step(write, client_order_id, OrderStep.REFUSE, now, "rejected by a person")
 
     def report(self, client_order_id: str, report: BrokerOrder, now: datetime) -> StoredOrder:
         """Join what the broker says about the order; the state only ever goes forward."""

@@ -15,7 +15,7 @@ from broker.ids import checked_symbol
 from broker.journal.corporate import ANNOUNCED
 from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
-from broker.orders import AT_BROKER, FINAL, IN_DOUBT, WAITING, IllegalStep, OrderState, OrderStep
+from broker.orders import AT_BROKER, FINAL, IN_DOUBT, WAITING, IllegalStep, OrderState
 from broker.values import plain
 from forewalk.errors import UsageError
 
@@ -49,11 +49,18 @@ def approve(journal: Journal, order_id: str, shown: str | None, now: datetime) -
 
 
 def reject(journal: Journal, order_id: str, now: datetime) -> StoredOrder:
-    """Say no to an order that waits for approval, or close one that nobody can find."""
+    """Say no to an order that waits for approval, or close one that nobody can find.
+
+    Raises:
+        UsageError: it is not waiting, or somebody else has answered at the same moment.
+    """
     order = journal.orders.get(order_id)
     if order is None or order.state not in (OrderState.AWAIT_APPROVAL, OrderState.NEEDS_HUMAN):
         raise UsageError(f"{order_id} is not waiting for a person")
-    journal.orders.step(order_id, OrderStep.REFUSE, now, "rejected by a person")
+    try:
+        journal.orders.reject(order_id, now)
+    except IllegalStep:
+        raise UsageError(f"{order_id} is not waiting for a person any more") from None
     return order
 
 

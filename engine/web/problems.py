@@ -12,6 +12,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
@@ -71,6 +72,16 @@ class Problem(BaseModel):
         )
 
 
+WAIT = {"Retry-After": "5"}
+
+
+def unwritten(error: OperationalError) -> Problem:
+    """Return the problem of a database that is full or away; nothing was done, since it could not be written down."""
+    log.error("the database cannot be used: %s", error.orig)
+    detail = "the server's database cannot be used now (a full disk?); nothing was done; ask again later"
+    return Problem.of(503, detail)
+
+
 def _methods_of(request: Request) -> str:
     """Return what a path may be asked by, all of its routes together."""
     found: set[str] = set()
@@ -120,6 +131,10 @@ def install(app: FastAPI) -> None:
         status = next((code for kind, code in STATUS_OF if isinstance(error, kind)), 500)
         headers = {"Retry-After": str(error.after_s)} if isinstance(error, TooManyJobs) else None
         return await answer(request, Problem.of(status, str(error)), headers)
+
+    @app.exception_handler(OperationalError)
+    async def away(request: Request, error: OperationalError) -> Response:
+        return await answer(request, unwritten(error), WAIT)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

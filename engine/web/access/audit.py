@@ -10,6 +10,8 @@ from engine.web.access.person import Person
 from engine.web.store.database import Database, now_text
 from engine.web.store.tables import audit
 
+LONGEST = 1000  # letters of a path
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -41,7 +43,13 @@ class Audit:
         values = dict(zip(("team", "person", "via"), who, strict=True))
         with self._database.writing() as connection:
             done = connection.execute(
-                insert(audit).values(at=now_text(), method=method, path=path, address=address, **values)
+                insert(audit).values(
+                    at=now_text(),
+                    method=method,
+                    path=path[:LONGEST],
+                    address=address,
+                    **values,
+                )
             )
         assert done.inserted_primary_key is not None
         return int(done.inserted_primary_key[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from http.cookies import CookieError, SimpleCookie
 
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,11 +16,12 @@ from engine.web.access.plans import PERSON_ALONE
 from engine.web.access.store import Store
 from engine.web.access.throttle import Asked, Throttle
 from engine.web.options import Options
-from engine.web.problems import Problem
+from engine.web.problems import WAIT, Problem, unwritten
 
 LOOK_S = 1.0
 READING = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/health", "/static/")  # asked without a look at who does
+log = logging.getLogger("forewalk.web")
 COOKIE, SECURE_COOKIE = "forewalk", "__Host-forewalk"
 
 
@@ -38,12 +41,30 @@ class Doorkeeper:
         if scope["type"] != "http" or scope["path"].startswith(OPEN):
             await self._app(scope, receive, send)
             return
+        begun = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._at_the_door(scope, receive, noticing)
+        except OperationalError as error:
+            if begun:
+                raise
+            await unwritten(error).response(WAIT)(scope, receive, send)
+
+    async def _at_the_door(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, method = Headers(scope=scope), scope["method"]
         address = scope["client"][0] if scope.get("client") else "unknown"
         person = await self._person(headers)
         scope.setdefault("state", {})["person"] = person
         asked = await self._count(person, address)
         send = _with_headers(send, asked.headers())
+        if "\0" in scope["path"]:
+            await Problem.of(404, "nothing has a zero in its name").response()(scope, receive, send)
+            return
         if not asked.allowed:
             problem = Problem.of(429, f"{asked.limit} requests a minute are allowed; wait {asked.reset_s} s")
             await problem.response()(scope, receive, send)
@@ -69,7 +90,14 @@ class Doorkeeper:
             else:
                 await self._app(scope, receive, noting)
         finally:
-            await asyncio.to_thread(self._store.audit.end, number, status)
+            await asyncio.to_thread(self._note_end, number, status)
+
+    def _note_end(self, number: int, status: int) -> None:
+        """Write down how a write was answered, which it has been, also where that cannot be written down."""
+        try:
+            self._store.audit.end(number, status)
+        except OperationalError as error:
+            log.error("the answer %s to write %s is not in the audit log: %s", status, number, error.orig)
 
     async def _person(self, headers: Headers) -> Person | None:
         kind, _, secret = headers.get("authorization", "").partition(" ")

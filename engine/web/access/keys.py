@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from engine.web.access.person import Person, scopes_of
 from engine.web.access.secrets import KEY_PREFIX, digest, new_secret
@@ -72,7 +74,10 @@ class Keys:
             return None
         minute = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="microseconds")
         if row[keys.c.used] is None or row[keys.c.used] < minute:
-            with self._database.writing() as connection:
+            with (
+                suppress(OperationalError),
+                self._database.writing() as connection,
+            ):  # a full disk can be read
                 connection.execute(update(keys).where(keys.c.id == row[keys.c.id]).values(used=now_text()))
         role = row[users.c.role]
         scopes = scopes_of(role) & {*row[keys.c.scopes]}

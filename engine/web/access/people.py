@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from engine.web.access.person import ROLES, Person, scopes_of
 from engine.web.access.secrets import LEAST_PASSWORD, NOBODY, digest, fits, hashed, new_secret
@@ -167,7 +168,10 @@ class People:
         if row is None:
             return None
         if row.used < _before(timedelta(minutes=1)):
-            with self._database.writing() as connection:
+            with (
+                suppress(OperationalError),
+                self._database.writing() as connection,
+            ):  # a full disk can be read
                 connection.execute(update(sessions).where(sessions.c.sha256 == told).values(used=now_text()))
         return Person(row.id, row.name, row.team, row.role, "session", scopes_of(row.role))
 

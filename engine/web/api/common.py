@@ -25,13 +25,14 @@ _SAID = {
     422: "a value is wrong; `errors` or `detail` says which",
     429: "too many requests or jobs; Retry-After says when to ask again",
     500: "the server failed",
+    503: "the server's database is full or away; nothing was done",
     502: "a service that this needs did not answer",
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the error answers of a route for OpenAPI: these, and those that every route may give."""
-    every = {400, 401, 403, 405, 413, 422, 429, 500, *statuses}
+    every = {400, 401, 403, 405, 413, 422, 429, 500, 503, *statuses}
     return {status: {"description": _SAID[status], "content": _SCHEMA} for status in sorted(every)}
 
 

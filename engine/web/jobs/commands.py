@@ -18,6 +18,7 @@ from forewalk.settings.sections import Settings
 
 ANSWERS = {"audit": 1, "reproduce": 1}  # an exit code that is an answer, too: a leak was found, a run differs
 SECRETS = re.compile(r"^(APCA_|ALPACA_|FOREWALK_.*(KEY|SECRET|TOKEN))")
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 OF_TEXTS = ("news.cache", "news.model", "news.poll", "news.feeds")
 SERVERS_OWN = ("jobs", "executor", "address", "plugins", "live", "data.cache", "data.url", *OF_TEXTS)
 FILES = ("data.path", "data.universe", "data.columns_path", "data.events", "news.path", "evaluation.factors")
@@ -30,6 +31,7 @@ def check(kind: str, settings: Mapping[str, Any], places: Places, symbols: int) 
         UsageError: the kind is unknown, a key is missing or not known, a setting is not for members of a team.
         ConfigError: a setting is wrong. DataError: a run or file is not there.
     """
+    _refuse_unwritable(settings)
     _words(kind, settings, places, None, None)
     if "run" in settings:
         return
@@ -111,6 +113,7 @@ KINDS: dict[str, Builder] = {
 
 def settings_of(asked: Mapping[str, Any], places: Places) -> Settings:
     """Return the settings that somebody of a team asks for. Raises as `check` does."""
+    _refuse_unwritable(asked)
     flat = dotted(asked)
     flat = _at_home(flat, places) if places.is_home else _as_member(flat, places)
     settings = load_settings(overrides=flat)
@@ -118,6 +121,17 @@ def settings_of(asked: Mapping[str, Any], places: Places) -> Settings:
         own = settings.own_code[0][1]
         raise UsageError(f"{own}: code of your own is run for whoever started the server only")
     return settings
+
+
+def _refuse_unwritable(asked: Any) -> None:
+    """Refuse texts that no file and no answer can hold: half a character, or a zero."""
+    if isinstance(asked, Mapping):
+        asked = [*asked.keys(), *asked.values()]
+    if isinstance(asked, list | tuple):
+        for each in asked:
+            _refuse_unwritable(each)
+    elif isinstance(asked, str) and UNWRITABLE.search(asked):
+        raise UsageError("a text holds a zero or half a character (a lone surrogate); send plain UTF-8")
 
 
 def _settings(asked: Mapping[str, Any], places: Places, folder: Path | None) -> list[str]:

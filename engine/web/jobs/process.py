@@ -116,7 +116,7 @@ class JobProcess:
         newest = None
         for line in self._lines():
             with suppress(ValueError):
-                said = json.loads(line)
+                said = _read(line.decode(errors="replace"))
                 if isinstance(said, dict) and said.keys() >= {"what", "done", "total"}:
                     newest = {name: said[name] for name in ("what", "done", "total")}
         return newest
@@ -124,7 +124,7 @@ class JobProcess:
     def result(self) -> dict[str, Any] | None:
         """Return what the command printed, which must be one JSON object."""
         try:
-            said = json.loads((self.folder / "stdout").read_text(encoding="utf-8"))
+            said = _read((self.folder / "stdout").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return said if isinstance(said, dict) else None
@@ -152,6 +152,12 @@ class JobProcess:
             return []
         self._read += len(whole) + 1 if whole else 0
         return whole.splitlines()
+
+
+def _read(text: str) -> Any:
+    """Return JSON as values that every database and answer can hold: no NaN, no half characters, no zeros."""
+    said = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
+    return json.loads(said.encode("utf-8", "replace").replace(b"\\u0000", b""))
 
 
 @contextmanager

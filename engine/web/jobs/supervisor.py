@@ -136,6 +136,11 @@ class Supervisor:
             self._begin(job, active.process)
         except (ForewalkError, OSError) as problem:
             self._end(active, FAILED, problem=f"it could not be started: {problem}")
+        except SQLAlchemyError:
+            raise
+        except Exception:  # the boundary of one job: the others go on
+            log.exception("job %s could not be started", job.id)
+            self._end(active, FAILED, problem="it could not be started; the server's log says why")
 
     def _look(self, active: _Active) -> None:
         job, process = active.job, active.process
