@@ -8,7 +8,7 @@ from engine.live.deciding.decider import own_code_halt
 from engine.live.job import opened
 from engine.live.models.tasks import do_task
 from engine.live.rehearsal import KEYS, local_settings
-from forewalk.compute.child import InferenceFailed
+from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.data.loading import load_bars
 from forewalk.errors import PluginError
 from forewalk.settings.loading import load_settings
@@ -202,3 +202,11 @@ def test_a_call_into_a_library_that_never_comes_back_halts_too_and_names_the_fil
     monkeypatch.setattr("engine.live.models.tasks.do_task", work)
     path, reason = evening(MODEL.format(does="pass"), model=MINE)
     says(reason, "gave no answer within 60 s", str(path))
+
+
+@pytest.mark.row(92)
+def test_a_hang_in_the_model_process_itself_is_told_with_its_line(evening, monkeypatch):
+    monkeypatch.setattr("forewalk.compute.child.ModelProcess", ModelProcess)
+    text = MODEL.format(does="pass") + FEATURE.format(does=FEATURES["hangs"][0])
+    path, reason = evening(text, features='extra = ["mine:busy"]', model=MINE)
+    says(reason, "took longer than", f"{path} line 22, in busy")
