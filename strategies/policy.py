@@ -16,6 +16,7 @@ from forewalk.settings.sections import StrategySettings
 from forewalk.types import BoolArray, FloatArray, IntArray
 
 HOLD = np.nan  # as a target: leave the position as it is
+BPS = 1e-4
 LIMIT_TOLERANCE = 1.1  # drift a position may make beyond a limit before it is trimmed
 
 REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limit", "turnover", "resize")
@@ -115,7 +116,8 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     _close((((side != 0) & (wanted != side) & mature, EXIT),), target, reason)
     _trim(positions.weight, due, target, reason, settings)
     priced = np.isfinite(outlook.close) & (outlook.close > 0)  # a feed's close is 0 before its first bar
-    entering = due & (side == 0) & (wanted != 0) & priced
+    pays = np.abs(outlook.mean) >= settings.min_gain_bps * BPS
+    entering = due & (side == 0) & (wanted != 0) & priced & pays
     size = _position_size(np.where(side != 0, side, wanted), score, waits, outlook, settings)
     if settings.sizing == "constant_risk":
         held = due & (side != 0) & np.isnan(target) & np.isfinite(score) & priced

@@ -225,6 +225,8 @@ class StrategySettings(Chosen):
     """Whether short positions are allowed."""
     entry: float = Field(0.02, ge=0.0)
     """per_symbol: enter when |mean| / std reaches this."""
+    min_gain_bps: float = Field(0.0, ge=0.0)
+    """Enter only where |mean| is at least so many basis points; see docs/constant-risk.md for what a trade costs."""
     exit: float = 0.0
     """per_symbol: leave when mean / std in the position's direction falls below this."""
     min_hold_bars: int = Field(5, ge=0)
@@ -244,8 +246,7 @@ class StrategySettings(Chosen):
     always_held: bool = False
     """per_symbol: every symbol with a forecast is held long, whatever its sign; its std counts, and `tilt`."""
     sizing: Literal["fixed_fraction", "volatility_target", "constant_risk"] = "fixed_fraction"
-    """Equal weights, or weights inversely proportional to the forecast std: set once at the entry
-    (`volatility_target`), or kept there while a position is held (`constant_risk`, outside `trade_band`)."""
+    """Equal weights, or ones inverse to the forecast std: at the entry, or all the time (`constant_risk`)."""
     fraction: float | None = Field(None, gt=0.0)
     """Weight of one position; none means max_gross (constant_risk: 1) over the number of places."""
     target_volatility: float = Field(0.10, gt=0.0)
@@ -273,9 +274,10 @@ class StrategySettings(Chosen):
             )
         if self.stop_orders and self.sizing == "constant_risk":
             raise ValueError(
-                "stop_orders with constant_risk: a resting stop would stand against the orders that add to its "
-                "position, which brokers refuse as a wash trade; leave stop_loss to the closes (stop_orders = false)"
+                "stop_orders with constant_risk: a resting stop and an order that adds are a wash trade; use stop_loss alone"
             )
+        if self.always_held and self.min_gain_bps:
+            raise ValueError("always_held enters whatever the forecast is: min_gain_bps goes without it")
         if self.tilt and self.sizing != "constant_risk":
             raise ValueError(f"tilt changes nothing with sizing = {self.sizing!r}; it needs constant_risk")
         return self

@@ -80,6 +80,7 @@ strategies = st.fixed_dictionaries(
         "kind": st.sampled_from(["per_symbol", "cross_section"]),
         "direction": st.sampled_from(["long_flat", "long_short"]),
         "entry": st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+        "min_gain_bps": st.sampled_from([0.0, 0.0, 20.0, 100.0]),
         "exit": st.sampled_from([-0.5, -0.1, 0.0, 0.1, 0.5]),
         "min_hold_bars": st.integers(0, 7),
         "stop_loss": maybe(st.sampled_from([0.01, 0.05, 0.5])),
@@ -124,7 +125,8 @@ def _possible(strategy):
         "long_flat",
     )
     tilt = strategy["tilt"] if strategy["sizing"] == "constant_risk" else 0.0
-    return {**strategy, "always_held": always, "tilt": tilt}
+    gain = 0.0 if always else strategy["min_gain_bps"]
+    return {**strategy, "always_held": always, "tilt": tilt, "min_gain_bps": gain}
 
 
 all_settings = st.builds(

@@ -107,6 +107,7 @@ def test_the_turnover_cap_takes_exits_first_then_resizes():
     ("change", "said"),
     [({"kind": "cross_section"}, "always_held is long in every symbol"),
      ({"direction": "long_short"}, "always_held is long in every symbol"),
+     ({"min_gain_bps": 10.0}, "min_gain_bps goes without it"),
      ({"sizing": "fixed_fraction", "tilt": 1.0}, "tilt changes nothing"),
      ({"stop_loss": 0.1, "stop_orders": True}, "wash trade")],
 )  # fmt: skip

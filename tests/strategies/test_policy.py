@@ -178,3 +178,16 @@ def test_a_gross_exposure_that_drifted_far_beyond_its_limit_is_trimmed():
     decision = decide(outlook([0.5, 0.5]), positions([0.6, 0.6]), policy)
     np.testing.assert_allclose(decision.target, [0.45, 0.45])
     assert decision.reasons() == ["limit", "limit"]
+
+
+@pytest.mark.parametrize("kind", ["per_symbol", "cross_section"])
+@pytest.mark.parametrize(("mean_bps", "expected"), [(9.9, ""), (10.1, "entry"), (-10.1, "entry"), (-9.9, "")])
+def test_nothing_is_entered_whose_forecast_does_not_pay_for_the_trade(kind, mean_bps, expected):
+    policy = settings(kind=kind, top=1, direction="long_short", entry=0.0, min_gain_bps=10.0)
+    scores = [mean_bps * 1e-4 / 0.02, 0.0]
+    assert decide(outlook(scores), positions([0.0, 0.0]), policy).reasons()[0] == expected
+
+
+def test_a_held_position_stays_whatever_its_forecast_would_pay():
+    policy = settings(entry=0.0, exit=0.0, min_gain_bps=50.0)
+    assert decide(outlook([0.01]), positions([0.2]), policy).reasons() == [""]

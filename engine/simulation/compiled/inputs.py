@@ -33,6 +33,7 @@ def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, r
     panel["score"] = np.where(np.isfinite(score), score, np.nan)
     horizon_years = forecasts.horizon_bars / bars_per_year(span.calendar, span.interval)
     panel["annual_std"] = forecasts.std / np.sqrt(horizon_years)
+    panel["gain"] = np.abs(forecasts.mean)
     panel["known"][:, 0] = np.isfinite(score).sum(axis=1)
     if ranked:
         ranking = np.argsort(-panel["score"], axis=1, kind="stable")  # NaN last
@@ -80,6 +81,7 @@ def make_rules(settings: Sequence[Settings], symbols: int) -> Rules:
         for name in ("target_volatility", "trade_band", "tilt"):
             rules[name] = getattr(strategy, name)
         rules["max_weight"], rules["max_gross"] = strategy.weight_limit(symbols), strategy.max_gross
+        rules["min_gain"] = strategy.min_gain_bps * BPS
         rules["kind"] = strategy.kind == "cross_section"
         rules["direction"] = strategy.direction == "long_short"
         rules["sizing"] = SIZINGS.index(strategy.sizing)

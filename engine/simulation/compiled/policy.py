@@ -120,7 +120,8 @@ def find_entries(t: int, panel: Any, rules: Any, book: Any) -> int:
             side = -1.0
         else:
             continue
-        if book[s].weight == 0.0 and panel[t, s].close > 0.0:
+        pays = panel[t, s].gain >= rules.min_gain
+        if book[s].weight == 0.0 and panel[t, s].close > 0.0 and pays:
             book[s].wanted, book[entering].entering = side, s
             entering += 1
     return entering
@@ -182,7 +183,8 @@ def find_ranked(t: int, panel: Any, rules: Any, book: Any) -> int:
     places = min(rules.top, count // 2 if both else count)
     for r in range(places * 2 if both else places):
         s = panel[t, r if r < places else count - 1 - (r - places)].ranked
-        if book[s].wanted != 0.0 and book[s].weight == 0.0 and panel[t, s].close > 0.0:
+        pays = panel[t, s].gain >= rules.min_gain
+        if book[s].wanted != 0.0 and book[s].weight == 0.0 and panel[t, s].close > 0.0 and pays:
             i = entering
             while i > 0 and book[i - 1].entering > s:
                 book[i].entering = book[i - 1].entering

@@ -79,7 +79,7 @@ _WHOLE = (
     "stale_exit_bars",
 )
 _REAL = (
-    *("entry", "exit", "stop_loss", "take_profit", "turnover_cap"),
+    *("entry", "min_gain", "exit", "stop_loss", "take_profit", "turnover_cap"),
     *("fraction", "target_volatility", "trade_band", "tilt", "max_weight", "max_gross"),
     *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow"),
     *("margin", "slippage", "impact", "max_volume_share"),
@@ -102,11 +102,11 @@ LOG = np.dtype(
     align=True,
 )
 
-# One cell of the panel, [T, S]: a cache line of what all settings share. `score` is mean / std, NaN where there
-# is no forecast, and `annual_std` the std scaled to a year. `ranked` of cell [t, r] is the column with the r-th
-# best score, `rank` of cell [t, s] the place of column s; `known`, in column 0, is the number of scores.
+# One cell of the panel, [T, S]: what all settings share. `score` is mean / std, NaN where there is no forecast,
+# `annual_std` the std scaled to a year, `gain` |mean|. `ranked` of cell [t, r] is the column with the r-th best
+# score, `rank` of cell [t, s] the place of column s; `known`, in column 0, is the number of scores.
 PANEL = np.dtype(
-    [(name, np.float64) for name in ("open", "close", "capacity", "score", "annual_std")]
+    [(name, np.float64) for name in ("open", "close", "capacity", "score", "annual_std", "gain")]
     + [(name, np.int64) for name in ("ranked", "rank", "known")],
     align=True,
 )
