@@ -274,7 +274,7 @@ class StrategySettings(Chosen):
             )
         if self.stop_orders and self.sizing == "constant_risk":
             raise ValueError(
-                "stop_orders with constant_risk: a resting stop and an order that adds are a wash trade; use stop_loss alone"
+                "stop_orders with constant_risk: stops and additions are a wash trade; set it to false"
             )
         if self.always_held and self.min_gain_bps:
             raise ValueError("always_held enters whatever the forecast is: min_gain_bps goes without it")
