@@ -261,13 +261,9 @@ class StrategySettings(Chosen):
     """Largest sum of |weights|; below 1 leaves cash for overnight gaps."""
 
     @model_validator(mode="after")
-    def _stop_orders_have_a_price(self) -> StrategySettings:
+    def _go_together(self) -> StrategySettings:
         if self.stop_orders and self.stop_loss is None:
             raise ValueError("stop_orders needs a stop_loss: the loss at which such an order is filled")
-        return self
-
-    @model_validator(mode="after")
-    def _sizes_mean_something(self) -> StrategySettings:
         if self.always_held and (self.kind == "cross_section" or self.direction == "long_short"):
             raise ValueError(
                 "always_held is long in every symbol: it goes with per_symbol and long_flat only"
