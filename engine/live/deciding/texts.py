@@ -107,7 +107,7 @@ class TextPoller:
             data = data.model_copy(update={"url": self._settings.live.url})
         for name in self._sources:
             first = now - BACK.get(name, BACK_USUAL)
-            wanted = Wanted(data.symbols, first, now, now, news, Web(news.contact), clock)
+            wanted = Wanted(data.traded, first, now, now, news, Web(news.contact), clock)
             try:
                 self._fetch(name, store, wanted, data)
             except (ForewalkError, OSError) as problem:

@@ -123,6 +123,8 @@ def calendar_of_days(days: IntArray, least: float = 0.98) -> str | None:
 
     Saturdays and Sundays mean a market that never closes.
     """
+    if not len(days):
+        return None
     weekday = (days + 3) % 7
     saturdays, sundays = (weekday == 5).mean(), (weekday == 6).mean()
     if len(days) >= 7 and saturdays > 0.05 and sundays > 0.05:
