@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from engine.web.access import RunsReader, RunsWriter, places_of
 from engine.web.api.common import missing, problems
 from engine.web.places import NAME, Places
+from engine.web.screens.checking import MOST_UNPACKED
 from engine.web.store.database import Conflict
 from forewalk.errors import DataError, UsageError
 
@@ -69,11 +70,13 @@ def keep(places: Places, name: str, file: UploadFile) -> Upload:
 def check(request: Request, person: RunsReader, name: str) -> dict[str, Any]:
     """Say what a file is understood to be, as `forewalk data check --json` does; nothing is run."""
     from forewalk.data.checking import check as look
+    from forewalk.data.formats.containers import unpacking_at_most
     from forewalk.settings.loading import load_settings
 
     path = _file(places_of(request, person), name)
     settings = load_settings(overrides={"data.source": "files", "data.path": str(path)})
-    found: dict[str, Any] = _without(look(settings.data).to_dict(), path)
+    with unpacking_at_most(MOST_UNPACKED):
+        found: dict[str, Any] = _without(look(settings.data).to_dict(), path)
     return found
 
 

@@ -14,6 +14,7 @@ CALENDARS = {
 }
 LENGTHS = {"1d": "a day", "1wk": "a week", "1mo": "a month", "1h": "an hour"}
 SHOWN = 12
+MOST_UNPACKED = 256_000_000  # bytes of a file that is looked at in the memory of the server
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,11 @@ class Understood:
 def understood(path: Path) -> Understood:
     """Look at a file without running anything."""
     from forewalk.data.checking import check
+    from forewalk.data.formats.containers import unpacking_at_most
     from forewalk.settings.sections import DataSettings
 
-    found = check(DataSettings(source="files", path=path, min_history_bars=1)).to_dict()
+    with unpacking_at_most(MOST_UNPACKED):
+        found = check(DataSettings(source="files", path=path, min_history_bars=1)).to_dict()
     warnings = tuple(str(line) for line in found["warnings"])
     if "error" in found:
         return Understood(False, str(found["error"]), str(found["remedy"]), (), warnings)

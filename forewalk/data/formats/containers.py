@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,6 +37,25 @@ _OTHERS = (
     (b"Rar!", "a RAR archive", "unpack it, or write it as .zip"),
     *((b"\x80" + bytes([n]), "a Python pickle, which can run code", _EXPORT) for n in (2, 3, 4, 5)),
 )
+
+
+_fewer = ContextVar("_fewer", default=MAX_UNPACKED_BYTES)
+
+
+@contextmanager
+def unpacking_at_most(most: int) -> Iterator[None]:
+    """Refuse what unpacks to more bytes than this while the block runs: files of others, in a server's memory."""
+    token = _fewer.set(most)
+    try:
+        yield
+    finally:
+        _fewer.reset(token)
+
+
+def _check_unpacked(size: int, where: str) -> None:
+    most = min(MAX_UNPACKED_BYTES, _fewer.get())
+    if size > most:
+        raise DataError(f"{where}: {size} bytes unpacked, at most {most} are read; split the file")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +175,7 @@ def _unpacked(content: bytes, ending: str, where: str) -> bytes:
         parts, size = [], 0
         while piece := stream.read(_PIECE):
             size += len(piece)
-            if size > MAX_UNPACKED_BYTES:
-                raise DataError(f"{where}: more than {MAX_UNPACKED_BYTES} bytes unpacked; split the file")
+            _check_unpacked(size, where)
             parts.append(piece)
     except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
         raise DataError(f"{where}: the packed file is damaged: {str(error).splitlines()[0]}") from None
@@ -176,8 +196,7 @@ def _unzipped(content: bytes, where: str) -> Iterator[Sheet]:
                 return
             if not members:
                 raise DataError(f"{where}: the archive holds no price file")
-            if sum(m.file_size for m in members) > MAX_UNPACKED_BYTES:
-                raise DataError(f"{where}: more than {MAX_UNPACKED_BYTES} bytes unpacked; split the file")
+            _check_unpacked(sum(m.file_size for m in members), where)
             for member in members:
                 name = PurePosixPath(member.filename).name
                 yield from _sheets(
@@ -204,10 +223,7 @@ def _columnar(content: bytes, stem: str, where: str) -> Sheet:
             groups = range(file.num_row_groups)
             unpacked = sum(file.metadata.row_group(i).total_byte_size for i in groups)
             unpacked = max(unpacked, 8 * file.metadata.num_rows * len(file.schema_arrow.names))
-            if unpacked > MAX_UNPACKED_BYTES:
-                raise DataError(
-                    f"{where}: {unpacked} bytes unpacked, at most {MAX_UNPACKED_BYTES} are read; split the file"
-                )
+            _check_unpacked(unpacked, where)
             table = file.read()
         elif content[:6] in (b"ARROW1", b"FEA1"):
             table = feather.read_table(io.BytesIO(content))
@@ -241,6 +257,9 @@ def _spreadsheet(content: bytes, stem: str, where: str) -> Iterator[Sheet]:
         ) from None
     from forewalk.data.formats.grids import cell_sheet
 
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_unpacked(sum(member.file_size for member in archive.infolist()), where)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         pages = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]

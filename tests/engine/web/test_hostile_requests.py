@@ -1,7 +1,10 @@
 """What an adversary sends, and what a full disk does: one clear refusal, nobody else's work touched."""
 
+import io
 import resource
 import sys
+import zipfile
+import zlib
 from contextlib import closing
 from threading import Barrier, Thread
 
@@ -11,6 +14,7 @@ import pytest
 from broker.journal.journal import Journal
 from broker.orders import IllegalStep, OrderState
 from broker.trading import commands
+from engine.web.screens.checking import MOST_UNPACKED
 from helpers.web import Client, client_in, server
 from helpers.web_content import write_book
 from helpers.web_jobs import Desk
@@ -103,9 +107,39 @@ def test_a_full_disk_refuses_writes_in_words_lets_reading_go_on_and_is_over_when
         assert "full disk" in refused.json()["detail"]
         assert httpx.get(f"{api}/jobs", timeout=None).json()["total"] == 0
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (own, most))
-        taken = httpx.post(f"{api}/backtests", json={}, timeout=None)
-        assert taken.status_code == 202
-        assert httpx.post(f"{api}/jobs/{taken.json()['id']}/cancel", timeout=None).status_code == 202
+        told = {"url": "https://desk.example"}
+        assert httpx.post(f"{api}/team/webhooks", json=told, timeout=None).status_code == 201
+
+
+A_FEW = 1_000_000
+
+
+def bomb(kind):
+    """Return a file of a few kilobytes that unpacks to more than `A_FEW` bytes."""
+    lines = b"2020-01-02,1.0,1.0,1.0,1.0,1\n" * 4_000
+    pieces = A_FEW // len(lines) + 1
+    if kind == "csv.gz":
+        packer = zlib.compressobj(9, wbits=31)
+        return b"".join([*(packer.compress(lines) for _ in range(pieces)), packer.flush()])
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        inside = "xl/workbook.xml" if kind == "xlsx" else "prices.csv"
+        with archive.open(inside, "w") as file:
+            for _ in range(pieces):
+                file.write(lines)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "zip", "xlsx"])
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_in_words(client, kind, monkeypatch):
+    assert A_FEW < MOST_UNPACKED < 10**9
+    monkeypatch.setattr("engine.web.api.uploads.MOST_UNPACKED", A_FEW)
+    content = bomb(kind)
+    assert len(content) < A_FEW / 20
+    sent = client.post(f"{API}/uploads", files={"file": (f"bomb.{kind}", content)})
+    assert sent.status_code == 201
+    found = client.get(f"{API}/uploads/bomb.{kind}/check")
+    assert "bytes unpacked, at most" in found.text
 
 
 def at_once(*questions):
