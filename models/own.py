@@ -18,7 +18,7 @@ import torch
 
 from forewalk.errors import ConfigError, DataError, PluginError
 from forewalk.features.panel import FeaturePanel
-from forewalk.plugins.failures import own_code
+from forewalk.plugins.failures import defined_at, own_code
 from forewalk.plugins.holding import same_plugin
 from forewalk.plugins.sources import Source
 from forewalk.settings.sections import ModelSettings, Settings
@@ -152,18 +152,21 @@ class OwnFitted:
         return self._checked(answer, (stop - first, len(panel.symbols)))
 
     def _checked(self, answer: Any, shape: tuple[int, int]) -> ScaledForecast:
+        place = defined_at(self.source, type(getattr(self.predictor, "forecaster", self.predictor)))
         if not isinstance(answer, ScaledForecast):
-            raise PluginError(f"{self.source} predict_scaled() gave {_kind(answer)}; give a ScaledForecast")
+            raise PluginError(
+                f"{self.source} predict_scaled() gave {_kind(answer)}; give a ScaledForecast ({place})"
+            )
         mean, std = (np.asarray(values, dtype=np.float64) for values in (answer.mean, answer.std))
         if mean.shape != shape or std.shape != shape:
             raise PluginError(
                 f"{self.source} predict_scaled() gave mean {mean.shape} and std {std.shape}; asked were {shape} "
-                "(rows, symbols)"
+                f"(rows, symbols) ({place})"
             )
         if np.isinf(mean).any() or not (std[np.isfinite(mean)] > 0).all() or np.isinf(std).any():
             raise PluginError(
                 f"{self.source} predict_scaled() gave an infinite mean, or a std that is not above 0; where there "
-                f"is no forecast both are NaN ({self.source.file})"
+                f"is no forecast both are NaN ({place})"
             )
         return ScaledForecast(mean, std)
 

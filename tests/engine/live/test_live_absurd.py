@@ -90,9 +90,9 @@ MODELS = {
     "raises": (RAISE, "RuntimeError: on purpose", 12),
     "hangs": (HANG.replace("\n", "\n    "), "took longer than", None),
     "not a number": ("mean[-1] = np.nan", "gives no number for any symbol", 5),
-    "infinite": ("mean[-1, 0] = np.inf", "infinite mean", None),
+    "infinite": ("mean[-1, 0] = np.inf", "infinite mean", 5),
     "absurd": ("mean[-1, 0] = -1e12", "more than risk.max_forecast", 5),
-    "no spread": ("return mean, mean * 0.0", "std that is not above 0", None),
+    "no spread": ("return mean, mean * 0.0", "std that is not above 0", 5),
 }
 
 
