@@ -14,6 +14,7 @@ POLICIES = [
     {},
     {"kind": "cross_section", "direction": "long_short", "top": 1, "hysteresis": 0},
     {"sizing": "volatility_target", "target_volatility": 0.2, "turnover_cap": None, "entry": 0.5},
+    {"sizing": "constant_risk", "always_held": True, "tilt": 0.5},
 ]
 
 
@@ -43,7 +44,7 @@ def built_by_daemon(bars, forecasts, settings, monkeypatch):
     return seen[0]
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=["per symbol", "cross section", "volatility"])
+@pytest.mark.parametrize("policy", POLICIES, ids=["per symbol", "cross section", "volatility", "risk"])
 @pytest.mark.parametrize("fractional", [False, True])
 def test_backtest_and_daemon_build_the_same_strategy_with_the_same_settings(policy, fractional, monkeypatch):
     bars = some_bars(30)
@@ -57,7 +58,7 @@ def test_backtest_and_daemon_build_the_same_strategy_with_the_same_settings(poli
     assert all(past[2][name] == live[2][name] for name in ("fractional", "bars_per_year"))
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=["per symbol", "cross section", "volatility"])
+@pytest.mark.parametrize("policy", POLICIES, ids=["per symbol", "cross section", "volatility", "risk"])
 def test_backtest_and_daemon_ask_the_one_policy_function_the_same_question_about_a_bar(policy, monkeypatch):
     bars = some_bars(30)
     forecasts = random_forecasts(bars)

@@ -95,6 +95,33 @@ def test_positions_at_constant_risk_are_resized_as_in_the_backtest(missing):
     assert len(expected) > 3 * len(bars.symbols)
 
 
+@pytest.mark.parametrize("row", [6, 13, 22])
+def test_a_restart_that_knows_the_account_alone_resizes_alike(row):
+    bars = some_bars(sessions=30, seed=4)
+    forecasts = replace(
+        random_forecasts(bars, seed=4), std=np.random.default_rng(4).uniform(0.01, 0.03, bars.close.shape)
+    )
+    configured = live_settings(strategy={"sizing": "constant_risk", "always_held": True, "max_weight": 1.0})
+    result = simulate(bars, forecasts, configured)
+    then = result.orders[result.orders["filled_at"] <= bars.timestamps[row]]
+    held = positions_after(
+        [
+            (
+                o.symbol,
+                PastFill(o.filled_quantity * (1 if o.side == "buy" else -1), o.fill_price, o.filled_at),
+            )
+            for o in then.itertuples()
+        ]
+    )
+    state = AccountState(float(result.equity["cash"].iloc[row]), held, opening=held)
+    seen, moment = bars.until(bars.timestamps[row]), bars.timestamps[row]
+    run = run_strategy(seen, forecasts, configured, SignalStrategy, state, moment)
+    wanted = [order for order in backtest_orders(bars, forecasts, configured) if order[0] == moment]
+    assert wanted
+    made = [(moment, o.symbol, o.quantity if o.side == "buy" else -o.quantity) for o in run.orders]
+    assert made == wanted
+
+
 def test_there_are_orders_to_compare():
     bars = some_bars(sessions=60)
     assert len(backtest_orders(bars, random_forecasts(bars), live_settings())) > 20
