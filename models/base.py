@@ -140,6 +140,15 @@ class SeedMixture(Protocol):
         ...
 
 
+@runtime_checkable
+class WarmedBefore(Protocol):
+    """A fitted model with a state, which can be shown how it would answer for bars before its first one."""
+
+    def warmed_before(self, bar: pd.Timestamp) -> FittedForecaster:
+        """Return the model with its state warmed before `bar`; what it says of bars it has seen is no forecast."""
+        ...
+
+
 class Forecaster(Protocol):
     """Something that can be trained. Its members are independent pieces of work, so they can run anywhere.
 

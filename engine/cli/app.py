@@ -19,6 +19,8 @@ from engine.cli.compare import EPILOG as COMPARE_EPILOG
 from engine.cli.compare import compare, runs
 from engine.cli.data import data_app
 from engine.cli.doctor import doctor
+from engine.cli.explain import EPILOG as EXPLAIN_EPILOG
+from engine.cli.explain import explain
 from engine.cli.forecast import EPILOG as FORECAST_EPILOG
 from engine.cli.forecast import forecast, track
 from engine.cli.live import live_app
@@ -292,6 +294,7 @@ app.command(epilog=COMPARE_EPILOG)(compare)
 app.command()(runs)
 app.command(epilog=SERVE_EPILOG)(serve)
 app.command(epilog=TUNE_EPILOG)(tune)
+app.command(epilog=EXPLAIN_EPILOG)(explain)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

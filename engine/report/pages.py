@@ -19,7 +19,7 @@ from markupsafe import Markup
 from engine.evaluation.metrics.accounts.luck import passes
 from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.report import tables
-from engine.report.certificate import NONE_YET
+from engine.report.certificate import NONE_YET, NOT_EXPLAINED
 from engine.report.charts import forecasts as charts
 from engine.report.evidence import evidence_context
 from engine.report.over_time import time_context, year_table
@@ -106,6 +106,7 @@ def write_forecast_page(
         "per_model": tables.skill_table(skill.per_model, "model"),
         "per_symbol": tables.skill_table(skill.per_symbol, "symbol"),
         "features": subject.panel.names,
+        "explanation": Markup(NOT_EXPLAINED),
         "refused": tables.refused_table(quality.refused),
         "findings": tables.findings_table(quality.findings),
         **time_context(evidence.metrics.time),

@@ -113,6 +113,28 @@ class FittedLSTM:
             for seed in seeds
         )
 
+    def warmed_before(self, bar: pd.Timestamp) -> FittedLSTM:
+        """Return the same networks with their state warmed before an earlier bar.
+
+        To look at what they have learned, on bars they have seen; what they say of those is no forecast.
+        """
+        return replace(self, valid_from=min(bar, self.valid_from))
+
+    def inputs_of(self, panel: FeaturePanel, row: int, column: int) -> list[tuple[Member, Tensor]]:
+        """Return the members that answer for a symbol with the scaled features they read up to `row`, [L, F]."""
+        start = self._start(panel)
+        if start > row:
+            raise self._too_short()
+        symbol, found = panel.symbols[column], []
+        for member in self.members:
+            if not member.symbols or symbol in member.symbols:
+                place = column if not member.symbols else 0
+                x = self._inputs(
+                    member, panel if not member.symbols else panel.of_columns((column,)), start, row + 1
+                )
+                found.append((member, x[:, place]))
+        return found
+
     def _start(self, panel: FeaturePanel) -> int:
         """Return the row of `valid_from`; DataError where the panel does not fit the model."""
         if panel.names != self.feature_names:

@@ -36,6 +36,38 @@ def make_run(folder, rows=300, skill=0.0, **tree):
     )
 
 
+def make_explainable_run(folder):
+    """Write a real run of the bundled bars with its models, small and without evidence, into `folder`."""
+    from engine.report.certificate import NOT_EXPLAINED
+    from engine.training.walked import walk
+
+    settings = settings_from(
+        {
+            "data": {"start": "2009-01-01"},
+            "folds": {"train_bars": 400, "refit_every_bars": 300},
+            "model": {"seeds": 1, "max_epochs": 1},
+            "jobs": 1,
+        }
+    )
+    walked = walk(settings, lambda what, done, total: None)
+    simulation = simulate(walked.bars, walked.forecasts, walked.settings)
+    table = forecast_table(walked.forecasts, walked.actual)
+    entries = [
+        {"model_id": fold.model_id, "valid_rows": [int(fold.valid[0]), int(fold.valid[-1])]}
+        for fold in walked.folds
+    ]
+    manifest = make_manifest(settings, walked.bars.fingerprint, folds=entries, plugins=[])
+
+    def fill(inside):
+        write_tables(inside, settings, table, simulation, {"none": 0}, {}, manifest)
+        (inside / "forecast.html").write_text(f"<p>before</p>{NOT_EXPLAINED}<p>after</p>", encoding="utf-8")
+        (inside / "models").mkdir()
+        for model in walked.timeline.models:
+            model.save(inside / "models" / f"{model.model_id}.safetensors")
+
+    return write_run(folder, settings.name, fill)
+
+
 def make_small_run(folder):
     """Write a real run of the bundled bars, small and quick, with its pages and models, into `folder`."""
     import pytest

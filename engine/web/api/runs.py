@@ -91,6 +91,15 @@ def one(request: Request, person: RunsReader, run: str) -> Response:
     return tagged(request, {"name": folder.name, **read})
 
 
+@router.get("/runs/{run}/explanation", response_model=dict[str, Any], responses=problems(404))
+def explanation(request: Request, person: RunsReader, run: str) -> Response:
+    """Return which features carry a run's forecasts; 404 until `forewalk explain` has measured it."""
+    file = folder_of(request, person, run) / "explanation.json"
+    if not file.is_file():
+        raise missing("explanation of this run yet; `forewalk explain RUN` makes one")
+    return tagged(request, json.loads(file.read_text(encoding="utf-8")))
+
+
 @router.get("/runs/{run}/artefacts", responses=problems(404))
 def artefacts(request: Request, person: RunsReader, run: str) -> list[Artefact]:
     """Return the files of a run."""

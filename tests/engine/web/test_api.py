@@ -226,3 +226,18 @@ def test_openapi_tells_every_error_as_a_problem(desk):
         assert {tuple(told["content"]) for told in errors.values()} == {("application/problem+json",)}
         assert ("404" in errors) or "{" not in path, (path, method)
     assert max(Counter(each["operationId"] for _, _, each in operations).values()) == 1
+
+
+def test_an_explanation_is_given_once_it_has_been_measured(desk, tmp_path):
+    make_run(tmp_path / "runs" / "second", rows=40)
+    client = client_in(tmp_path)
+    missing = client.get(f"{API}/runs/second/explanation")
+    assert missing.status_code == 404
+    assert "forewalk explain RUN" in missing.json()["detail"]
+    told = {"measure": "likelihood", "features": [{"feature": "gap", "likelihood": 0.1}]}
+    (tmp_path / "runs" / "second" / "explanation.json").write_text(json.dumps(told), encoding="utf-8")
+    found = client.get(f"{API}/runs/second/explanation")
+    assert found.json() == told
+    again = client.get(f"{API}/runs/second/explanation", headers={"If-None-Match": found.headers["etag"]})
+    assert again.status_code == 304
+    assert "/api/v1/runs/{run}/explanation" in client.get("/openapi.json").json()["paths"]

@@ -1,0 +1,168 @@
+"""`forewalk explain RUN`: which features carry its forecasts, told from the stored models; nothing is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.forecast.explaining.importance import Importance
+    from engine.runs.folder import StoredRun
+    from forewalk.compute.workers import Workers
+    from forewalk.features.panel import FeaturePanel
+    from forewalk.settings.sections import Settings
+    from models.base import StoredForecaster
+
+FILE = "explanation.json"
+
+
+def explain(
+    run: Path,
+    repeats: int = 3,
+    workers: Workers | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """Measure what each model of a run loses by each feature, and what the newest forecasts are made of.
+
+    Writes `explanation.json` into the run and its table onto the forecast page; returns what it wrote.
+
+    Raises:
+        DataError: it is no run, its data have changed, or it has no models.
+        PluginError, ConfigError: the user's own code is not what the run was made with.
+    """
+    from engine.forecast.explaining.importance import first_and_last, importances
+    from engine.forecast.explaining.page import explanation_fragment
+    from engine.live.models.files import run_models
+    from engine.report.certificate import show_explanation
+    from engine.runs.folder import read_run
+    from engine.runs.stored import require_same_bars
+    from forewalk.compute.workers import workers_of
+    from forewalk.errors import PluginError
+    from forewalk.features.own import panel_of
+    from forewalk.features.panel import build_labels
+    from forewalk.plugins.holding import changed_since, held, sources_of
+    from forewalk.settings.loading import load_settings
+    from models.kinds import forecaster_of
+
+    stored = read_run(run)
+    settings = load_settings(run / "config.toml", environment={})
+    changed = changed_since(stored.manifest, sources_of(settings))
+    if changed:
+        raise PluginError(f"{', '.join(changed)}: not what {run} was made with; put it back")
+    files = {path.stem: path for path in run_models(run)}
+    progress("data", 0, 1)
+    with held(settings):
+        bars = require_same_bars(stored, settings)
+        panel = panel_of(bars, settings)
+        labels = build_labels(bars, panel, settings.label)
+        forecaster = forecaster_of(settings)
+        folds = [fold for fold in stored.manifest["folds"] if fold["model_id"] in files]
+        models = [(files[fold["model_id"]], first_and_last(fold["valid_rows"])) for fold in folds]
+        progress("importance", 0, 1)
+        found = importances(
+            panel, labels, forecaster, models, settings.seed, repeats, workers or workers_of(settings)
+        )
+        progress("newest forecast", 0, 1)
+        newest = _newest(stored, panel, forecaster, files, settings)
+    told = {**_told(found, panel.names, repeats), "newest": newest}
+    _write(run / FILE, told)
+    show_explanation(run, explanation_fragment(told))
+    return told
+
+
+def _told(found: list[Importance], names: tuple[str, ...], repeats: int) -> dict[str, Any]:
+    """Return what was measured in plain JSON types, the most important feature first."""
+    import numpy as np
+
+    from engine.forecast.explaining.importance import stability
+
+    ids = list(dict.fromkeys(each.model_id for each in found))
+    ranked = all(each.rank_ic is not None for each in found)
+    measure = "rank_ic" if ranked else "likelihood"
+    by = {(each.model_id, each.feature): each for each in found}
+
+    def table(of: str) -> Any:
+        return np.array([[np.mean(getattr(by[model, name], of)) for name in names] for model in ids])
+
+    tables = {of: table(of) for of in ("likelihood", *(["rank_ic"] if ranked else []))}
+    mean = tables[measure].mean(axis=0)
+    features = [
+        {
+            "feature": names[at],
+            **{of: float(values[:, at].mean()) for of, values in tables.items()},
+            "positive_models": int((tables[measure][:, at] > 0).sum()),
+            "per_model": [float(value) for value in tables[measure][:, at]],
+        }
+        for at in np.argsort(-mean, kind="stable")
+    ]
+    return {
+        "measure": measure,
+        "repeats": repeats,
+        "models": ids,
+        "stability": stability(tables[measure]),
+        "features": features,
+    }
+
+
+def _newest(
+    stored: StoredRun,
+    panel: FeaturePanel,
+    forecaster: StoredForecaster,
+    files: dict[str, Path],
+    settings: Settings,
+) -> dict[str, Any] | None:
+    """Return the parts of each symbol's newest forecast; None where the model has no gradient to follow."""
+    import numpy as np
+    import pandas as pd
+
+    from models.recurrent.attribution import attribution
+    from models.recurrent.fitted import FittedLSTM
+
+    last = stored.forecasts.iloc[-1]
+    model = forecaster.load(files[str(last["model_id"])])
+    if not isinstance(model, FittedLSTM):
+        return None
+    moment = pd.Timestamp(last["asof"])
+    row = int(panel.timestamps.searchsorted(moment))
+    row = min(row, len(panel) - 1)
+    symbols = []
+    for column, symbol in enumerate(panel.symbols):
+        if not (np.isfinite(panel.values[row, column]).all() and panel.eligible[row, column]):
+            continue
+        if model.members[0].symbols and not any(symbol in member.symbols for member in model.members):
+            continue
+        found = attribution(model, panel, row, column)
+        parts = dict(zip(panel.names, found.parts.tolist(), strict=True))
+        symbols.append(
+            {
+                "symbol": symbol,
+                "value": found.value,
+                "baseline": found.baseline,
+                "gap": found.gap,
+                "parts": parts,
+            }
+        )
+    unit = "score" if settings.model.loss == "rank_correlation" else "volatilities"
+    return {"asof": moment.isoformat(), "model_id": model.model_id, "unit": unit, "symbols": symbols}
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def summary_lines(told: dict[str, Any], most: int = 10) -> list[str]:
+    """Return what was found in a few lines for a terminal."""
+    what = "rank IC lost" if told["measure"] == "rank_ic" else "likelihood lost"
+    lines = [
+        f"{what} on validation rows when a feature is out of step, mean of {len(told['models'])} models:"
+    ]
+    for each in told["features"][:most]:
+        count = f"above 0 in {each['positive_models']} of {len(told['models'])}"
+        lines.append(f"  {each['feature']:<28} {each[told['measure']]:+.5f}  {count}")
+    if told["stability"] is not None:
+        lines.append(f"rank correlation of importances between models: {told['stability']:+.2f}")
+    return lines
