@@ -22,6 +22,7 @@ from forewalk.errors import ForewalkError
 SEND_S = 10.0  # a receiver may take, however it drips
 LOOK_S = 1.0
 FORGET_S = 3600.0
+LEAVING_S = 3.0
 AT_ONCE = 4
 AGENT = "Forewalk-Webhooks"
 log = logging.getLogger("forewalk.web.webhooks")
@@ -60,7 +61,7 @@ class Sender:
         """Send no more; what waits is sent by the next server."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(LEAVING_S)  # what is under way then is sent once more by the next server
             self._thread = None
 
     def step(self) -> int:
