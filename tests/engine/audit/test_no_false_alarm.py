@@ -30,6 +30,7 @@ SETTINGS = {
     "rolling folds": {"folds__scheme": "rolling"},
     "horizon 5": {"label__horizon_bars": 5, "folds__embargo_bars": 5},
     "market relative": {"label__kind": "market_relative"},
+    "a fund in the place of an index": {"data__trade_as": {"S00": "S01"}},
     "two seeds, several epochs": {"model__seeds": 2, "model__max_epochs": 4, "model__patience": 1},
     "across symbols": {
         "strategy__kind": "cross_section", "strategy__direction": "long_short", "strategy__top": 1,
