@@ -1,5 +1,6 @@
 """Imported once by the server that forks the daemons, so that each starts in a moment."""
 
+import gc
 import warnings
 
 warnings.simplefilter("ignore")
@@ -22,6 +23,10 @@ import engine.live.models.files  # noqa: E402
 import engine.live.models.retrain  # noqa: E402
 import engine.live.models.tasks  # noqa: E402
 import engine.live.tradable  # noqa: E402
+import engine.live.watch.alarms.channels  # noqa: E402
+import engine.live.watch.alarms.heartbeat  # noqa: E402
+import engine.live.watch.alarms.opening  # noqa: E402
+import engine.live.watch.alarms.sending  # noqa: E402
 import engine.live.watch.daily  # noqa: E402
 import engine.live.watch.notify  # noqa: E402
 import engine.live.watch.status  # noqa: E402, F401
@@ -52,3 +57,5 @@ run_strategy(
 )
 exchange_zone("XNYS")
 session_closes("XNYS", pd.date_range("2021-01-04", periods=600, freq="D"))  # what an own strategy is tried on
+
+gc.freeze()  # what is here stays: a daemon that tidies up need not look through it

@@ -32,8 +32,10 @@ forks = multiprocessing.get_context("forkserver")
 def start_fork_server():
     """Start the process that the daemons are forked from, with everything imported that they need."""
     forks.set_forkserver_preload(["fault_preload"])
+    here = Path(__file__).parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        for folder in (here, here.parent):  # as pytest itself has them: of this folder, and of the helpers
+            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         forkserver.ensure_running()
 
 
@@ -85,6 +87,8 @@ class DaemonProcess:
 
 def run_command(arguments, environment, output):
     """Be `python -m engine.live`; runs in the forked process."""
+    # The server says nothing where the import fails, and then every daemon of every test imports everything itself.
+    assert "fault_preload" in sys.modules, "import it by hand to see what is wrong with it"
     os.environ.clear()
     os.environ.update(environment)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
