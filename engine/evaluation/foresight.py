@@ -6,15 +6,22 @@ nothing loaded ahead, and over histories that end at three dates. A decision tha
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from engine.evaluation.metrics.door import Record
+from engine.runs.folder import code_version
 from engine.simulation.cerebro import simulate
 from forewalk.errors import LookaheadError, PluginError
 from forewalk.plugins.failures import OverTime, time_limit
+from forewalk.plugins.loading import source_of
 from forewalk.sessions import session_closes
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts, SimulationResult
@@ -23,6 +30,7 @@ CUTS = (0.25, 0.5, 0.75)  # of the span
 WHAT = ["decided_at", "symbol", "side", "type"]
 TOLERANCE = 1e-6  # relative, of a quantity: backtrader's indicators may round otherwise bar by bar
 FEWEST_BARS = 8
+PASSED = "strategy-tried.sha256"  # in the daemon's state folder
 MADE_UP_BARS, MADE_UP_SYMBOLS = 300, 50
 
 
@@ -64,16 +72,23 @@ def check_foresight(
     return ForesightCheck(len(result.orders), dates, problem)
 
 
-def refuse_foresight(settings: Settings) -> None:
+def refuse_foresight(settings: Settings, state: Path | None = None) -> None:
     """Try an own strategy on bars that are made up, for the daemon, which has none before it starts.
 
     Another exception is not judged: such bars may lack what it needs, and the first decision meets it again.
+
+    Args:
+        state: of the daemon. What has passed is noted there and not tried again, until a file that it imports, a
+            setting that it can see or this program is another one; None tries it anew.
 
     Raises:
         LookaheadError: it decides by later bars, or not the same way twice.
         PluginError: one run takes longer than `live.inference_timeout_s`.
     """
     if not settings.strategy.is_own:
+        return
+    tried = _trial_key(settings)
+    if state is not None and _noted(state) == tried:
         return
     bars, forecasts = _made_up(settings)
     try:
@@ -86,6 +101,32 @@ def refuse_foresight(settings: Settings) -> None:
     check = check_foresight(bars, forecasts, settings, result)
     if check is not None and check.problem is not None:
         raise LookaheadError(f"strategy.kind = {settings.strategy.kind!r}: {check.problem}")
+    if state is not None:
+        _note(state, tried)
+
+
+def _trial_key(settings: Settings) -> str:
+    """Return a hash of everything that the outcome of a trial on made-up bars hangs on."""
+    own = source_of(settings.strategy.kind, "strategy.kind", settings.plugins)
+    seen = settings.model_dump(mode="json", exclude={"live", "name", "jobs", "executor", "address"})
+    parts = (own.sha256, code_version()["sha256"], json.dumps(seen, sort_keys=True))
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def _noted(state: Path) -> str | None:
+    try:
+        return (state / PASSED).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _note(state: Path, tried: str) -> None:
+    """Remember it as well as the disk allows: where it cannot be, the next start tries the strategy again."""
+    with contextlib.suppress(OSError):
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = state / f".{PASSED}.{os.getpid()}"
+        temporary.write_text(f"{tried}\n", encoding="utf-8")
+        temporary.replace(state / PASSED)
 
 
 def _differs(

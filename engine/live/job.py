@@ -58,7 +58,7 @@ def _live(settings: Settings, once: bool, rebuild: bool, console: bool) -> None:
     from engine.live.watch.alarms.opening import beating
 
     if settings.strategy.is_own:
-        refuse_foresight(with_symbols(settings))
+        refuse_foresight(with_symbols(settings), settings.live.state.expanduser())
     with opened(settings, console, patient=not once) as (daemon, watch):
         if rebuild:
             for line in rebuilt(daemon):

@@ -1,9 +1,12 @@
 """Strategies of the user's own that read later bars are found by running them again; honest ones are left alone."""
 
+from contextlib import suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from engine.evaluation import foresight
 from engine.evaluation.foresight import check_foresight, refuse_foresight
 from engine.evaluation.verdict import verdict_sentence
 from engine.live.job import live
@@ -106,6 +109,43 @@ def test_the_daemon_does_not_start_with_a_strategy_that_reads_later_bars():
 @pytest.mark.parametrize("kind", ["", "Trend", "weights", "Broken"])
 def test_what_is_honest_or_fails_otherwise_may_start(kind):
     assert refuse_foresight(settings(kind)) is None  # and raises nothing
+
+
+def test_what_has_passed_is_not_tried_again_until_something_that_it_can_see_is_another(tmp_path, monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        foresight, "simulate", lambda *given, **how: tried.append(1) or simulate(*given, **how)
+    )
+
+    def starts(state=tmp_path / "state", **live):
+        tried.clear()
+        refuse_foresight(settings("Trend", **live), state)
+        return bool(tried)
+
+    assert starts()
+    assert not starts()
+    assert not starts(inference_timeout_s=7.0)  # nothing that a strategy can see
+    assert starts(state=tmp_path / "another")
+    monkeypatch.setattr(foresight, "code_version", lambda: {"sha256": "of another version"})
+    assert starts()
+    assert not starts()
+    (tmp_path / "state" / foresight.PASSED).write_bytes(b"\xff damaged")
+    assert starts()
+    monkeypatch.setattr(foresight, "source_of", lambda *name: SimpleNamespace(sha256="of changed files"))
+    assert starts()
+
+
+@pytest.mark.parametrize("kind", ["Tomorrow", "Broken"])
+def test_nothing_is_noted_of_what_did_not_pass(kind, tmp_path):
+    for _ in range(2):
+        with suppress(LookaheadError):
+            refuse_foresight(settings(kind), tmp_path / "state")
+        assert not (tmp_path / "state").exists()
+
+
+def test_where_nothing_can_be_noted_it_is_tried_at_each_start(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert refuse_foresight(settings("Trend"), tmp_path / "file") is None
 
 
 def test_one_that_never_comes_back_is_refused_with_the_remedy():
