@@ -104,8 +104,10 @@ def fit_fold(task: FitTask, arrays: Arrays) -> Parts:
     """Run the stages up to training on the real data and train one fold's model."""
     subject = task.subject
     with held(subject.settings, subject.plugins):
-        prepared = prepare(subject.table(arrays), subject.settings, subject.pipeline)
-        return fit_parts(prepared.training[task.fold], subject.settings, subject.pipeline)
+        settings, pipeline = subject.settings, subject.pipeline
+        prepared = prepare(subject.table(arrays), settings, pipeline, with_folds=False)
+        fold = pipeline.folds(prepared.bars, prepared.labels, settings)[task.fold]
+        return fit_parts(pipeline.training(prepared.panel, prepared.labels, fold), settings, pipeline)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 GARCH_SYMBOLS = 20  # a fit takes 20 ms per symbol and fold; the first symbols stand for the rest
 MANY_CELLS = 50_000  # symbol-bars from which a simulation in Cerebro takes seconds
 SHUFFLED_TWIN = "shuffled_twin"  # the run's own forecasts at other dates, among the forecasters
+GONE_AFTER = pd.Timedelta(days=30)  # without a bar; one missing bar is no end
+LEAVING_A_YEAR = 0.01  # share of symbols; more leave any exchange by failing or being bought
 FEW_RUNS = 4  # of the second break-even cost there
 FEW_SIZES = (1e5, 1e8)
 FEW_COSTS = {"fees_bps": (0.0, 1.0), "slippages_bps": (0.0, 4.0)}
@@ -114,13 +116,20 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
     return Evidence(metrics, policies, bootstrap, sharpes)
 
 
+def _too_few_left(bars: Bars, traded: int, lasting: int) -> bool:
+    """Whether fewer symbols ended on the way than must have in that time, if all that existed were here."""
+    years = (bars.timestamps[-1] - bars.timestamps[0]).days / 365.25
+    return traded - lasting <= LEAVING_A_YEAR * years * traded
+
+
 def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> UniverseMetrics:
     """Return how many symbols were loaded and traded, over which span, and how many lasted to the end.
 
     With `data.universe` also how many members it has, and how many of them have no bar here.
     """
     traded = np.isfinite(forecasts.mean).any(axis=0)
-    lasting = int((bars.present[-1] & traded).sum())
+    late = bars.timestamps > bars.timestamps[-1] - GONE_AFTER
+    lasting = int((bars.present[late].any(axis=0) & traded).sum())
     pair = bars.extras["pair"][0] > 0 if "pair" in bars.extras else np.zeros(len(bars.symbols), bool)
     pairs = int((pair & traded).sum())
     may_fail = bool((traded & ~pair).any())  # a currency does not go out of business
@@ -132,7 +141,9 @@ def universe_metrics(bars: Bars, forecasts: Forecasts, settings: Settings) -> Un
         first_test_bar=forecasts.timestamps[0].isoformat(),
         last_bar=bars.timestamps[-1].isoformat(),
         source=settings.data.source,
-        survivorship_bias=bars.member is None and may_fail and lasting == int(traded.sum()),
+        survivorship_bias=bars.member is None
+        and may_fail
+        and _too_few_left(bars, int(traded.sum()), lasting),
         currency_pairs=pairs or None,
         membership=_membership(bars, settings),
     )

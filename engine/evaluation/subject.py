@@ -103,10 +103,12 @@ class UniverseMetrics(Record):
     """How many symbols there were, over which span, and how many lasted to the end.
 
     Attributes:
-        symbols: loaded. forecast_symbols: with at least one forecast. still_there_at_the_end: of those.
+        symbols: loaded. forecast_symbols: with at least one forecast. still_there_at_the_end: of those, with a bar
+            in the last thirty days.
         first_bar, first_test_bar, last_bar: closes, ISO 8601, UTC.
         source: of the bars.
-        survivorship_bias: whether every symbol with a forecast lasted to the end and no universe says who belonged.
+        survivorship_bias: whether fewer than one in a hundred symbols with a forecast ended in a year, and no
+            universe says who belonged.
         membership: the universe, None without one.
         currency_pairs: symbols with forecasts that are currency pairs, None where none is.
     """

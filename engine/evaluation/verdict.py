@@ -26,10 +26,6 @@ from forewalk.settings.sections import ExecutionSettings, Settings
 CLOSE_SHARPE = 0.1  # a shuffled twin this near, or better, and the forecasts' dates earned nothing
 ONE_SIDED_T = 1.645  # of the alpha, at 5 %
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
-SURVIVORSHIP = (
-    "Every symbol still trades at the end of the data: symbols that failed on the way are missing, "
-    "so all returns here are flattered (survivorship bias)."
-)
 
 
 def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
@@ -37,7 +33,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
 
     `settings` name the horizon and the costs.
     """
-    overall, claims = metrics.forecast.overall, metrics.forecast.claims
+    overall, claims, universe = metrics.forecast.overall, metrics.forecast.claims, metrics.universe
     sentences = [
         _foresight_sentence(metrics.own_strategy),
         alarm_sentence(metrics.alarms),
@@ -48,7 +44,7 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _texts_sentence(metrics),
         _tradable_sentence(metrics, claims),
         _volatility_sentence(overall),
-        _strategy_sentence(metrics.strategy, metrics.benchmark, metrics.universe, settings),
+        _strategy_sentence(metrics.strategy, metrics.benchmark, universe, settings),
         _same_orders_sentence(metrics.own_strategy),
         _shuffled_sentence(metrics),
         _exposure_sentence(metrics),
@@ -56,11 +52,21 @@ def verdict_sentence(metrics: Metrics, settings: Settings) -> str:
         _luck_sentence(metrics.luck),
         _without_sentence(metrics),
         _factor_sentence(metrics.factors),
+        _survivorship_sentence(universe),
+        _membership_sentence(universe.membership),
     ]
-    if metrics.universe.survivorship_bias:
-        sentences.append(SURVIVORSHIP)
-    sentences.append(_membership_sentence(metrics.universe.membership))
     return " ".join(filter(None, sentences))
+
+
+def _survivorship_sentence(universe: UniverseMetrics) -> str:
+    if not universe.survivorship_bias:
+        return ""
+    count, of = universe.still_there_at_the_end, universe.forecast_symbols
+    who = "Every symbol" if count == of else f"Almost every symbol ({count:,} of {of:,})"
+    return (
+        f"{who} still trades at the end of the data: symbols that failed on the way are missing, so all returns "
+        "here are flattered (survivorship bias)."
+    )
 
 
 def _membership_sentence(membership: MembershipMetrics | None) -> str:
@@ -276,9 +282,8 @@ def _other_sentence(claims: SkillClaims) -> str:
             f"(Pesaran-Timmermann t = {direction.t:.1f})"
         )
     if nested and nested.claimed and not claims.claims(SQUARED_ERROR):
-        said.append(
-            f"without the noise of learning the squared error is below naive (Clark-West t = {nested.t:.1f})"
-        )
+        below = "without the noise of learning the squared error is below naive"
+        said.append(f"{below} (Clark-West t = {nested.t:.1f})")
     return f"They hold information: {'; '.join(said)}." if said else ""
 
 

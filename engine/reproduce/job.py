@@ -102,13 +102,13 @@ def reproduce(
         "forecasts": forecast_table(result.subject.forecasts, result.subject.actual, result.subject.bars),
         "equity": result.subject.simulation.equity,
         "orders": result.subject.simulation.orders,
-        "metrics": pd.DataFrame(_numbers(result.metrics.to_json()), columns=["name", "value"]),
+        "metrics": pd.DataFrame(numbers_by_path(result.metrics.to_json()), columns=["name", "value"]),
     }
     old = {
         "forecasts": stored.forecasts,
         "equity": stored.equity,
         "orders": stored.orders,
-        "metrics": pd.DataFrame(_numbers(stored.metrics), columns=["name", "value"]),
+        "metrics": pd.DataFrame(numbers_by_path(stored.metrics), columns=["name", "value"]),
     }
     differences = [found for name in fresh if (found := _compare(name, old[name], fresh[name]))]
     beside, factors = result.subject.benchmark, result.subject.factors
@@ -164,7 +164,7 @@ def _compare(what: str, old: pd.DataFrame, new: pd.DataFrame) -> Difference | No
     return Difference(what, count, largest, "first: " + ", ".join(columns)) if count else None
 
 
-def _numbers(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
+def numbers_by_path(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Return every number by its dotted key, without `luck`, which depends on the other runs in the ledger."""
     kept = ((path, value) for path, value in _parts(metrics, "") if not path.startswith("luck."))
     return [

@@ -7,10 +7,12 @@ import pytest
 from engine.audit.doctoring import Cut
 from engine.audit.job import audit, real_run, rerun_all
 from engine.audit.pipeline import Pipeline
+from engine.audit.rerun import AuditSubject, FitTask, fit_fold, table_arrays
 from engine.audit.stored import check_stored_run
 from engine.backtest.job import backtest
 from engine.cli.app import main
 from engine.runs.folder import forecast_table, make_manifest, read_run, write_run, write_tables
+from forewalk.errors import DataError
 from forewalk.sessions import microseconds
 from forewalk.settings.loading import settings_to_toml
 from forewalk.settings.sections import EvaluationSettings
@@ -94,6 +96,27 @@ def test_a_run_that_the_settings_do_not_give_is_refused_a_certificate(run, capsy
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert checks["stored run"]["verdict"] == "leak"
     assert checks["stored run"]["offender"]["what"] == "orders: quantity"
+
+
+def test_a_folder_that_is_no_run_is_refused_before_anything_is_run_again(settings, tmp_path):
+    steps = []
+    with pytest.raises(DataError):
+        audit(settings, progress=lambda what, done, total: steps.append(what), run=tmp_path)
+    assert "simulation" in steps
+    assert "audit" not in steps
+
+
+def test_a_worker_prepares_the_training_data_of_its_own_fold_alone():
+    prepared = []
+
+    def training(panel, labels, fold):
+        prepared.append(fold.model_id)
+        return Pipeline().training(panel, labels, fold)
+
+    table = small_table()
+    stages, settings = pipeline_on(table, training=training), small_settings()
+    fit_fold(FitTask(AuditSubject.of(table, settings, stages), 1), table_arrays(table))
+    assert len(prepared) == 1
 
 
 def test_a_run_of_another_device_gets_no_verdict_on_its_bits(run, real):

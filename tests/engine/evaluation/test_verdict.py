@@ -1,13 +1,17 @@
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from engine.evaluation.evidence import universe_metrics
 from engine.evaluation.metrics.accounts.relative import FactorLoading
 from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.forecasts.claims import SkillClaim, SkillClaims
 from engine.evaluation.metrics.over_time import RankAt
 from engine.evaluation.verdict import verdict_sentence
 from forewalk.settings.sections import Settings
+from forewalk.types import Bars, Forecasts
 from helpers.judged_runs import make_judged
 
 BASE = make_judged(("A", "B", "C", "D", "E"), bars=520).evidence.metrics
@@ -198,6 +202,28 @@ def test_survivorship_is_the_last_word():
     assert verdict_sentence(replace(metrics(), universe=universe), Settings()).endswith(
         "(survivorship bias)."
     )
+
+
+@pytest.mark.parametrize(
+    ("ended", "missing", "biased"),
+    [(0, 0, True), (0, 1, True), (0, 400, True), (5, 0, True), (60, 0, False)],
+)
+def test_survivorship_is_said_though_a_symbol_lacks_the_last_bar(ended, missing, biased):
+    shape = (2520, 400)
+    present = np.ones(shape, bool)
+    present[1000:, :ended] = False
+    present[-1, 400 - missing :] = False
+    price = np.where(present, 10.0, np.nan)
+    times = pd.bdate_range("2010-01-04", periods=shape[0], tz="UTC") + pd.Timedelta(hours=21)
+    names = tuple(f"S{number}" for number in range(shape[1]))
+    held = Bars(times, names, price, price, price, price, np.where(present, 1e6, np.nan))
+    told = Forecasts(times, names, *(np.zeros(shape) for _ in range(3)), 1, ("m",) * shape[0], times)
+    found = universe_metrics(held, told, Settings())
+    assert found.still_there_at_the_end == 400 - ended
+    assert found.survivorship_bias is biased
+    words = verdict_sentence(replace(metrics(), universe=found), Settings())
+    assert ("(survivorship bias)" in words) is biased
+    assert ("Almost every symbol (395 of 400)" in words) is (ended == 5)
 
 
 def test_unknown_outcomes_are_admitted():

@@ -1,5 +1,9 @@
+import base64
+import io
+import re
 import xml.etree.ElementTree as ET
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -39,6 +43,18 @@ def test_every_chart_is_one_well_formed_picture_that_asks_nobody_for_anything(dr
     assert root.tag == "svg"
     assert root.get("aria-label")
     assert "http" not in svg
+
+
+def test_the_white_cell_of_a_grid_of_costs_is_what_holding_gave():
+    ratios = np.array([[0.4, 0.9, 1.9]])
+    svg = charts.cost_chart(["0 bp"], ["a", "b", "c"], ratios, held=0.9)
+    picture = base64.b64decode(re.search(r"base64,([^\"]+)", svg)[1])
+    cells = matplotlib.image.imread(io.BytesIO(picture), format="png")[:, :, :3]
+    middle = cells[cells.shape[0] // 2, (np.array([1, 3, 5]) * cells.shape[1]) // 6]
+    worse, same, better = middle
+    assert same.min() > 0.95
+    assert worse[2] > worse[0]  # purple and orange
+    assert better[0] > better[2]
 
 
 def test_the_same_numbers_give_the_same_bytes():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.evaluation.evidence import universe_metrics
 from engine.report.pages import write_forecast_page, write_index
 from engine.report.tearsheet import write_tearsheet
 from forewalk.data.quality import QualityReport
@@ -152,6 +153,29 @@ def test_a_run_without_forecasts_trades_or_epochs_gives_valid_pages(tmp_path):
     for name, write in WRITERS.items():
         write(run, tmp_path / name)
         parse((tmp_path / name).read_text(encoding="utf-8"))
+
+
+def test_a_symbol_without_a_forecast_is_not_counted_in_a_header(judged, tmp_path):
+    mean = judged.subject.forecasts.mean.copy()
+    mean[:, 0] = np.nan
+    subject = replace(judged.subject, forecasts=replace(judged.subject.forecasts, mean=mean))
+    metrics = replace(
+        judged.evidence.metrics,
+        universe=universe_metrics(subject.bars, subject.forecasts, subject.settings),
+    )
+    run = replace(judged, subject=subject, evidence=replace(judged.evidence, metrics=metrics))
+    for name, write in WRITERS.items():
+        write(run, tmp_path / name)
+        assert "6 symbols," in (tmp_path / name).read_text(encoding="utf-8").split("</header>")[0]
+
+
+def test_the_only_try_has_no_chart_of_tries(judged, tmp_path):
+    alone = replace(judged.evidence, trial_sharpes=np.array([0.5]))
+    drawn = []
+    for number, evidence in enumerate((judged.evidence, alone)):
+        forecast_page(replace(judged, evidence=evidence), tmp_path / f"{number}.html")
+        drawn.append("lucky tries" in (tmp_path / f"{number}.html").read_text(encoding="utf-8"))
+    assert drawn == [True, False]
 
 
 def test_the_tearsheet_agrees_with_our_headline_metrics(pages, judged):

@@ -3,11 +3,14 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from typer.testing import CliRunner
 
 from engine.cli.app import app
@@ -16,7 +19,7 @@ from engine.runs.stored import stored_forecasts
 from engine.simulation.cerebro import simulate
 from engine.sweep.grid import parse_axis
 from engine.sweep.job import BATCH, sweep, write_sweep
-from engine.sweep.page import drawn_axes, heat_table
+from engine.sweep.page import drawn_axes, heat_map, heat_table
 from engine.sweep.result import best_rows, sweep_lines
 from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError, ForewalkError
@@ -143,6 +146,15 @@ def test_a_cell_is_the_median_over_what_is_not_drawn(result):
     rows = result.table[(result.table[across.key] == 0.1) & (result.table[down.key] == 9)]
     assert len(rows) == 2
     assert heat_table(result, "sharpe")[2, 1] == rows["sharpe"].median()
+
+
+def test_the_middle_of_the_colours_is_what_holding_gave(result):
+    middle = f"fill: {to_hex(colormaps['RdBu'](0.5))}"
+    values = heat_table(result, "sharpe")
+    held = replace(result, held={"sharpe": float(values[1, 1])})
+    beside = replace(result, held={"sharpe": float(np.nanmax(values)) + 1.0})
+    assert middle in heat_map(held, "sharpe")
+    assert heat_map(beside, "sharpe").count(middle) < heat_map(held, "sharpe").count(middle)
 
 
 def test_one_axis_is_drawn_as_one_row(run):
