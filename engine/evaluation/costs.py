@@ -21,7 +21,7 @@ from engine.simulation.money import with_frictions
 from forewalk.data.cleaning.together import markets_of
 from forewalk.returns import bars_per_year_covered, hedged_returns, simple_returns
 from forewalk.sessions import bars_per_year
-from forewalk.settings.sections import Settings
+from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, FloatArray, Forecasts, IntArray, SimulationResult
 
 FEES_BPS = (0.0, 1.0, 5.0)
@@ -246,6 +246,21 @@ def capacity(
         tight, middle = (np.quantile(allowed, [0.05, 0.5]) * share) if allowed else (np.nan, np.nan)
         rows.append(Capacity(share, tight, middle, len(allowed)))
     return tuple(rows)
+
+
+def costs_in_words(execution: ExecutionSettings, pairs: int) -> str:
+    """Say what a fill costs."""
+    points = execution.fee_bps + execution.slippage_bps
+    parts = [f"{points:g} basis points per fill"] if points or not pairs else []
+    if pairs:
+        parts.append(
+            f"half the spread (of the data, else {execution.spread_pips:g} pip{'s' * (execution.spread_pips != 1)})"
+        )
+    if execution.fee_per_share:
+        parts.append(f"{execution.fee_per_share:g} per share")
+    if execution.fee_min:
+        parts.append(f"at least {execution.fee_min:g} per fill")
+    return ", ".join(parts)
 
 
 def with_costs(settings: Settings, fee_bps: float, slippage_bps: float) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.evaluation.baselines import WITHOUT_TEXTS
+from engine.evaluation.costs import costs_in_words
 from engine.evaluation.factors import BUY_AND_HOLD, FactorMetrics
 from engine.evaluation.foresight import ForesightCheck
 from engine.evaluation.metrics.accounts.account import ReturnMetrics, StrategyMetrics
@@ -21,7 +22,7 @@ from engine.evaluation.metrics.inference import FEWEST_HORIZONS
 from engine.evaluation.metrics.texts import TextMetrics
 from engine.evaluation.policies import beside_equal_risk
 from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
-from forewalk.settings.sections import ExecutionSettings, Settings
+from forewalk.settings.sections import Settings
 
 CLOSE_SHARPE = 0.1  # a shuffled twin this near, or better, and the forecasts' dates earned nothing
 ONE_SIDED_T = 1.645  # of the alpha, at 5 %
@@ -331,24 +332,9 @@ def _strategy_sentence(
     if not strategy.trades and not strategy.mean_gross_exposure:
         return f"The strategy never traded; {held}."
     return (
-        f"The strategy returned {strategy.total_return:.1%} after costs of {_costs(settings.execution, pairs)}, "
-        f"while {held}."
+        f"The strategy returned {strategy.total_return:.1%} after costs of "
+        f"{costs_in_words(settings.execution, pairs)}, while {held}."
     )
-
-
-def _costs(execution: ExecutionSettings, pairs: int) -> str:
-    """Say what a fill costs."""
-    points = execution.fee_bps + execution.slippage_bps
-    parts = [f"{points:g} basis points per fill"] if points or not pairs else []
-    if pairs:
-        parts.append(
-            f"half the spread (of the data, else {execution.spread_pips:g} pip{'s' * (execution.spread_pips != 1)})"
-        )
-    if execution.fee_per_share:
-        parts.append(f"{execution.fee_per_share:g} per share")
-    if execution.fee_min:
-        parts.append(f"at least {execution.fee_min:g} per fill")
-    return ", ".join(parts)
 
 
 def _p_value(p: float) -> str:
