@@ -17,7 +17,7 @@ from engine.web.jobs.practising import Practice, Practices
 from forewalk.errors import UsageError
 
 router = APIRouter(tags=["live"])
-Symbol = Annotated[str | None, Field(max_length=40, pattern=r"^[A-Z0-9./]+$")]
+Symbol = Annotated[str | None, Field(max_length=14, pattern=r"^[A-Z0-9]{1,10}(\.[A-Z]{1,3})?$")]
 
 
 class HaltInForce(BaseModel):

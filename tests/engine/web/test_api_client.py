@@ -61,14 +61,6 @@ def client(folder, socket_enabled):
         yield Client(address)
 
 
-def test_the_files_are_what_is_written_from_the_document_now():
-    made = maker["written"](maker["document"]())
-    kept = {name: (FOLDER / name).read_text(encoding="utf-8") for name in made}
-    assert [name for name in made if made[name] != kept[name]] == [], "run `make docs`"
-    by_hand = {"transport.py", "signature.py"}
-    assert {path.name for path in FOLDER.iterdir() if path.suffix} - by_hand == set(made)
-
-
 def test_the_folder_needs_nothing_but_python():
     taken = set()
     for path in FOLDER.glob("*.py"):

@@ -69,6 +69,7 @@ def house(tmp_path_factory):
     """Two teams, the first of which has one of everything: what its things are called, and the other's owner."""
     folder = tmp_path_factory.mktemp("house")
     make_run(folder / "runs" / "ourrun", rows=30)
+    (folder / "runs" / "ourrun" / "explanation.json").write_text("{}", encoding="utf-8")
     write_log(folder / "runs" / "forecasts.sqlite", symbols=("OURSYM",))
     file, order = write_book(folder)
     owner = peopled(folder, paper=file)

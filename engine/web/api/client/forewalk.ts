@@ -496,6 +496,13 @@ export interface Calls {
     body: undefined;
     answer: Run;
   };
+  /** Return which features carry a run's forecasts; 404 until `forewalk explain` has measured it. */
+  "GET /api/v1/runs/{run}/explanation": {
+    path: { run: string; };
+    query: { };
+    body: undefined;
+    answer: Record<string, unknown>;
+  };
   /** Return the files of a run. */
   "GET /api/v1/runs/{run}/artefacts": {
     path: { run: string; };

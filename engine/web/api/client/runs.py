@@ -25,6 +25,10 @@ class Runs(Group):
         """Return what a run depended on and found."""
         return cast("answers.Run", self._transport.json("GET", f"/api/v1/runs/{part(run)}"))
 
+    def explanation(self, run: str) -> dict[str, Any]:
+        """Return which features carry a run's forecasts; 404 until `forewalk explain` has measured it."""
+        return cast("dict[str, Any]", self._transport.json("GET", f"/api/v1/runs/{part(run)}/explanation"))
+
     def artefacts(self, run: str) -> list[answers.Artefact]:
         """Return the files of a run."""
         return cast(
