@@ -20,9 +20,10 @@ backtest: $(STAMP)  ## run the backtest; without flags on bundled sample data, o
 	$(BIN)/python -m engine.backtest $(ARGS)
 
 # One thread per process: torch's own threads make these small networks many times slower.
-# One file stays on one worker, so that what a file shares is built once.
+# One file stays on one worker, so that what a file shares is built once. Compiled Python is kept, whatever the environment
+# says: else each process that a test starts compiles everything anew.
 test: $(STAMP)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --no-header -n 2 --dist loadfile $(ARGS)
 
 test-fast: $(STAMP)  ## run the quick tests only: no whole backtest, audit, daemon or cluster
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -m 'not slow' --hypothesis-profile fast $(ARGS)
@@ -31,7 +32,7 @@ test-shuffled: $(STAMP)  ## run the tests with their folders in another order; S
 	OMP_NUM_THREADS=1 $(BIN)/python tests/shuffled.py $(SEED) $(ARGS)
 
 test-faults: $(STAMP)  ## run the fault matrix of paper trading (a quarter of an hour)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)
 
 lint: $(STAMP)  ## check style, formatting and who imports whom
 	$(BIN)/python -m ruff check .
