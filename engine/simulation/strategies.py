@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 import traceback
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ def load_strategy(settings: Settings) -> type[bt.Strategy]:
         raise ConfigError(
             f"{plugin.source} is neither a backtrader.Strategy nor a function (outlook, positions, settings)"
         )
+    _check_arguments(found, plugin)
     return _with_policy(_checked(found, plugin))
 
 
@@ -76,6 +78,18 @@ def _refuse_size(side: str, other: str, size: Any) -> None:
         raise ValueError(
             f"{side}(size={size:g}): a size is not negative; {other}(size={-size:g}) is the other side"
         )
+
+
+def _check_arguments(policy: Callable[..., Any], plugin: Plugin) -> None:
+    try:
+        inspect.signature(policy).bind(None, None, None)
+    except ValueError:  # of a builtin that does not tell
+        return
+    except TypeError:
+        raise ConfigError(
+            f"{plugin.source} does not take (outlook, positions, settings); write it `def {plugin.source.name.rpartition(':')[2]}(outlook, "
+            "positions, settings)`"
+        ) from None
 
 
 def _with_policy(decide: Callable[..., Decision]) -> type[bt.Strategy]:

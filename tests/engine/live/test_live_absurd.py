@@ -10,7 +10,7 @@ from engine.live.models.tasks import do_task
 from engine.live.rehearsal import KEYS, local_settings
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.data.loading import load_bars
-from forewalk.errors import PluginError
+from forewalk.errors import ConfigError, PluginError
 from forewalk.settings.loading import load_settings
 from helpers.own_code import write_module, write_project
 
@@ -210,3 +210,9 @@ def test_a_hang_in_the_model_process_itself_is_told_with_its_line(evening, monke
     text = MODEL.format(does="pass") + FEATURE.format(does=FEATURES["hangs"][0])
     path, reason = evening(text, features='extra = ["mine:busy"]', model=MINE)
     says(reason, "took longer than", f"{path} line 22, in busy")
+
+
+@pytest.mark.row(66)
+def test_a_function_that_takes_something_else_is_a_setting_that_is_wrong(evening):
+    with pytest.raises(ConfigError, match=r"does not take \(outlook, positions, settings\)"):
+        evening("def policy(bars):\n    return 0\n", model="", strategy='kind = "mine:policy"')
