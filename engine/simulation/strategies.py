@@ -86,9 +86,10 @@ def _check_arguments(policy: Callable[..., Any], plugin: Plugin) -> None:
     except ValueError:  # of a builtin that does not tell
         return
     except TypeError:
+        name = plugin.source.name.rpartition(":")[2]
         raise ConfigError(
-            f"{plugin.source} does not take (outlook, positions, settings); write it `def {plugin.source.name.rpartition(':')[2]}(outlook, "
-            "positions, settings)`"
+            f"{plugin.source} does not take (outlook, positions, settings): write it "
+            f"`def {name}(outlook, positions, settings)`"
         ) from None
 
 
