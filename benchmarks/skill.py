@@ -45,7 +45,7 @@ BARS_A_YEAR = 252
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """One panel: the close of each bar out of sample, daily rank ICs [T] and account returns [T - 1] by name."""
+    """One panel: the close of each bar out of sample, daily rank ICs [T] and account returns [T] by name."""
 
     times: pd.DatetimeIndex
     ranks: Mapping[str, FloatArray]
@@ -164,7 +164,7 @@ def _periods(found: Judged, key: Any, title: str) -> list[str]:
             if name in found.ranks:
                 pair = (found.ranks[name][here], found.tradable[name][here])
                 ranks = " / ".join(f"{1e4 * _mean(values):.0f}" for values in pair) + "; "
-            cells.append(f"{ranks}{_yearly(found.accounts[name][here[1:]]):.1%}")
+            cells.append(f"{ranks}{_yearly(found.accounts[name][here]):.1%}")
         lines.append(f"| {period} | {' | '.join(cells)} |")
     return lines
 

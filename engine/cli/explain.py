@@ -34,8 +34,8 @@ def explain(
     Nothing is trained: the stored models are asked. Writes explanation.json and a part of forecast.html.
     """
     from engine.cli.console import progress_display
+    from engine.forecast.explaining.job import FILE, shown_where, summary_lines
     from engine.forecast.explaining.job import explain as run_explain
-    from engine.forecast.explaining.job import summary_lines
     from forewalk.compute.workers import workers_of
     from forewalk.settings.loading import load_settings
 
@@ -45,4 +45,4 @@ def explain(
     if as_json:
         typer.echo(json.dumps(told, allow_nan=False))
     else:
-        typer.echo("\n".join([*summary_lines(told), f"page: {run / 'forecast.html'}"]))
+        typer.echo("\n".join([*summary_lines(told), f"file: {run / FILE}; {shown_where(run)}"]))

@@ -13,7 +13,7 @@ def judged():
     times = pd.bdate_range("2019-06-03", "2020-05-29", tz="UTC")
     noise = np.random.default_rng(1).normal(0, 0.01, len(times))
     ranks = {"lstm": 0.03 + noise, "reversal_1": 0.01 + noise - noise.mean()}
-    accounts = {name: np.full(len(times) - 1, 0.01) for name in (*ranks, "equal_weight")}
+    accounts = {name: np.full(len(times), 0.01) for name in (*ranks, "equal_weight")}
     return Judged(times, ranks, {name: values / 2 for name, values in ranks.items()}, accounts)
 
 

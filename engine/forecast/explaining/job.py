@@ -166,3 +166,13 @@ def summary_lines(told: dict[str, Any], most: int = 10) -> list[str]:
     if told["stability"] is not None:
         lines.append(f"rank correlation of importances between models: {told['stability']:+.2f}")
     return lines
+
+
+def shown_where(run: Path) -> str:
+    """Say whether the forecast page shows it: a page of an earlier version has no place for it."""
+    from engine.report.certificate import EXPLANATION
+
+    page = run / "forecast.html"
+    if page.is_file() and EXPLANATION[0] in page.read_text(encoding="utf-8"):
+        return f"page: {page}"
+    return f"{page} was written by an earlier version and has no place for it; run the backtest again to see it there"

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from engine.cli.app import app
 from engine.forecast.explaining.importance import importance_of, importances, losses_on, rotated, stability
+from engine.forecast.explaining.job import shown_where
 from engine.report.certificate import NOT_EXPLAINED
 from engine.training.walkforward import training_data
 from forewalk.compute.pool import Processes
@@ -137,3 +138,12 @@ def test_the_command_writes_the_file_and_the_page(run):
 def test_a_folder_that_is_no_run_is_refused_as_data(tmp_path):
     answer = CliRunner().invoke(app, ["explain", str(tmp_path)])
     assert "is not a run folder" in str(answer.exception)
+
+
+def test_a_page_without_a_place_for_it_is_said_to_have_none(run):
+    page = run / "forecast.html"
+    whole = page.read_text(encoding="utf-8")
+    assert shown_where(run) == f"page: {page}"
+    page.write_text("<p>of an earlier version</p>", encoding="utf-8")
+    assert "has no place for it; run the backtest again" in shown_where(run)
+    page.write_text(whole, encoding="utf-8")
