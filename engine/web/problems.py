@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -72,6 +73,7 @@ class Problem(BaseModel):
         )
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WAIT = {"Retry-After": "5"}
 
 
@@ -141,3 +143,10 @@ def install(app: FastAPI) -> None:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         detail = "the server failed; its log says where, and the same request may fail again"
         return await answer(request, Problem.of(500, detail))
+
+    @app.exception_handler(OSError)
+    async def full(request: Request, error: OSError) -> Response:
+        if error.errno not in FULL:
+            return await unexpected(request, error)
+        log.error("%s %s: %s", request.method, request.url.path, error.strerror)
+        return await answer(request, Problem.of(503, "the server's disk is full; ask again later"), WAIT)

@@ -1,7 +1,9 @@
 """What an adversary sends, and what a full disk does: one clear refusal, nobody else's work touched."""
 
+import errno
 import io
 import resource
+import shutil
 import sys
 import zipfile
 import zlib
@@ -140,6 +142,18 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_in_words(client, kin
     assert sent.status_code == 201
     found = client.get(f"{API}/uploads/bomb.{kind}/check")
     assert "bytes unpacked, at most" in found.text
+
+
+def test_an_upload_that_the_disk_does_not_hold_is_refused_in_words_and_leaves_nothing(
+    client, monkeypatch, tmp_path
+):
+    def full(*files):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    answer = client.post(f"{API}/uploads", files={"file": ("mine.csv", b"date,close")})
+    assert (answer.status_code, "disk is full" in answer.json()["detail"]) == (503, True)
+    assert list(tmp_path.rglob("*mine.csv*")) == []
 
 
 def at_once(*questions):
