@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.forecast.bands import Ranges, Widening, ranges, widenings, with_record
+from engine.evaluation.metrics.forecasts.conformal import Ranges, Widening, ranges, widenings, with_record
 from engine.forecast.basis import Basis
 from engine.forecast.orders import Holdings, orders_from
 from engine.forecast.probability import Correction, correction

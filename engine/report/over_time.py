@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from engine.evaluation.metrics.forecasts.conformal import widenings, with_record
 from engine.evaluation.metrics.over_time import RankAt, TimeMetrics
 from engine.report import tables
 from engine.report.tables import PageTable
+from forewalk.types import FloatArray, Forecasts
 
 
 def time_context(time: TimeMetrics | None) -> Mapping[str, PageTable]:
@@ -85,6 +89,28 @@ def decay_table(time: TimeMetrics | None) -> PageTable:
 
 def _rank_row(label: str, at: RankAt) -> tuple[str, str, str]:
     return label, tables.number(at.rank_ic, 4), tables.number(at.t)
+
+
+def conformal_table(forecasts: Forecasts, actual: FloatArray) -> PageTable:
+    """How often the stated intervals held, and would have held widened by what was known before each.
+
+    Args:
+        forecasts: of the run, T rows of S symbols.
+        actual: log return over the horizon of each, [T, S]; NaN where it is not known.
+    """
+    stated = forecasts.mean, forecasts.std, actual
+    found = with_record(widenings(*stated, forecasts.horizon_bars), *stated, forecasts.horizon_bars)
+    rows = [
+        (
+            f"{one.level:.0%} interval",
+            tables.percent(float(one.held)),
+            "holds" if one.held_widened is None else tables.percent(one.held_widened),
+            f"{one.factor:.2f}",
+        )
+        for one in found
+        if np.isfinite(one.held)
+    ]
+    return PageTable(("Stated", "Came", "Came, widened", "Width now"), tuple(rows), (0,))
 
 
 def spread_table(time: TimeMetrics | None) -> PageTable:

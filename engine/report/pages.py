@@ -22,7 +22,7 @@ from engine.report import tables
 from engine.report.certificate import NONE_YET, NOT_EXPLAINED
 from engine.report.charts import forecasts as charts
 from engine.report.evidence import evidence_context
-from engine.report.over_time import time_context, year_table
+from engine.report.over_time import conformal_table, time_context, year_table
 from engine.report.rendering import render
 from engine.report.tearsheet import write_tearsheet
 from engine.report.wording.words import luck, luck_test_of
@@ -110,6 +110,9 @@ def write_forecast_page(
         "refused": tables.refused_table(quality.refused),
         "findings": tables.findings_table(quality.findings),
         **time_context(evidence.metrics.time),
+        "conformal": conformal_table(forecasts, subject.actual)
+        if subject.settings.evaluation.conformal
+        else None,
         **evidence_context(evidence, forecasts, subject.actual, subject.simulation, own),
     }
     path.write_text(render("forecast.html", context), encoding="utf-8")

@@ -22,6 +22,9 @@ class EvaluationSettings(Section):
     """Repeat the simulation over a grid of fees, slippage, delay and borrow cost."""
     bootstrap_repetitions: int = Field(1000, ge=100, le=100_000)
     """Resampled accounts behind each interval."""
+    conformal: bool = False
+    """Show on the forecast page how often intervals would have held that were widened, causally, by what the outcomes
+    known before them say (split-conformal). Forecasts, orders and the certificate stay as they are."""
     benchmark: str | None = Field(None, min_length=1)
     """What the account stands beside: a symbol of the data, or a csv or Parquet file of one. None means the same
     symbols in equal parts; against these the account is discounted for luck in any case."""

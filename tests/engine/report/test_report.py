@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.evaluation.evidence import universe_metrics
+from engine.report.over_time import conformal_table
 from engine.report.pages import write_forecast_page, write_index
 from engine.report.tearsheet import write_tearsheet
 from forewalk.data.quality import QualityReport
@@ -167,6 +168,22 @@ def test_a_symbol_without_a_forecast_is_not_counted_in_a_header(judged, tmp_path
     for name, write in WRITERS.items():
         write(run, tmp_path / name)
         assert "6 symbols," in (tmp_path / name).read_text(encoding="utf-8").split("</header>")[0]
+
+
+def test_intervals_that_failed_are_shown_widened_where_that_is_asked_for(judged, tmp_path):
+    told = judged.subject.forecasts
+    narrow = replace(judged.subject, forecasts=replace(told, std=told.std / 2))
+    settings = judged.subject.settings
+    asked = settings.model_copy(
+        update={"evaluation": settings.evaluation.model_copy(update={"conformal": True})}
+    )
+    for given, shown in ((settings, False), (asked, True)):
+        forecast_page(replace(judged, subject=replace(narrow, settings=given)), tmp_path / "f.html")
+        page = (tmp_path / "f.html").read_text(encoding="utf-8")
+        parse(page)
+        assert ("Widened by what had come before" in page) is shown
+    for _, before, after, _ in conformal_table(narrow.forecasts, narrow.actual).rows:
+        assert percent(after) > percent(before) + 0.02
 
 
 def test_the_only_try_has_no_chart_of_tries(judged, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.forecast.bands import Widening
+from engine.evaluation.metrics.forecasts.conformal import Widening
 from engine.web.screens import luck as luck_of_run
 from engine.web.screens.record import FEW, LAST, record
 from engine.web.screens.tomorrow import held_share

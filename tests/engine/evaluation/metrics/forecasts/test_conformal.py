@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from engine.evaluation.metrics.forecasts.conformal import ranges, widenings, with_record
 from engine.evaluation.metrics.forecasts.pit import calibration
-from engine.forecast.bands import ranges, widenings, with_record
 
 
 def forecasts_too_narrow_by(factor, seed=0, rows=800, symbols=3):
