@@ -35,7 +35,10 @@ def live_settings(**sections):
     """Settings without costs, as a paper account has none."""
     base = {
         "data": {"symbols": list(SYMBOLS)},
-        "execution": {"fee_bps": 0.0, "slippage_bps": 0.0, "max_volume_share": None},
+        "execution": {
+            **dict.fromkeys(("fee_bps", "slippage_bps", "borrow_bps_per_year", "margin_bps_per_year"), 0.0),
+            "max_volume_share": None,
+        },
         "strategy": {"max_weight": 0.3, "min_hold_bars": 3, "stop_loss": 0.03, "take_profit": 0.05},
         "risk": {"max_weight": 0.9, "max_gross": 3.0, "max_drawdown": 0.9, "max_daily_loss": 0.9},
     }
