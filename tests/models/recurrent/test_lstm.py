@@ -27,13 +27,22 @@ from models.recurrent.training import (
 from models.scaler import Scaler
 
 
+def assert_equal_in_single_precision(one, two):
+    """Mean and std to a few roundings of the network's numbers, whose unit is the std; chances to as many of 1.
+
+    Which roundings there are hangs on the processor: its library sums products of other shapes in another order.
+    """
+    rounding = 4 * np.finfo(np.float32).eps
+    for first, second, unit in zip(one, two, (one[1].max(), one[1].max(), 1.0), strict=True):
+        np.testing.assert_allclose(first, second, rtol=0, atol=rounding * unit)
+
+
 def test_a_forecast_does_not_depend_on_how_the_rows_are_cut(variant):
     model, panel, fold = variant
     start, stop = int(fold.test[0]), int(fold.test[-1]) + 1
     whole = predict_rows(model, panel, start, stop)
     pieces = [predict_rows(model, panel, row, row + 1) for row in range(start, stop)]
-    for one, parts in zip(whole, zip(*pieces, strict=True), strict=True):
-        np.testing.assert_allclose(np.concatenate(parts), one, rtol=0, atol=1e-9)
+    assert_equal_in_single_precision(whole, [np.concatenate(parts) for parts in zip(*pieces, strict=True)])
 
 
 def test_a_forecast_uses_no_later_bar(variant):
@@ -41,8 +50,7 @@ def test_a_forecast_uses_no_later_bar(variant):
     start = int(fold.test[0])
     long = predict_rows(model, panel, start, start + 40)
     short = predict_rows(model, panel.known(start + 10), start, start + 10)
-    for one, two in zip(long, short, strict=True):
-        np.testing.assert_allclose(one[:10], two, rtol=0, atol=1e-9)
+    assert_equal_in_single_precision([values[:10] for values in long], short)
 
 
 def test_the_same_seed_gives_the_same_bits(variant):
