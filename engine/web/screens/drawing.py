@@ -72,6 +72,12 @@ def dot(kind: str, x: float, y: float, size: float = 2.6) -> Markup:
     return Markup('<circle class="{}" cx="{}" cy="{}" r="{}"/>').format(kind, x, y, size)
 
 
+def mark(kind: str, x: float, y: float) -> Markup:
+    """Where something was filled: a buy points up, a sell down, a stop is a square; each by form and colour."""
+    form = {"buy": "m0 -7l6 11h-12z", "sell": "m0 7l6 -11h-12z"}.get(kind, "m-5 -5h10v10h-10z")
+    return Markup('<path class="{}" d="M{} {}{}"/>').format(kind, x, y, form)
+
+
 def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> Markup:
     """Words on the chart."""
     return Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(

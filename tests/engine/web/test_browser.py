@@ -146,6 +146,8 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/runs/none/luck",
         "/compare",
         "/runs/one/expert",
+        "/runs/one/trades",
+        "/tries",
     ):
         person.page.goto(person.address + path)
         if path == "/runs/none/luck":
