@@ -1,5 +1,6 @@
 """A result in memory, its folder, and the result opened from it say the same."""
 
+import html
 import json
 import sys
 
@@ -68,7 +69,7 @@ def test_the_commands_take_the_folder_from_anywhere_also_when_it_has_moved(
 
 
 def test_a_result_shows_itself_in_a_notebook_beside_its_baseline_and_what_was_wrong_with_the_data(result):
-    shown = result._repr_html_()
+    shown = html.unescape(result._repr_html_())
     assert result.verdict in shown
     assert "naive / buy-and-hold" in shown
     assert "the bars given: 840 rows read, 840 bars kept" in shown
