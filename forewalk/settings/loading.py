@@ -52,7 +52,7 @@ def load_settings(
         tree = _of_former(tree)
     for name, value in sorted((os.environ if environment is None else environment).items()):
         if name.startswith(ENV_PREFIX) and name not in ENV_RESERVED:
-            _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), _parse_value(value), source=name)
+            _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), value_of(value), source=name)
     if isinstance(overrides, Mapping):
         for key, value in dotted(overrides).items():
             _put(tree, key.split("."), value, source=key)
@@ -91,7 +91,7 @@ def _put_texts(tree: dict[str, Any], overrides: Sequence[str]) -> None:
         key, equals, value = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override!r}: write it as section.key=value, e.g. model.hidden_size=64")
-        _put(tree, key.strip().split("."), _parse_value(value.strip()), source=f"--set {override}")
+        _put(tree, key.strip().split("."), value_of(value.strip()), source=f"--set {override}")
 
 
 def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,11 +209,11 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, source: str) -> 
     tree[keys[-1]] = value
 
 
-def _parse_value(text: str) -> Any:
-    """Read a TOML value; anything else is a plain string, and `none` is no value."""
+def value_of(text: str) -> Any:
+    """Return what `--set key=text` sets: a TOML value; anything else is a plain string, and `none` is no value."""
     try:
         return _nones(tomllib.loads(f"value = {text}")["value"])
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML; or more digits or brackets than Python reads
         return None if text == "none" else text
 
 

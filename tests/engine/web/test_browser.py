@@ -148,10 +148,14 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/runs/one/expert",
         "/runs/one/trades",
         "/tries",
+        "/settings",
     ):
         person.page.goto(person.address + path)
         if path == "/runs/none/luck":
             person.problems.clear()  # the browser notes the 404 that it was sent
+        person.page.evaluate(
+            "() => document.querySelectorAll('details').forEach((each) => (each.open = true))"
+        )
         person.look()
     for step in ("tomorrow", "record", "what-if", "luck"):
         person.open(f"/runs/one/{step}")
