@@ -12,6 +12,7 @@ import pandas as pd
 
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
+from forewalk.errors import DataError
 from forewalk.features.panel import FeaturePanel, Labels
 from forewalk.folds import Fold
 from forewalk.types import Arrays, FloatArray, TrainingCurve
@@ -40,8 +41,17 @@ class _MemberTask:
 def training_data(
     panel: FeaturePanel, labels: Labels, fold: Fold, data_fingerprint: str = ""
 ) -> TrainingData:
-    """Cut out what the fold's model may see: features up to its last training row and labels known by then."""
+    """Cut out what the fold's model may see: features up to its last training row and labels known by then.
+
+    Raises:
+        DataError: no symbol has its minimum history by then.
+    """
     rows = int(fold.valid[-1]) + 1
+    if not panel.eligible[rows - 1].any():
+        raise DataError(
+            f"{fold.model_id}: its training ends after {rows} bars, and no symbol has data.min_history_bars by then; "
+            "lower that, raise folds.train_bars, or load a longer history"
+        )
     known = np.concatenate([fold.train, fold.valid])
 
     def seen(values: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.training.walkforward import walk_forward
 from forewalk.compute.pool import Processes, available_cores
-from forewalk.errors import ForewalkError
+from forewalk.errors import DataError, ForewalkError
 from forewalk.features.panel import build_features, build_labels
 from forewalk.folds import walk_forward_folds
 from helpers.making import make_bars, make_settings
@@ -47,10 +47,10 @@ def interrupt(parent, arrays):
     signal.pause()
 
 
-def walked(jobs, forecaster=LSTMForecaster):
+def walked(jobs, forecaster=LSTMForecaster, min_history_bars=60):
     bars = make_bars(rows=330)
     settings = make_settings(model__seeds=2)
-    panel = build_features(bars, settings.features, 1, 60)
+    panel = build_features(bars, settings.features, 1, min_history_bars)
     labels = build_labels(bars, panel, settings.label)
     folds = walk_forward_folds(bars.timestamps, labels.end, settings.folds)
     timeline, curves = walk_forward(
@@ -85,6 +85,13 @@ def test_a_device_gets_all_members_at_once_and_forecasts_what_processes_do():
     assert [(curve.model_id, curve.network) for curve in curves] == [
         (model, seed) for model in ("fold-00", "fold-01") for seed in ("seed-0", "seed-1")
     ]
+
+
+def test_a_fold_before_any_symbol_has_its_history_is_refused_with_the_setting():
+    with pytest.raises(
+        DataError, match=r"fold-00: .* no symbol has data\.min_history_bars by then; lower that"
+    ):
+        walked(1, min_history_bars=400)
 
 
 def test_progress_counts_every_member():
