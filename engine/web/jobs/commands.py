@@ -12,6 +12,7 @@ from typing import Any
 import engine
 from engine.web.jobs.job import Job
 from engine.web.places import NAME, Places
+from forewalk.data.benchmark import is_file
 from forewalk.errors import UsageError
 from forewalk.settings.loading import dotted, load_settings, settings_to_toml
 from forewalk.settings.sections import Settings
@@ -22,6 +23,7 @@ UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 OF_TEXTS = ("news.cache", "news.model", "news.poll", "news.feeds")
 SERVERS_OWN = ("jobs", "executor", "address", "plugins", "live", "data.cache", "data.url", *OF_TEXTS)
 FILES = ("data.path", "data.universe", "data.columns_path", "data.events", "news.path", "evaluation.factors")
+BENCHMARK = "evaluation.benchmark"
 
 
 def check(kind: str, settings: Mapping[str, Any], places: Places, symbols: int) -> None:
@@ -147,7 +149,7 @@ def _settings(asked: Mapping[str, Any], places: Places, folder: Path | None) -> 
 def _at_home(flat: Mapping[str, Any], places: Places) -> dict[str, Any]:
     """Return settings in which the plain name of an uploaded file leads to it; every other path is left as it is."""
     found = dict(flat)
-    for key in FILES:
+    for key in (*FILES, BENCHMARK):
         name = flat.get(key)
         if not isinstance(name, str) or not NAME.fullmatch(name) or not (places.uploads / name).is_file():
             continue
@@ -164,8 +166,10 @@ def _as_member(flat: Mapping[str, Any], places: Places) -> dict[str, Any]:
     for key in flat:
         if any(key == own or key.startswith(f"{own}.") for own in SERVERS_OWN):
             raise UsageError(f"{key} is set by whoever started the server")
-    files = {key: str(places.upload(str(flat[key]))) for key in FILES if flat.get(key) is not None}
-    return {**flat, **files}
+    named = [key for key in FILES if flat.get(key) is not None]
+    if is_file(str(flat.get(BENCHMARK, ""))):  # else a symbol
+        named.append(BENCHMARK)
+    return {**flat, **{key: str(places.upload(str(flat[key]))) for key in named}}
 
 
 def _name(settings: Mapping[str, Any]) -> str:

@@ -1,9 +1,12 @@
 """Files of a team's own: kept under their names, understood or refused in words, and no way to anything else."""
 
 import pytest
+from pydantic import BaseModel
 
 from engine.web.jobs.commands import settings_of
-from forewalk.errors import UsageError
+from engine.web.places import Places
+from forewalk.errors import ForewalkError, UsageError
+from forewalk.settings.sections import Settings
 from helpers.web import client_in
 from helpers.web_people import API, peopled, second_team
 
@@ -84,3 +87,39 @@ def test_members_of_another_team_backtest_their_file_and_no_other(tmp_path):
         return other.post(f"{API}/backtests", json={"settings": settings}).status_code
 
     assert [backtest(path) for path in ("theirs.csv", "ours.csv", "/etc/passwd")] == [202, 422, 422]
+
+
+def members(folder):
+    """The places of a team that did not start the server."""
+    return Places(folder, folder / "runs", folder / "uploads", folder / "paper.toml", None, is_home=False)
+
+
+def leaves(section, prefix=""):
+    """Yield each setting's dotted name and what it may hold."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", kind
+
+
+PATHS = [name for name, kind in leaves(Settings) if "Path" in str(kind)]
+
+
+@pytest.mark.parametrize("key", [*PATHS, "evaluation.benchmark"])
+@pytest.mark.parametrize("path", ["/etc/hosts.csv", "../../outside.parquet", "~/.ssh/keys.csv"])
+def test_no_setting_of_a_member_names_a_file_of_the_server(tmp_path, key, path):
+    places = members(tmp_path)
+    value = [path] if key == "live.beside" else path
+    with pytest.raises(ForewalkError):
+        settings_of({key: value}, places)
+
+
+def test_a_benchmark_of_a_member_is_an_upload_or_a_symbol(tmp_path):
+    places = members(tmp_path)
+    places.uploads.mkdir(parents=True)
+    (places.uploads / "index.csv").write_text("Date,Close\n2020-01-02,1\n")
+    assert settings_of({"evaluation.benchmark": "SPY"}, places).evaluation.benchmark == "SPY"
+    kept = settings_of({"evaluation": {"benchmark": "index.csv"}}, places).evaluation.benchmark
+    assert kept == str(places.uploads / "index.csv")
