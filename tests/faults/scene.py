@@ -27,16 +27,18 @@ SECRET = "canary-secret-0815-never-to-be-seen"
 SYMBOLS = ("AAPL", "MSFT")
 START = "2026-03-04T10:00:00-05:00"
 forks = multiprocessing.get_context("forkserver")
+# A server of its own: the one that all of this process share may run already, for the workers of an earlier test.
+server = forkserver.ForkServer()
 
 
 def start_fork_server():
     """Start the process that the daemons are forked from, with everything imported that they need."""
-    forks.set_forkserver_preload(["fault_preload"])
+    server.set_forkserver_preload(["fault_preload"])
     here = Path(__file__).parent
     with pytest.MonkeyPatch.context() as patch:
         for folder in (here, here.parent):  # as pytest itself has them: of this folder, and of the helpers
             patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        forkserver.ensure_running()
+        server.ensure_running()
 
 
 def plain_bars(symbols=SYMBOLS, first="2026-02-02", last="2026-04-30"):
@@ -54,7 +56,9 @@ class DaemonProcess:
         self.output = output
         start_fork_server()
         self._process = forks.Process(target=run_command, args=(arguments, environment, str(output)))
-        self._process.start()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(forkserver, "connect_to_new_process", server.connect_to_new_process)
+            self._process.start()
         self.pid = self._process.pid
 
     @property
