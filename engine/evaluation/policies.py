@@ -2,10 +2,11 @@
 
 `buy_and_hold` and `equal_weight` hold every symbol; `momentum` holds what has risen over a year (the sign of
 the past return: Moskowitz, Ooi & Pedersen 2012, Journal of Financial Economics 104); `shuffled` is the run's
-own policy on its own forecasts in another order of time; `equal_exposure` holds the account's own mean exposure
-all the time, in equal parts; `equal_risk` is buying and holding with as much cash beside it, or borrowed, as makes it
-as volatile as the account: these two need hindsight and can never be traded. All decide at the close, trade at the
-next open and pay the run's fee and slippage.
+own policy on its own forecasts in another order of time; `ewma_sized` is the policy of a run at constant risk with
+RiskMetrics' std in place of the model's, which shows what the model is needed for; `equal_exposure` holds the
+account's own mean exposure all the time, in equal parts; `equal_risk` is buying and holding with as much cash
+beside it, or borrowed, as makes it as volatile as the account: these two, and `shuffled`, need hindsight and can
+never be traded. All decide at the close, trade at the next open and pay the run's fee and slippage.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 import pandas as pd
 
 from engine.evaluation.metrics.accounts.account import ReturnMetrics
+from engine.evaluation.metrics.forecasts.volatility import ewma_variance
 from engine.simulation.benchmark import benchmark_of, members_of
 from engine.simulation.engines import simulate_beside
 from engine.simulation.feeds import delisted
 from engine.simulation.money import Holding, with_frictions
+from forewalk.features.panel import one_bar_returns
 from forewalk.instruments import account_bars
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import ExecutionSettings, Settings
@@ -28,6 +31,7 @@ from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
 REBALANCE_BARS = 21
 MOMENTUM_BARS = 252
 SHUFFLE_BLOCK_BARS = 21
+CLOSE_SHARPE = 0.1  # a twin this near, or better, and what tells them apart earned nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,9 @@ def policy_baselines(
         "momentum": target_account(span, momentum, execution).equity,
         "shuffled": shuffled_account(bars, forecasts, settings, seed),
     }
+    if settings.strategy.always_held:
+        plain = simulate_beside(bars, with_plain_risk(bars, forecasts), settings)
+        found["ewma_sized"] = plain.equity["equity"].to_numpy(dtype=np.float64)
     if account is not None:
         targets = equal_weight_targets(members, mean_exposure(account))
         found["equal_exposure"] = target_account(span, targets, execution).equity
@@ -103,6 +110,33 @@ def beside_equal_risk(own: ReturnMetrics, twin: ReturnMetrics | None) -> str:
         f"{twin.cagr:.1%} a year with a deepest drawdown of {twin.max_drawdown:.1%}, the account by {own.cagr:.1%} "
         f"with {own.max_drawdown:.1%}."
     )
+
+
+def beside_plain_risk(own: ReturnMetrics, twin: ReturnMetrics | None) -> str:
+    """Say what the same sizes by a plain average came to, where that is about as much."""
+    if twin is None or own.sharpe_annual is None or twin.sharpe_annual is None:
+        return ""
+    if twin.sharpe_annual < own.sharpe_annual - CLOSE_SHARPE:
+        return ""
+    return (
+        "Sized by a plain average of past squared returns (RiskMetrics) the same policy has a Sharpe ratio of "
+        f"{twin.sharpe_annual:.2f}, this account {own.sharpe_annual:.2f}: no model is needed for what it earned."
+    )
+
+
+def with_plain_risk(bars: Bars, forecasts: Forecasts) -> Forecasts:
+    """Return the forecasts with RiskMetrics' std in place of the model's and no opinion on the direction.
+
+    Where the model said nothing, or fewer returns are known than the average needs, nothing is said. Nothing after a
+    row's close is used.
+
+    Args:
+        bars: the whole history; the forecasts' rows are aligned with its end.
+    """
+    variance = forecasts.horizon_bars * ewma_variance(one_bar_returns(bars))[-len(forecasts) :]
+    known = np.isfinite(forecasts.mean) & (variance > 0)
+    std, nothing, even = (np.where(known, values, np.nan) for values in (np.sqrt(variance), 0.0, 0.5))
+    return replace(forecasts, mean=nothing, std=std, p_up=even)
 
 
 def shuffled_account(bars: Bars, forecasts: Forecasts, settings: Settings, seed: int) -> FloatArray:

@@ -20,11 +20,10 @@ from engine.evaluation.metrics.forecasts.claims import (
 from engine.evaluation.metrics.forecasts.skill import ForecastSkill
 from engine.evaluation.metrics.inference import FEWEST_HORIZONS
 from engine.evaluation.metrics.texts import TextMetrics
-from engine.evaluation.policies import beside_equal_risk
+from engine.evaluation.policies import CLOSE_SHARPE, beside_equal_risk, beside_plain_risk
 from engine.evaluation.subject import MembershipMetrics, Metrics, UniverseMetrics
 from forewalk.settings.sections import Settings
 
-CLOSE_SHARPE = 0.1  # a shuffled twin this near, or better, and the forecasts' dates earned nothing
 ONE_SIDED_T = 1.645  # of the alpha, at 5 %
 FEW_MISSING = 0.02  # share of a universe's members without bars that goes without saying
 
@@ -148,14 +147,24 @@ def _exposure_sentence(metrics: Metrics) -> str:
 
 
 def _risk_sentence(metrics: Metrics) -> str:
-    told = metrics.luck.against != "cash" and metrics.strategy.trades
-    return beside_equal_risk(metrics.strategy, metrics.policies.get("equal_risk")) if told else ""
+    if not _traded(metrics.strategy):
+        return ""
+    own, policies = metrics.strategy, metrics.policies
+    told = [beside_plain_risk(own, policies.get("ewma_sized"))]
+    if metrics.luck.against != "cash":
+        told.append(beside_equal_risk(own, policies.get("equal_risk")))
+    return " ".join(filter(None, told))
+
+
+def _traded(strategy: StrategyMetrics) -> bool:
+    """Whether it ever held anything; a position that is never closed is no closed trade."""
+    return bool(strategy.trades or strategy.mean_gross_exposure)
 
 
 def _without_sentence(metrics: Metrics) -> str:
     """The result without its best year, where that year made it."""
     rest = metrics.time.without if metrics.time else None
-    if rest is None or not metrics.strategy.trades:
+    if rest is None or not _traded(metrics.strategy):
         return ""
     own, held = metrics.strategy.total_return, metrics.benchmark.total_return
     gone = own > 0 >= rest.total_return
@@ -329,7 +338,7 @@ def _strategy_sentence(
     if pairs and settings.evaluation.benchmark is None:
         rest = "the cash beside it" if pairs == universe.forecast_symbols else "all but the currency pairs"
         held = f"holding {rest} returned {benchmark.total_return:.1%}"
-    if not strategy.trades and not strategy.mean_gross_exposure:
+    if not _traded(strategy):
         return f"The strategy never traded; {held}."
     return (
         f"The strategy returned {strategy.total_return:.1%} after costs of "

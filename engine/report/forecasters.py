@@ -24,6 +24,7 @@ LABELS = {
     "equal_weight": "equal weight, rebalanced",
     "momentum": "sign of momentum",
     "shuffled": "same policy, shuffled forecasts",
+    "ewma_sized": "same policy, sized by RiskMetrics",
     "equal_exposure": "the same mean exposure, held all the time",
     "equal_risk": "buy and hold at the account's volatility",
 }

@@ -24,6 +24,12 @@ _DEFAULTS = {
     ),
     "cross_section": ("strategy.top=1:20:1", "strategy.hysteresis=0:20:2", "strategy.min_hold_bars=0:20:5"),
 }
+_SIZES = (
+    "strategy.target_volatility=0.05:0.3:0.01",
+    "strategy.trade_band=0:0.2:0.02",
+    "strategy.tilt=0:1:0.25",
+)
+_ENTRIES = frozenset(f"strategy.{name}" for name in ("entry", "exit", "min_hold_bars"))
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,10 @@ class Axis:
 
 
 def default_axes(settings: Settings) -> tuple[Axis, ...]:
-    """Return what is varied where nothing is asked for: the thresholds, or the ranks."""
-    return tuple(parse_axis(text) for text in _DEFAULTS[settings.strategy.kind])
+    """Return what is varied where nothing is asked for: the thresholds, the ranks, or sizes where all is held."""
+    strategy = settings.strategy
+    texts = _SIZES if strategy.always_held else _DEFAULTS[strategy.kind]
+    return tuple(parse_axis(text) for text in texts)
 
 
 def parse_axis(text: str) -> Axis:
@@ -69,12 +77,18 @@ def grid_settings(base: Settings, axes: Sequence[Axis]) -> list[Settings]:
 
     Raises:
         ConfigError: a key or value that the settings refuse.
-        UsageError: an axis twice, none at all, or more than 200,000 combinations.
+        UsageError: an axis twice, none at all, or more than 200,000 combinations; or thresholds where all is held.
     """
     keys = [axis.key for axis in axes]
     if not keys or len(set(keys)) != len(keys):
         raise UsageError(
             f"each setting can be varied once, and one must be; given: {', '.join(keys) or 'none'}"
+        )
+    idle = sorted(_ENTRIES.intersection(keys))
+    if base.strategy.always_held and idle and "strategy.always_held" not in keys:
+        raise UsageError(
+            f"--vary {idle[0]}: every symbol is always held in this run, so that it changes nothing; add --vary "
+            "strategy.always_held=false --vary strategy.sizing=fixed_fraction, or vary strategy.target_volatility"
         )
     count = math.prod(len(axis.values) for axis in axes)
     if count > MAX_SETTINGS:

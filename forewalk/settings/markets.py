@@ -1,4 +1,4 @@
-"""What goes without saying on a market: `data.market` sets what is not set otherwise.
+"""What goes without saying: on a market (`data.market`), and of a strategy that nothing is said of.
 
 A preset is a part of the settings tree under everything that the user gives: file, environment, command line. A run
 stores the whole tree, so a stored run does not depend on presets.
@@ -47,10 +47,24 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
     },
     "index": NO_VOLUME,
 }
+# Each asset at constant risk: the values of the published recipe, none fitted to the sample (docs/constant-risk.md).
+CONSTANT_RISK = {"sizing": "constant_risk", "always_held": True, "target_volatility": 0.15}
+HOW_MUCH = frozenset({"target_volatility", "trade_band", "tilt", "max_weight", "max_gross"})
 
 
 def with_preset(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tree on top of the preset of its `data.market`; an unknown market is left for validation."""
+    """Return the tree on top of its presets: of the market, and of a strategy that says nothing of when to trade.
+
+    An unknown market is left for validation.
+    """
+    preset = _on_market(tree)
+    strategy = preset.get("strategy", {})
+    if not isinstance(strategy, Mapping) or not HOW_MUCH.issuperset(strategy):
+        return preset
+    return merged({"strategy": CONSTANT_RISK}, preset)
+
+
+def _on_market(tree: Mapping[str, Any]) -> dict[str, Any]:
     data = tree.get("data")
     market = data.get("market") if isinstance(data, Mapping) else None
     if market not in MARKETS or not isinstance(data, Mapping):

@@ -211,7 +211,8 @@ class ModelSettings(Chosen):
 
 
 class StrategySettings(Chosen):
-    """The policy: from forecasts to target weights."""
+    """The policy: from forecasts to target weights. Where it says nothing, or only how much (`target_volatility`,
+    `trade_band`, `tilt`, `max_weight`, `max_gross`), it is constant risk on daily bars (docs/constant-risk.md)."""
 
     built_in = ("per_symbol", "cross_section")
     called_kind = "policy"
