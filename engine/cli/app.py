@@ -217,7 +217,7 @@ def audit(
 SWEEP_EPILOG = f"""\b
 Examples:
   python -m engine.sweep runs/latest
-  python -m engine.sweep runs/latest --vary strategy.entry=0:0.2:0.01 --vary strategy.stop_loss=none,0.05
+  python -m engine.sweep runs/latest --vary strategy.target_volatility=0.05:0.3:0.01 --vary strategy.tilt=0,0.5,1
   python -m engine.sweep runs/latest --vary execution.fee_bps=0,1,2,5,10 --json
 
 {EXIT_CODES}"""
@@ -241,7 +241,7 @@ def sweep(
 ) -> None:
     """Try thousands of policy settings on a run's stored forecasts; each is recorded as a trial.
 
-    Without --vary the thresholds (or ranks) and the holding time are varied.
+    Without --vary the sizes (or thresholds, or ranks, and the holding time) are varied.
     """
     from engine.cli.console import progress_display
     from engine.sweep.grid import parse_axis

@@ -58,8 +58,9 @@ def with_preset(tree: Mapping[str, Any]) -> dict[str, Any]:
     An unknown market is left for validation.
     """
     preset = _on_market(tree)
-    strategy = preset.get("strategy", {})
-    if not isinstance(strategy, Mapping) or not HOW_MUCH.issuperset(strategy):
+    strategy, data = preset.get("strategy", {}), preset.get("data", {})
+    intraday_named = isinstance(data, Mapping) and data.get("interval") in TRAINING_SESSIONS
+    if intraday_named or not isinstance(strategy, Mapping) or not HOW_MUCH.issuperset(strategy):
         return preset
     return merged({"strategy": CONSTANT_RISK}, preset)
 

@@ -212,7 +212,7 @@ class ModelSettings(Chosen):
 
 class StrategySettings(Chosen):
     """The policy: from forecasts to target weights. Where it says nothing, or only how much (`target_volatility`,
-    `trade_band`, `tilt`, `max_weight`, `max_gross`), it is constant risk on daily bars (docs/constant-risk.md)."""
+    `trade_band`, `tilt`, `max_weight`, `max_gross`), it is constant risk, but for `data.interval` below a day."""
 
     built_in = ("per_symbol", "cross_section")
     called_kind = "policy"
@@ -273,8 +273,9 @@ class StrategySettings(Chosen):
             raise ValueError(
                 "stop_orders with constant_risk: stops and additions are a wash trade; set it to false"
             )
-        if self.always_held and self.min_gain_bps:
-            raise ValueError("always_held enters whatever the forecast is: min_gain_bps goes without it")
+        for name in ("entry", "exit", "min_gain_bps"):
+            if self.always_held and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"always_held enters whatever the forecast is: {name} goes without it")
         if self.tilt and self.sizing != "constant_risk":
             raise ValueError(f"tilt changes nothing with sizing = {self.sizing!r}; it needs constant_risk")
         return self

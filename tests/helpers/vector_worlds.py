@@ -125,8 +125,9 @@ def _possible(strategy):
         "long_flat",
     )
     tilt = strategy["tilt"] if strategy["sizing"] == "constant_risk" else 0.0
-    gain = 0.0 if always else strategy["min_gain_bps"]
-    return {**strategy, "always_held": always, "tilt": tilt, "min_gain_bps": gain}
+    of_forecasts = ("entry", "exit", "min_gain_bps") if always else ()
+    rest = {name: value for name, value in strategy.items() if name not in of_forecasts}
+    return {**rest, "always_held": always, "tilt": tilt}
 
 
 all_settings = st.builds(

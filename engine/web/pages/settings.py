@@ -42,7 +42,9 @@ async def run(request: Request, person: RunsWriter) -> Response:
 
 
 def _form(places: Places) -> tuple[Part, ...]:
-    return form(settings_of({}, places))
+    return form(
+        settings_of({"strategy.kind": "per_symbol"}, places)
+    )  # of a section of which something is said
 
 
 def _names(parts: tuple[Part, ...]) -> list[str]:

@@ -7,14 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.evaluation.metrics.accounts.account import return_metrics
+from engine.evaluation.metrics.forecasts.volatility import ewma_variance
 from engine.evaluation.policies import (
     at_equal_risk,
     beside_equal_risk,
+    beside_plain_risk,
     equal_weight_targets,
     momentum_targets,
     policy_baselines,
     shuffled_forecasts,
     target_account,
+    with_plain_risk,
 )
 from engine.simulation.cerebro import simulate
 from forewalk.returns import simple_returns
@@ -137,7 +140,7 @@ def test_a_shuffle_stays_on_the_rows_that_have_a_forecast(bars_of, forecasts_on)
 def test_every_policy_covers_the_bars_of_the_run(bars_of, forecasts_on):
     bars = bars_of(count=300)
     forecasts = forecasts_on(bars)
-    chosen = settings_from({})
+    chosen = settings_from({"strategy": {"kind": "per_symbol"}})
     accounts = policy_baselines(bars, forecasts, chosen, seed=1)
     own = simulate(bars, forecasts, chosen).equity
     assert list(accounts) == ["buy_and_hold", "equal_weight", "momentum", "shuffled"]
@@ -176,3 +179,58 @@ def test_less_volatility_is_told_beside_what_holding_has_at_it():
     )
     assert f"the account by {metrics.cagr:.1%} with {metrics.max_drawdown:.1%}" in said
     assert beside_equal_risk(metrics, None) == ""
+
+
+@given(st.integers(0, 1000), st.integers(30, 118))
+@settings(max_examples=15)
+def test_plain_risk_knows_nothing_of_later_bars_and_speaks_where_the_model_spoke(
+    bars_of, forecasts_on, seed, cut
+):
+    bars = bars_of(seed % 3)
+    mean = np.random.default_rng(seed).normal(0, 0.002, (100, 3))
+    mean[:40, 1] = np.nan
+    forecasts = forecasts_on(bars, mean)
+    plain = with_plain_risk(bars, forecasts)
+    closes = np.array(bars.close)
+    closes[cut:] *= 3
+    later = with_plain_risk(replace(bars, close=closes, high=bars.high * 4, low=bars.low / 4), forecasts)
+    rows = cut - (len(bars) - len(forecasts))
+    np.testing.assert_array_equal(plain.std[: max(rows, 0)], later.std[: max(rows, 0)])
+    assert np.isnan(plain.mean[:40, 1]).all()
+    assert (plain.mean[np.isfinite(plain.mean)] == 0).all()
+
+
+def test_plain_risk_is_riskmetrics_over_the_horizon(bars_of, forecasts_on):
+    bars = bars_of()
+    forecasts = replace(forecasts_on(bars), horizon_bars=4)
+    returns = np.full(bars.close.shape, np.nan)
+    returns[1:] = np.diff(np.log(bars.close), axis=0)
+    expected = 2.0 * np.sqrt(ewma_variance(returns))[-len(forecasts) :]
+    np.testing.assert_allclose(with_plain_risk(bars, forecasts).std, expected)
+
+
+def test_an_account_that_holds_everything_at_constant_risk_stands_beside_one_sized_without_a_model(
+    bars_of, forecasts_on
+):
+    bars = bars_of(count=300)
+    forecasts = forecasts_on(bars)
+    accounts = policy_baselines(bars, forecasts, settings_from({}), seed=1)
+    assert list(accounts) == ["buy_and_hold", "equal_weight", "momentum", "shuffled", "ewma_sized"]
+    own = policy_baselines(bars, with_plain_risk(bars, forecasts), settings_from({}), seed=1)
+    np.testing.assert_array_equal(accounts["ewma_sized"], own["ewma_sized"])
+    np.testing.assert_array_equal(
+        own["ewma_sized"],
+        simulate(bars, with_plain_risk(bars, forecasts), settings_from({})).equity["equity"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("twin", "told"), [(1.0, True), (0.95, True), (1.4, True), (0.85, False), (None, False)]
+)
+def test_that_no_model_is_needed_is_said_where_none_was(twin, told):
+    times = pd.date_range("2020-01-01", periods=3, tz="UTC")
+    plain = return_metrics(np.array([1.0, 1.1, 1.2]), times, 252.0)
+    own = replace(plain, sharpe_annual=1.0)
+    said = beside_plain_risk(own, None if twin is None else replace(plain, sharpe_annual=twin))
+    assert ("no model is needed" in said) == told
+    assert not told or f"a Sharpe ratio of {twin:.2f}, this account 1.00" in said

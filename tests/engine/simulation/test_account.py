@@ -4,7 +4,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -115,7 +115,7 @@ def test_other_kinds_are_filled_as_backtrader_fills_them_but_for_slippage_and_wh
             (status, size, done, price, at) for status, size, done, price, _, _, at in notices if done
         )
 
-    assert len(filled(ours)) > 5
+    assume(len(filled(ours)) > 5)  # few of these orders are filled in some worlds
     assert filled(ours) == filled(theirs)
     np.testing.assert_allclose([row[1] for row in our_equity], [row[1] for row in their_equity], rtol=1e-12)
 

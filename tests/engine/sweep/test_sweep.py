@@ -32,7 +32,7 @@ THREE = [*AXES, parse_axis("strategy.stop_loss=none,0.05")]
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "one")
+    return make_run(tmp_path_factory.mktemp("runs") / "one", strategy={"kind": "per_symbol"})
 
 
 @pytest.fixture

@@ -89,9 +89,17 @@ def test_an_impossible_grid_says_why(axes, error, message):
         grid_settings(BASE, axes)
 
 
-@pytest.mark.parametrize("kind", ["per_symbol", "cross_section"])
-def test_the_default_axes_hold_the_default_settings_and_a_thousand_more(kind):
-    base = settings_from({"strategy": {"kind": kind}})
+@pytest.mark.parametrize("key", ["strategy.entry", "strategy.exit", "strategy.min_hold_bars"])
+def test_thresholds_of_a_run_that_holds_everything_always_are_refused_with_the_way_on(key):
+    with pytest.raises(UsageError, match=f"--vary {key}: .*--vary strategy.always_held=false"):
+        grid_settings(BASE, [Axis(key, (0, 1))])
+    signals = [Axis("strategy.always_held", (False,)), Axis("strategy.sizing", ("fixed_fraction",))]
+    assert len(grid_settings(BASE, [*signals, Axis(key, (0, 1))])) == 2
+
+
+@pytest.mark.parametrize("strategy", [{}, {"kind": "per_symbol"}, {"kind": "cross_section"}])
+def test_the_default_axes_hold_the_default_settings_and_a_thousand_more(strategy):
+    base = settings_from({"strategy": strategy})
     grid = grid_settings(base, default_axes(base))
     assert base in grid
     assert len(grid) > 1000

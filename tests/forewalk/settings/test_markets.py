@@ -75,6 +75,44 @@ def test_a_session_is_as_long_as_its_calendar_says():
         )
 
 
+@pytest.mark.parametrize("data", [{}, {"interval": "1d"}, {"market": "crypto"}, {"market": "jp_equity"}])
+@pytest.mark.parametrize("strategy", [{}, {"tilt": 0.5}, {"target_volatility": 0.2, "max_gross": 1.0}])
+def test_where_nothing_is_said_of_when_to_trade_each_asset_is_held_at_constant_risk(data, strategy):
+    chosen = settings_from({"data": data, "strategy": strategy}).strategy
+    assert (chosen.sizing, chosen.always_held) == ("constant_risk", True)
+    assert chosen.target_volatility == strategy.get("target_volatility", 0.15)
+    assert chosen.tilt == strategy.get("tilt", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("data", "strategy"),
+    [
+        *(
+            ({}, {name: value})
+            for name, value in [("entry", 0.1), ("kind", "per_symbol"), ("stop_loss", 0.1)]
+        ),
+        ({}, {"direction": "long_short"}),
+        ({}, {"sizing": "volatility_target"}),
+        ({}, {"kind": "cross_section", "max_weight": 0.1}),
+        ({"market": "forex"}, {}),
+        ({"market": "us_equity", "interval": "1h"}, {}),
+        ({"interval": "5min"}, {"max_weight": 0.1}),
+    ],
+)
+def test_a_strategy_of_which_something_is_said_trades_by_its_forecasts(data, strategy):
+    chosen = settings_from({"data": data, "strategy": strategy}).strategy
+    assert chosen.sizing == strategy.get("sizing", "fixed_fraction")
+    assert not chosen.always_held
+
+
+@pytest.mark.parametrize("name", ["entry", "exit", "min_gain_bps"])
+def test_a_threshold_beside_always_held_is_refused(name):
+    with pytest.raises(
+        ConfigError, match=f"always_held enters whatever the forecast is: {name} goes without"
+    ):
+        settings_from({"strategy": {"always_held": True, name: 0.5}})
+
+
 def test_an_unknown_market_is_refused_with_the_list():
     with pytest.raises(ConfigError, match=r"data.market = 'fx'.*'forex'"):
         of("fx")
