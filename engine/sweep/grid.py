@@ -26,8 +26,8 @@ _DEFAULTS = {
 }
 _SIZES = (
     "strategy.target_volatility=0.05:0.3:0.01",
-    "strategy.trade_band=0:0.2:0.02",
-    "strategy.tilt=0:1:0.25",
+    "strategy.trade_band=0:0.2:0.05",
+    "strategy.tilt=0:1:0.1",
 )
 _ENTRIES = frozenset(f"strategy.{name}" for name in ("entry", "exit", "min_hold_bars"))
 

@@ -12,6 +12,7 @@ from helpers.own_code import write_module
 
 BARS = some_bars(80)
 FORECASTS = random_forecasts(BARS)
+SIGNALS = settings_from({"strategy": {"kind": "per_symbol"}})
 STRATEGIES = """\
 import backtrader as bt
 import numpy as np
@@ -100,7 +101,7 @@ def run(kind, **params):
 
 
 def test_a_policy_that_calls_ours_gives_our_account_bit_for_bit():
-    ours = simulate(BARS, FORECASTS, settings_from({}))
+    ours = simulate(BARS, FORECASTS, SIGNALS)
     own = run("mine:same")
     assert own.equity.equals(ours.equity)
     assert own.orders.equals(ours.orders)
@@ -108,7 +109,7 @@ def test_a_policy_that_calls_ours_gives_our_account_bit_for_bit():
 
 
 def test_a_subclass_of_our_strategy_gives_our_account_too():
-    assert run("mine:Built").equity.equals(simulate(BARS, FORECASTS, settings_from({})).equity)
+    assert run("mine:Built").equity.equals(simulate(BARS, FORECASTS, SIGNALS).equity)
 
 
 def test_a_policy_may_answer_with_weights_alone_and_has_its_parameters():
@@ -196,7 +197,7 @@ def test_a_policy_sees_arrays_that_it_may_spoil_without_harm(tmp_path):
     text += "    answer = decide(outlook, positions, settings)\n"
     text += "    outlook.mean[:] = 9.0\n    positions.weight[:] = 9.0\n    return answer\n"
     write_module(tmp_path, "other", text)
-    ours = simulate(BARS, FORECASTS, settings_from({}))
+    ours = simulate(BARS, FORECASTS, SIGNALS)
     spoilt = simulate(BARS, FORECASTS, settings("other:spoil"))
     assert spoilt.equity.equals(ours.equity)
     assert np.isfinite(FORECASTS.mean).all()

@@ -125,7 +125,7 @@ def test_runonce_and_preload_change_nothing(kind):
 def test_bulk_loaded_feeds_trade_as_pandas_data_does():
     bars = make_bars(rows=110)
     forecasts = random_forecasts(bars)
-    settings = make_settings(execution__max_volume_share=None)
+    settings = make_settings(execution__max_volume_share=None, strategy__kind="per_symbol")
     own = simulate(bars, forecasts, settings)
     pandas = _through_pandas_data(bars, forecasts, settings)
     columns = ["decided_at", "symbol", "side", "quantity", "status", "filled_at", "fill_price", "fee"]
@@ -234,7 +234,8 @@ def test_nothing_fills_on_a_bar_the_symbol_does_not_have():
 
 def test_a_position_in_a_series_that_ended_is_closed_at_its_last_price():
     bars = make_bars(rows=110, missing=[(slice(60, None), 0)])
-    result = simulate(bars, random_forecasts(bars, bias=0.003), make_settings(execution__stale_exit_bars=5))
+    settings = make_settings(execution__stale_exit_bars=5, strategy__kind="per_symbol")
+    result = simulate(bars, random_forecasts(bars, bias=0.003), settings)
     close = result.orders[(result.orders["symbol"] == "S00")].iloc[-1]
     assert (close["side"], close["status"], close["reason"]) == ("sell", "filled", "no_forecast")
     assert close["filled_at"] == bar_open_times(bars)[65]
