@@ -92,7 +92,11 @@ def what_if(run: Path) -> WhatIf:
                 _worst([(name, b) for name, _, b in by_year]),
             ),
             ("days from the first to the last", days, days),
-            ("times bought and sold again", f"{metrics['strategy']['trades']:,}", HELD_TRADES),
+            (
+                "purchases and sales",
+                f"{metrics['orders']['filled'] + metrics['orders']['partial']:,}",
+                HELD_TRADES,
+            ),
             ("fees and slippage, already taken off", words.money(costs), HELD_COSTS),
         ),
         years=tuple(
