@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from engine.evaluation.metrics.accounts.luck import passes
+from engine.evaluation.policies import beside_plain_risk
 from engine.evaluation.subject import Metrics
 
 COIN = 3  # of 100: a chance of a rise this near to 50 is nearly a coin
@@ -33,6 +34,7 @@ class Luck(StrEnum):
     NO = "no"
     PERHAPS = "perhaps"
     NOT_BY_FORECASTS = "not by forecasts"
+    NOT_BY_MODEL = "not by the model"
     YES = "yes"
 
 
@@ -46,6 +48,7 @@ class LuckTest:
         tries: that lie behind it. against: buy_and_hold or cash. alarms: whether numbers are too good to be true.
         leak: whether a certificate, or the check of an own strategy, found that something has seen the future.
         skill: whether a test found skill in the forecasts themselves.
+        needless: whether the same policy, sized without a model, earned about as much.
     """
 
     probability: float | None
@@ -56,6 +59,7 @@ class LuckTest:
     alarms: bool
     leak: bool
     skill: bool
+    needless: bool = False
 
 
 def luck_test_of(metrics: Metrics, leak: bool) -> LuckTest:
@@ -70,6 +74,7 @@ def luck_test_of(metrics: Metrics, leak: bool) -> LuckTest:
         alarms=bool(metrics.alarms),
         leak=leak or bool(own and own.problem),
         skill=metrics.forecast.claims.any,
+        needless=bool(beside_plain_risk(metrics.strategy, metrics.policies.get("ewma_sized"))),
     )
 
 
@@ -81,6 +86,8 @@ def luck_case(tested: LuckTest) -> Luck:
         return Luck.TOO_GOOD
     if tested.probability is None:
         return Luck.TOO_SHORT
+    if tested.passes and tested.needless:
+        return Luck.NOT_BY_MODEL
     if tested.passes:
         return Luck.YES if tested.skill else Luck.NOT_BY_FORECASTS
     return Luck.PERHAPS if tested.first_p is not None and tested.first_p < 0.05 else Luck.NO
@@ -105,6 +112,10 @@ def luck(tested: LuckTest) -> str:
         Luck.NOT_BY_FORECASTS: (
             f"Perhaps: something is left beyond what {beyond}, {tries} counted, but no skill was found in the "
             "forecasts that should have earned it."
+        ),
+        Luck.NOT_BY_MODEL: (
+            f"Perhaps: something is left beyond what {beyond}, {tries} counted, but holding more in calm times and "
+            "less in wild ones, by a plain average, earned as much without any forecast."
         ),
         Luck.YES: (
             f"Yes, as far as this test can see: beyond what {beyond}, something is left that chance does not easily "

@@ -35,7 +35,7 @@ def account(folder, first, last, **columns):
     pd.DataFrame({"time": times, **grown}).to_parquet(folder / "equity.parquet")
     metrics = {
         "costs": {"total": 500.0},
-        "strategy": {"trades": 3},
+        "orders": {"filled": 6, "partial": 1},
         "universe": {"survivorship_bias": False},
     }
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")

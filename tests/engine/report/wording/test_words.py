@@ -32,8 +32,9 @@ def case_of(
     alarms=False,
     leak=False,
     skill=True,
+    needless=False,
 ):
-    return LuckTest(probability, first_p, passes, tries, against, alarms, leak, skill)
+    return LuckTest(probability, first_p, passes, tries, against, alarms, leak, skill, needless)
 
 
 CASES = [
@@ -51,6 +52,9 @@ CASES = [
         Luck.NOT_BY_FORECASTS,
         "no skill was found in the forecasts",
     ),
+    (case_of(0.97, 0.01, passes=True, needless=True), Luck.NOT_BY_MODEL, "as much without any forecast"),
+    (case_of(0.97, 0.01, passes=True, skill=False, needless=True), Luck.NOT_BY_MODEL, "Perhaps: something"),
+    (case_of(needless=True), Luck.NO, "No. Beyond what simply holding them"),
 ]
 
 
@@ -71,12 +75,14 @@ ANY = st.builds(
     alarms=st.booleans(),
     leak=st.booleans(),
     skill=st.booleans(),
+    needless=st.booleans(),
 )
 
 
 @given(ANY)
 def test_yes_is_said_only_of_what_passes_and_is_neither_a_leak_nor_too_good(one):
-    fit = one.passes and one.skill and not one.alarms and not one.leak and one.probability is not None
+    believed = not one.alarms and not one.leak and one.probability is not None
+    fit = believed and one.passes and one.skill and not one.needless
     assert luck(one).startswith("Yes") == fit
 
 
