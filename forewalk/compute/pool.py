@@ -7,6 +7,7 @@ once and has run nothing; elsewhere they are spawned. Either way nothing of this
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -43,8 +44,16 @@ Result = TypeVar("Result")
 ATTEMPTS = 2
 PRELOADED = ["engine.training.preload"]  # by name: what tasks import is theirs, not ours
 
+log = logging.getLogger(__name__)
+UNPREPARED = (
+    "worker %d was forked without %s and imported what it needs itself: either another part of this program had "
+    "started Python's fork server before, or `python -c 'import %s'` fails"
+)
+_Unprepared = tuple[int, str, str] | None  # process and modules of a worker that its server gave too little
+
 _arrays: dict[str, npt.NDArray[Any]] = {}
 _is_worker = False
+_unprepared: _Unprepared = None
 _hiding = threading.Lock()  # two threads must not put back what the other has hidden
 
 
@@ -157,14 +166,16 @@ def _one_attempt(
     finished = False
     try:
         with _without_main(function, tasks):  # submitting starts the processes
-            waiting: dict[Future[Result], int] = {
+            waiting: dict[Future[tuple[Result, _Unprepared]], int] = {
                 pool.submit(_run_one, function, tasks[number]): number for number in numbers
             }
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 number = waiting.pop(future)
-                results[number] = future.result()
+                results[number], unprepared = future.result()
+                if unprepared:
+                    log.debug(UNPREPARED, *unprepared)
                 on_done(number)
         finished = True
     finally:
@@ -212,8 +223,10 @@ def in_worker() -> bool:
 
 
 def _start_worker(folder: str) -> None:
-    global _is_worker
+    global _is_worker, _unprepared
     _is_worker = True
+    if lacking := [name for name in PRELOADED if _forks() and name not in sys.modules]:
+        _unprepared = os.getpid(), ", ".join(lacking), ", ".join(lacking)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     for path in Path(folder).glob("*.npy"):
@@ -228,5 +241,8 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_one(function: Callable[[Task, Arrays], Result], task: Task) -> Result:
-    return function(task, _arrays)
+def _run_one(function: Callable[[Task, Arrays], Result], task: Task) -> tuple[Result, _Unprepared]:
+    """Return what the task gives, and once of each worker whether it was prepared; the server itself says nothing."""
+    global _unprepared
+    told, _unprepared = _unprepared, None
+    return function(task, _arrays), told
