@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from broker.hosts import is_local
+from engine.live.deciding.past import least_replay
+from engine.simulation.strategies import load_strategy, needs_whole_history
 from forewalk.data.columns.texts.fetching.sources import checked_names
 from forewalk.data.sources.longer import SHORTER
 from forewalk.errors import ConfigError
@@ -18,6 +20,7 @@ def checked_tradable(settings: Settings) -> Settings:
     """Return the settings if a daemon can trade by them; ConfigError where not, or own code is not there."""
     sources_of(settings)
     refuse_untradable(settings)
+    _refuse_short_memory(settings)
     return settings
 
 
@@ -91,6 +94,17 @@ def refuse_untradable(settings: Settings) -> None:
             "others from the other side of its symbol, and no fraction is sold short; give it an account of its own"
         )
     _refuse_weights(settings)
+
+
+def _refuse_short_memory(settings: Settings) -> None:
+    """Raise ConfigError for a replay in which the strategy forgets what it remembers in the backtest."""
+    least, replay = least_replay(settings), settings.live.replay_bars
+    if replay < least and not needs_whole_history(load_strategy(settings)):
+        raise ConfigError(
+            f"live.replay_bars = {replay}: strategy.min_hold_bars = {settings.strategy.min_hold_bars} and "
+            f"execution.stale_exit_bars = {settings.execution.stale_exit_bars} need more, else the daemon decides "
+            f"otherwise than the backtest: set live.replay_bars = {least} or more"
+        )
 
 
 def refuse_still_texts(news: NewsSettings) -> None:

@@ -31,6 +31,7 @@ SESSION = {  # minutes, lunch included; others are open around the clock
 LENGTH = {"4h": 240, "2h": 120, "1h": 60, "30min": 30, "15min": 15, "5min": 5, "1min": 1}  # minutes
 MARKETS = (*EQUITIES, "forex", "crypto", "index")
 TRAINING_SESSIONS = {"4h": 750, "2h": 500, "1h": 500, "30min": 250, "15min": 125, "5min": 60, "1min": 20}
+REPLAY = 126  # `live.replay_bars` of daily bars; a session that is longer than half of it needs more
 NO_VOLUME = {"features": {"volume_bars": 0}, "execution": {"max_volume_share": None}}
 OTHERS: Mapping[str, Mapping[str, Any]] = {
     # 1 pip is about what a retail account pays for a major pair; there is no commission beside it
@@ -88,7 +89,7 @@ def _data(market: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def intraday(market: str, interval: str) -> dict[str, Any]:
-    """Return folds, warm-up, embargo and holding time that count sessions rather than bars."""
+    """Return folds, warm-up, embargo, holding time and replay that count sessions rather than bars."""
     session = -(-SESSION.get(market, DAY) // LENGTH[interval])  # every begun interval is a bar
     training = TRAINING_SESSIONS[interval]
     refit = max(1, training // 5)
@@ -101,6 +102,7 @@ def intraday(market: str, interval: str) -> dict[str, Any]:
         },
         "model": {"lookback_bars": min(2048, max(60, session)), "max_age_bars": session * refit * 2},
         "strategy": {"min_hold_bars": session},
+        "live": {"replay_bars": max(REPLAY, session + REPLAY // 2)},
     }
 
 

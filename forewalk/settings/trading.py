@@ -101,7 +101,8 @@ class LiveSettings(Section):
     memory_mb: int = Field(8192, ge=256)
     """Private memory of the model process in MiB; beyond it, it fails and there is no order."""
     replay_bars: int = Field(126, ge=1)
-    """Bars over which a strategy's memory is rebuilt from the journal's fills; more than `strategy.min_hold_bars`."""
+    """Bars over which a strategy's memory is rebuilt from the journal's fills: at least `strategy.min_hold_bars` + 2
+    and `execution.stale_exit_bars` + 3, else the daemon refuses. A backtrader strategy of your own gets all bars."""
     drift: Literal["off", "tell", "challenger"] = "challenger"
     """What to do where forecasts or features drift from the walk-forward of `live.run`: nothing, tell it, or train a
     challenger too, which always waits for a person."""

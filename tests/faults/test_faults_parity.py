@@ -102,8 +102,8 @@ def test_two_hundred_and_fifty_sessions_bring_the_backtests_decisions(tmp_path):
 
 @pytest.mark.faults
 def test_a_replay_of_a_few_bars_only_changes_no_decision(tmp_path):
-    """Positions are older than the replay here; three bars is how long the policy remembers."""
-    report = traded(tmp_path, 40, live_settings(live={"replay_bars": 6}))
+    """Positions are older than the replay here; three bars is how long the policy remembers, see `least_replay`."""
+    report = traded(tmp_path, 40, live_settings(live={"replay_bars": 5}))
     assert report.equal == report.decisions
 
 

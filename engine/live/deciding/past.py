@@ -16,6 +16,7 @@ from broker.journal.records import DecisionRow, StoredOrder
 from broker.orders import FINAL, OrderState
 from engine.simulation.capture import positions_after
 from engine.simulation.orders import AccountState, PastFill, PastOrder
+from forewalk.settings.sections import Settings
 from forewalk.types import Bars
 
 
@@ -49,6 +50,15 @@ def split_factor(splits: Sequence[PastSplit], symbol: str, moment: datetime) -> 
         if split.symbol == symbol and moment < split.at:
             factor *= split.ratio
     return factor
+
+
+def least_replay(settings: Settings) -> int:
+    """Return the fewest bars of `live.replay_bars` in which the strategy remembers what it did in the backtest.
+
+    It remembers for how many bars it has held (up to `strategy.min_hold_bars`) and how long a price is missing
+    (beyond `execution.stale_exit_bars`), and is asked about the last bar but one as well, see `repeat_problem`.
+    """
+    return max(settings.strategy.min_hold_bars + 2, settings.execution.stale_exit_bars + 3)
 
 
 def replay_start(journal: Journal, bars: Bars, replay_bars: int) -> pd.Timestamp:

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from engine.live.deciding.past import least_replay
 from forewalk.errors import ConfigError
 from forewalk.sessions import bars_per_year
 from forewalk.settings.choices import Market
@@ -65,6 +66,7 @@ def test_intraday_presets_count_in_sessions(market, interval, session):
     assert settings.folds.train_bars % session == 0
     assert settings.model.max_age_bars >= settings.folds.refit_every_bars
     assert settings.strategy.min_hold_bars == session
+    assert settings.live.replay_bars >= max(126, least_replay(settings))
 
 
 def test_a_session_is_as_long_as_its_calendar_says():
