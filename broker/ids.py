@@ -14,9 +14,9 @@ from forewalk.errors import ConfigError
 
 MAX_LENGTH = 48
 _BOOK = re.compile(r"[A-Za-z0-9]{1,12}")
-_SYMBOL = re.compile(r"[A-Z0-9]{1,10}(\.[A-Z]{1,3})?")
+_SYMBOL = re.compile(r"[A-Z0-9]{1,10}(\.[A-Z]{1,3})?|[A-Z0-9]{1,10}/USD")
 _LEG = re.compile(r"[a-z]{1,6}")
-_ID = re.compile(r"([A-Za-z0-9]{1,12})-(\d{8})-([A-Z0-9_]{1,14})-([a-z]{1,6})-(\d{1,5})")
+_ID = re.compile(r"([A-Za-z0-9]{1,12})-(\d{8})-([A-Z0-9_x]{1,14})-([a-z]{1,6})-(\d{1,5})")
 MAX_SEQUENCE = 99_999
 FLAT = "flat"  # leg of the kill switch's orders
 SAFE = "safe"  # leg of the stops that are a net under positions
@@ -41,7 +41,7 @@ def client_order_id(book: str, session: date, symbol: str, leg: str, sequence: i
     Args:
         book: name of the ledger, letters and digits.
         session: exchange date of the decision.
-        symbol: ticker; the dot of `BRK.B` is written as `_`, which no ticker holds.
+        symbol: ticker; the dot of `BRK.B` is written as `_`, the slash of `BTC/USD` as `x`: no ticker holds these.
         leg: `m` for the main order, `tp` and `sl` of a bracket, `flat` for the kill switch,
             `safe` for a stop under a position, `rest` for what is left of an order that was cut in two.
         sequence: number of the decision within the session times ORDERS_PER_BAR, plus the order's own number.
@@ -54,7 +54,7 @@ def client_order_id(book: str, session: date, symbol: str, leg: str, sequence: i
         raise ConfigError(f"live.book = {book!r}: use 1 to 12 letters and digits")
     if not _LEG.fullmatch(leg) or not 0 <= sequence <= MAX_SEQUENCE:
         raise ConfigError(f"leg {leg!r} or sequence {sequence} does not fit into a client_order_id")
-    return f"{book}-{session:%Y%m%d}-{symbol.replace('.', '_')}-{leg}-{sequence}"
+    return f"{book}-{session:%Y%m%d}-{symbol.replace('.', '_').replace('/', 'x')}-{leg}-{sequence}"
 
 
 def parse_client_order_id(text: str) -> OrderName | None:
@@ -67,7 +67,7 @@ def parse_client_order_id(text: str) -> OrderName | None:
         day = datetime.strptime(session, "%Y%m%d").date()
     except ValueError:
         return None
-    name = OrderName(book, day, symbol.replace("_", "."), leg, int(sequence))
+    name = OrderName(book, day, symbol.replace("_", ".").replace("x", "/"), leg, int(sequence))
     if not _SYMBOL.fullmatch(name.symbol):
         return None
     return name if client_order_id(book, day, name.symbol, leg, int(sequence)) == text else None
@@ -83,7 +83,7 @@ def checked_symbol(symbol: str) -> str:
     """Return `symbol` if it looks like a ticker; ConfigError for anything else (paths, quotes, markup)."""
     if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(
-            f"{symbol[:40]!r} is no ticker this account can trade; expected letters and digits like AAPL or BRK.B"
+            f"{symbol[:40]!r} is no ticker this account can trade; expected letters and digits like AAPL, BRK.B or BTC/USD"
         )
     return symbol
 

@@ -115,3 +115,10 @@ def hide_in_tracebacks() -> None:
 
     sys.excepthook = show
     threading.excepthook = show_of_thread
+
+
+def forbid_core_dumps() -> None:
+    """Leave no memory image behind: it would hold the keys."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

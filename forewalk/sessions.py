@@ -18,6 +18,7 @@ from forewalk.errors import ConfigError, DataError
 from forewalk.types import Bars, BoolArray, IntArray
 
 DAILY, WEEKLY, MONTHLY = "1d", "1wk", "1mo"
+AROUND_THE_CLOCK = "24/7"  # calendar of a market that never closes; its day is that of UTC
 _DAYS_A_YEAR = 365.25
 _SPAN_MATTERS = {"XKRX"}  # the library tells the last open of a year from the first session of the next
 _REFERENCE_YEARS = (2010, 2020)  # whole span over which bars_per_year counts sessions

@@ -138,7 +138,14 @@ def fill(body: Any) -> Fill:
     )
 
 
-FLOWS = {"CSD": "deposit", "CSW": "withdrawal", "DIV": "dividend", "FEE": "fee", "INT": "interest"}
+FLOWS = {
+    "CSD": "deposit",
+    "CSW": "withdrawal",
+    "DIV": "dividend",
+    "FEE": "fee",
+    "CFEE": "coin_fee",
+    "INT": "interest",
+}
 
 
 def cash_flow(body: Any) -> CashFlow | None:

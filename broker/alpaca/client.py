@@ -59,6 +59,8 @@ class AlpacaPaper(MarketData):
         ConfigError: a URL is not the paper host or this machine; nothing has been opened then.
     """
 
+    ASSET_CLASS = "us_equity"
+
     def __init__(
         self,
         keys: Keys,
@@ -121,7 +123,7 @@ class AlpacaPaper(MarketData):
     def asset(self, symbol: str) -> Asset | None:
         """Return what may be done with a symbol; None where the broker does not know it."""
         try:
-            return self._trading.get(f"/assets/{symbol}", answers.asset)
+            return self._trading.get(f"/assets/{quote(symbol, safe='')}", answers.asset)
         except Refused as no:
             if no.is_missing or no.status == 422:
                 return None
@@ -132,14 +134,25 @@ class AlpacaPaper(MarketData):
         listed: dict[str, Asset] = {}
         if len(symbols) > ONE_BY_ONE:
             wanted = frozenset(symbols)
-            query = {"status": "active", "asset_class": "us_equity"}
+            query = {"status": "active", "asset_class": self.ASSET_CLASS}
             listed = self._trading.get("/assets", lambda body: answers.assets(body, wanted), query)
         return {symbol: listed.get(symbol) or self.asset(symbol) for symbol in symbols}
 
     def positions(self) -> dict[str, Position]:
         """Return all positions by symbol."""
-        found = self._trading.get("/positions", each_of(answers.position))
+        found = self._trading.get("/positions", each_of(self._position))
         return {position.symbol: position for position in found}
+
+    # answers, as this kind of account names its symbols
+
+    def _position(self, body: Any) -> Position:
+        return answers.position(body)
+
+    def _order(self, body: Any) -> BrokerOrder:
+        return answers.order(body)
+
+    def _fill(self, body: Any) -> Fill:
+        return answers.fill(body)
 
     # orders
 
@@ -153,7 +166,7 @@ class AlpacaPaper(MarketData):
             OutcomeUnknown: anything else, a timeout or an unreadable yes included.
         """
         try:
-            return answers.order(self._trading.call("POST", "/orders", request.body()))
+            return self._order(self._trading.call("POST", "/orders", request.body()))
         except Refused as no:
             if no.status in DEFINITE:
                 raise
@@ -170,7 +183,7 @@ class AlpacaPaper(MarketData):
         """Look an order up by our id; None means that the broker does not know it yet, or at all."""
         try:
             return self._trading.get(
-                "/orders:by_client_order_id", answers.order, {"client_order_id": client_order_id}
+                "/orders:by_client_order_id", self._order, {"client_order_id": client_order_id}
             )
         except Refused as no:
             if no.is_missing:
@@ -179,7 +192,7 @@ class AlpacaPaper(MarketData):
 
     def order(self, order_id: str) -> BrokerOrder:
         """Return one order by the broker's id, with the legs of a bracket."""
-        return self._trading.get(f"/orders/{order_id}", answers.order, {"nested": "true"})
+        return self._trading.get(f"/orders/{order_id}", self._order, {"nested": "true"})
 
     def open_orders(self) -> list[BrokerOrder]:
         """Return every open order of the account, ours or not."""
@@ -197,7 +210,7 @@ class AlpacaPaper(MarketData):
         seen: set[str] = set()
         params = {"nested": "false", **query, "limit": str(PAGE_SIZE["orders"]), "direction": "asc"}
         for _ in range(PAGES):
-            page = self._trading.get("/orders", each_of(answers.order), params)
+            page = self._trading.get("/orders", each_of(self._order), params)
             fresh = [order for order in page if order.id not in seen]
             yield from fresh
             seen.update(order.id for order in fresh)
@@ -226,7 +239,7 @@ class AlpacaPaper(MarketData):
     def close_position(self, symbol: str) -> BrokerOrder:
         """Let the broker close a whole position; the order has an id of the broker's making."""
         try:
-            return answers.order(self._trading.call("DELETE", f"/positions/{quote(symbol, safe='')}"))
+            return self._order(self._trading.call("DELETE", f"/positions/{quote(symbol, safe='')}"))
         except BadAnswer as strange:
             problem = str(strange)
         raise OutcomeUnknown(f"closing {symbol}: {problem}")
@@ -243,7 +256,7 @@ class AlpacaPaper(MarketData):
             params["after"] = rfc3339(after)
         found: dict[str, Fill] = {}
         for _ in range(PAGES):
-            page = self._trading.get("/account/activities/FILL", each_of(answers.fill), params)
+            page = self._trading.get("/account/activities/FILL", each_of(self._fill), params)
             new = [fill for fill in page if fill.id not in found]
             found.update((fill.id, fill) for fill in new)
             if len(page) < PAGE_SIZE["fills"]:

@@ -29,7 +29,7 @@ TIMEFRAMES = {"1d": "1Day", "1h": "1Hour", "30min": "30Min", "15min": "15Min", "
 
 
 class MarketData:
-    """A client of Alpaca's market data host; use it from one thread.
+    """A client of Alpaca's market data host, for shares; use it from one thread.
 
     Args:
         keys: of the paper account.
@@ -39,10 +39,13 @@ class MarketData:
         budget: of requests.
     """
 
+    BARS, LATEST = "/stocks/bars", "/stocks/trades/latest"
+
     def __init__(self, keys: Keys, data_url: str, timeout_s: float, feed: str, budget: Budget) -> None:
         self.data_url = data = checked_url(data_url, DATA_HOST, "live.data_url")
         more: dict[str, Any] = {"raw_data": True, "api_key": keys.id, "secret_key": keys.secret}
-        self._feed = feed
+        self._plan = {"feed": feed}
+        self._timeout_s, self._data_budget = timeout_s, budget
         self._data = Http(
             lambda: StockHistoricalDataClient(url_override=data, **more), data, timeout_s, budget
         )
@@ -78,8 +81,7 @@ class MarketData:
 
     def last_prices(self, symbols: Iterable[str]) -> dict[str, RawPrice]:
         """Return the last trade of each symbol, never adjusted; a symbol without one is left out."""
-        wanted = {"symbols": ",".join(symbols), "feed": self._feed}
-        body = self._data.call("GET", "/stocks/trades/latest", wanted)
+        body = self._data.call("GET", self.LATEST, {"symbols": ",".join(symbols), **self._plan})
         trades = body.get("trades") if isinstance(body, dict) else None
         if not isinstance(trades, dict):
             raise Unreachable("the last trades cannot be read")
@@ -112,15 +114,14 @@ class MarketData:
             "timeframe": TIMEFRAMES[interval],
             "start": rfc3339(first),
             "end": rfc3339(last),
-            "adjustment": adjustment,
-            "feed": self._feed,
+            **self._terms(adjustment),
             "limit": PAGE_SIZE["bars"],
             "sort": "asc",
         }
         bars: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in symbols}
         tokens: set[str] = set()
         for _ in range(PAGES):
-            body = each(lambda: self._data.call("GET", "/stocks/bars", params))
+            body = each(lambda: self._data.call("GET", self.BARS, params))
             if not isinstance(body, dict):
                 raise Unreachable("the bars cannot be read")
             for symbol, page in (body.get("bars") or {}).items():
@@ -133,6 +134,10 @@ class MarketData:
             tokens.add(token)
             params["page_token"] = token
         raise DataError(f"the bars do not end after {PAGES} pages; ask for fewer symbols or a shorter span")
+
+    def _terms(self, adjustment: str) -> dict[str, str]:
+        """Return what else a request for bars says."""
+        return {"adjustment": adjustment, **self._plan}
 
     def news(
         self,

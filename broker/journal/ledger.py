@@ -12,6 +12,8 @@ from broker.journal.file import JournalFile
 from broker.journal.records import read_fill, read_stamp, stamp
 from broker.values import Fill, plain
 
+COIN_FEE = "coin_fee"  # kind of an adjustment
+
 
 class Ledger:
     """What the book holds, as the sum of what happened to it."""
@@ -114,12 +116,30 @@ class Ledger:
             missing[row["symbol"]] = missing.get(row["symbol"], Decimal(0)) + signed
         return missing
 
-    def adjust(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
-        """Book a change of position that came from no order of ours, because a person says so."""
+    def bought_since_fee(self, symbol: str) -> Decimal:
+        """Return what our orders bought of a coin after the last fee of it that was booked."""
+        row = self._file.one(
+            "SELECT TOTAL(quantity) AS bought FROM fills WHERE client_order_id IS NOT NULL AND side = 'buy' "
+            "AND symbol = ?1 AND at > (SELECT IFNULL(MAX(at), '') FROM adjustments WHERE symbol = ?1 AND kind = ?2)",
+            symbol,
+            COIN_FEE,
+        )
+        return Decimal(0) if row is None else round(Decimal(row["bought"]), 9)
+
+    def adjust(
+        self,
+        symbol: str,
+        quantity: Decimal,
+        price: Decimal,
+        now: datetime,
+        reason: str,
+        kind: str = "adopted",
+    ) -> None:
+        """Book a change of position that came from no order of ours, because a person says so, or as a fee."""
         with self._file.transaction() as write:
             write.execute(
-                "INSERT INTO adjustments (symbol, quantity, price, at, reason) VALUES (?, ?, ?, ?, ?)",
-                (symbol, plain(quantity), plain(price), stamp(now), reason),
+                "INSERT INTO adjustments (symbol, quantity, price, at, reason, kind) VALUES (?, ?, ?, ?, ?, ?)",
+                (symbol, plain(quantity), plain(price), stamp(now), reason, kind),
             )
             add_line(write, now, "adjusted", symbol, "", f"{plain(quantity)} at {plain(price)}: {reason}")
 

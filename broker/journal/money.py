@@ -21,6 +21,7 @@ from broker.journal.file import JournalFile
 from broker.journal.records import read_stamp, stamp
 from broker.values import CashFlow, plain
 
+COIN_FEE = "coin_fee"  # a cost of trading, so it is no flow either
 IN_LIEU = "in_lieu"  # cash for a fraction of a share: the position is smaller by as much, so it is no flow
 ZERO = Decimal(0)
 
@@ -148,7 +149,7 @@ class Money:
         return last_equity + sum((flow.amount for flow in since), ZERO)
 
     def _flows(self) -> list[CashFlow]:
-        return [flow for flow in self.cash_flows() if flow.kind != IN_LIEU]
+        return [flow for flow in self.cash_flows() if flow.kind not in (IN_LIEU, COIN_FEE)]
 
     def _measure(self) -> tuple[date, Mark] | None:
         text = self._file.value("measure")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from engine.live.schedule import Schedule
 from forewalk.errors import DataError
-from forewalk.sessions import DAILY, exchange_zone, session_closes
+from forewalk.sessions import AROUND_THE_CLOCK, DAILY, exchange_zone, session_closes
 from forewalk.types import BAR_FIELDS, Bars
 
 FIRST = "2000-01-01"
@@ -222,8 +222,10 @@ def _closes(stamps: Sequence[datetime], schedule: Schedule) -> list[datetime | N
         return []
     index = pd.DatetimeIndex(list(stamps))
     if schedule.interval == DAILY:
-        dates = index.tz_convert(exchange_zone(schedule.calendar)).tz_localize(None).normalize()
-        closes = session_closes(schedule.calendar, dates)
+        local = index.tz_convert(exchange_zone(schedule.calendar)).tz_localize(None)
+        closes = session_closes(schedule.calendar, local.normalize())
+        if schedule.calendar == AROUND_THE_CLOCK:  # a day that begins at another hour is another day
+            closes = closes.where(local == local.normalize())
     else:
         from forewalk.sessions import intraday_closes
 

@@ -81,7 +81,7 @@ def opened(
     """
     from broker.failpoints import check_failpoint
     from broker.hosts import is_local
-    from broker.keys import hide_in_tracebacks, read_keys
+    from broker.keys import forbid_core_dumps, hide_in_tracebacks, read_keys
     from engine.live.lock import account_lock, state_lock
     from engine.live.tradable import checked_tradable, without_own_code
     from engine.live.watch.alarms.opening import channels_of, telling
@@ -113,13 +113,18 @@ def opened(
 def paper_broker(settings: Settings, keys: Keys) -> AlpacaPaper:
     """Return a client of the account; a host that is not the paper one is refused before any socket."""
     from broker.alpaca.client import ALPACA_PER_MINUTE, AlpacaPaper
+    from broker.alpaca.coins import AlpacaCoins
     from broker.hosts import is_local
+    from forewalk.sessions import AROUND_THE_CLOCK
 
     live = settings.live
     per_minute = live.requests_per_minute
     if per_minute is None:
         per_minute = 0 if is_local(live.url) else ALPACA_PER_MINUTE // (1 + len(live.beside))
-    return AlpacaPaper(keys, live.url, live.data_url, live.timeout_s, live.feed, per_minute)
+    plain = (keys, live.url, live.data_url, live.timeout_s, live.feed, per_minute)
+    if settings.data.exchange == AROUND_THE_CLOCK:
+        return AlpacaCoins(settings.data.symbols, *plain)
+    return AlpacaPaper(*plain)
 
 
 def broker_from_environment(settings: Settings) -> AlpacaPaper:
@@ -331,13 +336,6 @@ def run_for_ever(daemon: Daemon, settings: Settings, watch: Watch) -> None:
                 if daemon.attend() or (heard and daemon.broker.room() > FEW):
                     break  # a person has said something, or something has happened at the broker
     watch.notify("stopped", "", "on request")
-
-
-def forbid_core_dumps() -> None:
-    """Leave no memory image behind: it would hold the keys."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def with_symbols(settings: Settings) -> Settings:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from broker.values import CalendarDay, MarketClock
 from forewalk.sessions import (
+    AROUND_THE_CLOCK,
     DAILY,
     bar_open_times,
     exchange_zone,
@@ -108,7 +109,7 @@ class Schedule:
         """Return when orders decided on the bar that closes at `asof` are executed."""
         sessions = sessions_around(self.calendar, asof)
         own = next(s for s in sessions if s.open < asof <= s.close)
-        fill_at = asof if asof < own.close else next(s.open for s in sessions if s.open > asof)
+        fill_at = asof if asof < own.close else next(s.open for s in sessions if s.open >= asof)
         sequence = self._closes(own).index(asof)
         close_at = next(s.close for s in sessions if s.open <= fill_at < s.close)
         return Window(asof, own.day, sequence, fill_at, fill_at + self._valid, close_at)
@@ -163,8 +164,11 @@ def _grid(calendar: str, day: date, interval: str) -> tuple[datetime, ...]:
 def clock_problem(calendar: str, clock: MarketClock) -> str | None:
     """Return how the broker's clock contradicts the exchange calendar, or None when they agree.
 
-    Within a second around an open or close either answer is taken.
+    Within a second around an open or close either answer is taken. A calendar that is open around the clock has no
+    clock to agree with.
     """
+    if calendar == AROUND_THE_CLOCK:
+        return None
     margin = timedelta(seconds=1)
     sessions = sessions_around(calendar, clock.now)
     surely_open = any(s.open + margin <= clock.now < s.close - margin for s in sessions)
@@ -179,8 +183,10 @@ def clock_problem(calendar: str, clock: MarketClock) -> str | None:
 def calendar_problem(calendar: str, now: datetime, days: list[CalendarDay]) -> str | None:
     """Return how the broker's calendar of the next days contradicts ours, or None when they agree.
 
-    The broker's times are wall times of the exchange, without zone.
+    The broker's times are wall times of the exchange, without zone. It has none of what is open around the clock.
     """
+    if calendar == AROUND_THE_CLOCK:
+        return None
     zone = exchange_zone(calendar)
     today = now.astimezone(zone).date()
     span = (today, today + timedelta(days=7))

@@ -1,6 +1,8 @@
-"""What the daemon can trade, said before anything is opened: US shares at Alpaca, under the terms of the backtest."""
+"""What the daemon can trade, said before anything is opened: US shares or coins at Alpaca, as the backtest does."""
 
 from __future__ import annotations
+
+import re
 
 from broker.hosts import is_local
 from engine.live.deciding.past import least_replay
@@ -10,7 +12,7 @@ from forewalk.data.sources.longer import SHORTER
 from forewalk.errors import ConfigError
 from forewalk.instruments import coin_of, is_index, pair_of, refuse_proxies
 from forewalk.plugins.holding import sources_of
-from forewalk.sessions import is_intraday
+from forewalk.sessions import AROUND_THE_CLOCK, is_intraday
 from forewalk.settings.execution import AUCTIONS
 from forewalk.settings.news import NewsSettings
 from forewalk.settings.sections import Settings
@@ -46,12 +48,7 @@ def refuse_untradable(settings: Settings) -> None:
             f"{', '.join(pairs[:5]) or 'data.market = forex'}: Alpaca has no spot forex, so currency pairs cannot be "
             f"traded live; they can be backtested and forecast"
         )
-    coins = [symbol for symbol in data.symbols if "/" in symbol and coin_of(symbol) is not None]
-    if coins or data.market == "crypto":
-        raise ConfigError(
-            f"{', '.join(coins[:5]) or 'data.market = crypto'}: the daemon sends day orders for US shares, so coins "
-            f"cannot be traded live; they can be backtested and forecast"
-        )
+    _refuse_coins(settings)
     indices = [symbol for symbol in data.traded if is_index(symbol)]
     if indices:
         raise ConfigError(
@@ -105,6 +102,40 @@ def _refuse_short_memory(settings: Settings) -> None:
             f"execution.stale_exit_bars = {settings.execution.stale_exit_bars} need more, else the daemon decides "
             f"otherwise than the backtest: set live.replay_bars = {least} or more"
         )
+
+
+def _refuse_coins(settings: Settings) -> None:
+    """Raise ConfigError where coins cannot be traded as the backtest did, or beside shares."""
+    data, live = settings.data, settings.live
+    coins = [symbol for symbol in data.symbols if "/" in symbol and coin_of(symbol) is not None]
+    if not coins and data.market != "crypto" and data.exchange != AROUND_THE_CLOCK:
+        return
+    others = [symbol for symbol in data.symbols if not re.fullmatch(r"[A-Z0-9]{1,10}/USD", symbol)]
+    if others:
+        raise ConfigError(
+            f"{', '.join(others[:5])} in a book of coins: the daemon trades pairs with the dollar as Alpaca names them, "
+            f"such as BTC/USD; give shares a book and an account of their own, and rename coins of other sources"
+        )
+    if data.exchange != AROUND_THE_CLOCK:
+        raise ConfigError(
+            f"{', '.join(coins[:5])} on the calendar {data.exchange}: coins have no closing time; set "
+            f"data.market = 'crypto'"
+        )
+    refused = {
+        "strategy.stop_orders": settings.strategy.stop_orders,
+        "live.broker_stops": live.broker_stops is not None,
+        "execution.entry_style, exit_style": set(settings.execution.styles) != {"market"},
+        "live.extended_hours": live.extended_hours,
+        "live.share, live.beside": live.is_shared,
+    }
+    for name, asked in refused.items():
+        if asked:
+            raise ConfigError(
+                f"{name} with {', '.join(coins[:5])}: Alpaca keeps no stop for coins, knows no session of theirs, and "
+                f"takes their fees of what is bought: leave it out, one account for one book of coins, market orders"
+            )
+    if settings.strategy.direction == "long_short":
+        raise ConfigError(f"strategy.direction = 'long_short' with {', '.join(coins[:5])}: no coin can be sold short")
 
 
 def refuse_still_texts(news: NewsSettings) -> None:

@@ -21,7 +21,7 @@ from broker.journal.journal import Journal
 from broker.journal.records import StoredOrder
 from broker.orders import AT_BROKER, WAITING, OrderStep
 from broker.port import Notify
-from broker.trading.cash import read_cash_flows
+from broker.trading.cash import explain_coin_fee, read_cash_flows
 from broker.trading.reconcile import TOLERANCE, Look, Reconciler
 from broker.values import DIVIDEND, OTHER, SPLIT, CashFlow, CorporateAction, RawPrice, plain, split_booking
 from engine.live.deciding.past import PastSplit, midnight, past_splits, split_factor
@@ -111,7 +111,13 @@ class CorporateActions:
                     break
 
     def explain(self, symbol: str, booked: Decimal, held: Decimal, now: datetime) -> bool:
-        """Book the split that makes `held` out of `booked` shares, if one is announced; see `split_booking`."""
+        """Book the split that makes `held` out of `booked` shares, if one is announced; of a coin, its fee.
+
+        See `split_booking` and `explain_coin_fee`.
+        """
+        if explain_coin_fee(self._journal, symbol, booked, held, now):
+            self._notify("coin_fee", symbol, f"{plain(booked - held)} taken of the coins bought")
+            return True
         if self._monotonic() - self._read_at > AGAIN_S:
             self._read(now)
         today = now.astimezone(self._zone).date()
