@@ -83,7 +83,7 @@ def checked_symbol(symbol: str) -> str:
     """Return `symbol` if it looks like a ticker; ConfigError for anything else (paths, quotes, markup)."""
     if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(
-            f"{symbol[:40]!r} is no ticker this account can trade; expected letters and digits like AAPL, BRK.B or BTC/USD"
+            f"{symbol[:40]!r} is no ticker this account can trade; expected one like AAPL, BRK.B or BTC/USD"
         )
     return symbol
 

@@ -230,7 +230,8 @@ class CashFlow:
     """Cash that came from no order: a deposit, a fee, a dividend, the price of a fraction.
 
     Attributes:
-        kind: "deposit", "withdrawal", "dividend", "fee", "coin_fee", "interest", "in_lieu", or Alpaca's type in small letters.
+        kind: "deposit", "withdrawal", "dividend", "fee", "coin_fee", "interest", "in_lieu", or Alpaca's type
+            in small letters.
         amount: signed dollars.
         moved_at: when the account's cash moved; None where only the date is known.
     """

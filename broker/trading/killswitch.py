@@ -17,7 +17,7 @@ from broker.halts import EVERYTHING
 from broker.ids import FLAT, leg_of
 from broker.journal.journal import Journal
 from broker.journal.records import Halt, StoredOrder
-from broker.orders import AT_BROKER, WAITING, OrderStep
+from broker.orders import AT_BROKER, IN_DOUBT, WAITING, OrderStep
 from broker.port import Broker, Notify
 from broker.trading.closing import AT_WORK, BLOCKER, LEFT, OURS, Closer, Remains, Shown, part_of, tried, whose
 from broker.trading.reconcile import TOLERANCE, Reconciler
@@ -142,8 +142,8 @@ class KillSwitch:
         """Return the symbols that the halts are about."""
         symbols = {halt.scope for halt in halts if halt.scope != EVERYTHING}
         if any(halt.scope == EVERYTHING for halt in halts):
-            symbols |= self._journal.ledger.quantities().keys()
-            symbols |= {order.symbol for order in self._journal.orders.all(AT_BROKER)}
+            symbols |= self._closer.own_quantities().keys()
+            symbols |= {order.symbol for order in self._journal.orders.all(AT_BROKER | IN_DOUBT)}
         if any(halt.scope == EVERYTHING and halt.foreign_too for halt in halts):
             symbols |= (shown.positions or {}).keys()
             symbols |= {order.symbol for order in shown.orders or ()}

@@ -113,8 +113,8 @@ def _refuse_coins(settings: Settings) -> None:
     others = [symbol for symbol in data.symbols if not re.fullmatch(r"[A-Z0-9]{1,10}/USD", symbol)]
     if others:
         raise ConfigError(
-            f"{', '.join(others[:5])} in a book of coins: the daemon trades pairs with the dollar as Alpaca names them, "
-            f"such as BTC/USD; give shares a book and an account of their own, and rename coins of other sources"
+            f"{', '.join(others[:5])} in a book of coins: the daemon trades pairs with the dollar as Alpaca names "
+            f"them, such as BTC/USD; give shares a book and an account of their own, and rename other sources' coins"
         )
     if data.exchange != AROUND_THE_CLOCK:
         raise ConfigError(
@@ -131,11 +131,13 @@ def _refuse_coins(settings: Settings) -> None:
     for name, asked in refused.items():
         if asked:
             raise ConfigError(
-                f"{name} with {', '.join(coins[:5])}: Alpaca keeps no stop for coins, knows no session of theirs, and "
-                f"takes their fees of what is bought: leave it out, one account for one book of coins, market orders"
+                f"{name} with {', '.join(coins[:5])}: Alpaca keeps no stop for coins, knows no session of theirs, "
+                f"and takes their fees of what is bought: leave it out; one account, one book, market orders"
             )
     if settings.strategy.direction == "long_short":
-        raise ConfigError(f"strategy.direction = 'long_short' with {', '.join(coins[:5])}: no coin can be sold short")
+        raise ConfigError(
+            f"strategy.direction = 'long_short' with {', '.join(coins[:5])}: no coin can be sold short"
+        )
 
 
 def refuse_still_texts(news: NewsSettings) -> None:

@@ -14,7 +14,7 @@ names = st.builds(
     OrderName,
     st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True).filter(str.isascii),
     st.dates(date(2000, 1, 1), date(2099, 12, 31)),
-    st.from_regex(r"[A-Z0-9]{1,10}(\.[A-Z]{1,3})?", fullmatch=True).filter(str.isascii),
+    st.from_regex(r"[A-Z0-9]{1,10}(\.[A-Z]{1,3}|/USD)?", fullmatch=True).filter(str.isascii),
     st.sampled_from(["m", "tp", "sl", "flat"]),
     st.integers(0, 99_999),
 )

@@ -111,7 +111,6 @@ ROWS = {
 
 NOT_TESTABLE = {
     73: "the daemon reads no file of prices; tests/data holds the file sources to it",
-    104: "the daemon refuses coins (test_live_tradable); the simulator trades them (test_simulator_coins)",
     78: "the daemon has no page that changes anything: see row 77; commands go through the journal's file",
     81: "the daemon serves no websocket and no event stream; its two pages are closed after each answer",
 }

@@ -19,6 +19,18 @@ class Alternate(bt.Strategy):
                 self.sell(data=data, size=held)
 
 
+class AlternateAll(bt.Strategy):
+    """Buy ten of what is flat, sell all of what is held: two symbols, an order each on every bar."""
+
+    def next(self):
+        for data in self.datas:
+            held = self.getposition(data).size
+            if held == 0:
+                self.buy(data=data, size=10)
+            else:
+                self.close(data=data)
+
+
 class BuyOnce(bt.Strategy):
     """Buy ten shares of the first symbol and keep them."""
 

@@ -57,6 +57,19 @@ def test_halt_then_flatten_under_a_running_daemon_closes_everything_within_secon
 
 
 @pytest.mark.row(83)
+@pytest.mark.parametrize("point", ["after_post", "after_ack_commit"])
+def test_flatten_after_a_kill_in_the_middle_of_a_purchase_closes_what_it_bought(scene, point):
+    scene.after_close()
+    scene.once(**BUY)
+    scene.after_open()
+    assert scene.once(f"{point}:kill9", **BUY) == -9
+    assert scene.positions()
+    _, said = scene.command("flatten")
+    assert "the broker has done it" in said
+    assert closed(scene)
+
+
+@pytest.mark.row(83)
 def test_halt_and_in_the_night_flatten_close_everything_at_the_next_open(scene):
     held(scene)
     scene.command("halt")

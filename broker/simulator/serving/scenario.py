@@ -9,7 +9,7 @@ from typing import Any
 
 from broker.simulator.routes.bodies import NON_TRADES
 from broker.simulator.routes.news import article
-from broker.simulator.values import SECOND, ZERO, parse_instant, utc_text
+from broker.simulator.values import SECOND, ZERO, is_coin, parse_instant, utc_text
 from broker.simulator.world import desk
 from broker.simulator.world.account import Account, Asset, new_asset
 from broker.simulator.world.dividends import Dividend, order_dividend
@@ -103,7 +103,8 @@ def manual_trade(world: World, symbol: str, qty: str, price: str | None = None) 
     if at is None:
         raise ValueError(f"{symbol} has no price; give one")
     side = "buy" if amount > 0 else "sell"
-    body = {"symbol": symbol, "side": side, "type": "market", "time_in_force": "day", "qty": str(abs(amount))}
+    tif = "gtc" if is_coin(symbol) else "day"
+    body = {"symbol": symbol, "side": side, "type": "market", "time_in_force": tif, "qty": str(abs(amount))}
     kept = world.auto_fill
     world.auto_fill = False
     order = desk.submit(world, parse_order(body), checked=False, source="manual")

@@ -1,7 +1,7 @@
 """Live bars: every row is checked, nothing is filled in, a changed history is fetched anew."""
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -183,3 +183,15 @@ def test_no_feed_at_all_brings_a_price_that_is_not_positive_and_finite(bodies):
     for row in rows["AAPL"]:
         assert all(math.isfinite(value) and value > 0 for value in row.values[:4])
         assert row.close_at - row.stamp < timedelta(days=1)
+
+
+@pytest.mark.parametrize(("hour", "taken"), [("00:00", True), ("05:00", False), ("06:00", False)])
+def test_a_day_of_coins_is_that_of_utc_and_no_other(hour, taken):
+    schedule = Schedule("24/7", "1d", LiveSettings())
+    rows, problems = parse_bars({"BTC/USD": [GOOD | {"t": f"2026-03-07T{hour}:00Z"}]}, ["BTC/USD"], schedule)
+    if taken:
+        assert rows["BTC/USD"][0].close_at == datetime(2026, 3, 8, tzinfo=UTC)
+        assert problems == {}
+    else:
+        assert rows["BTC/USD"] == []
+        assert "outside of every session" in problems["BTC/USD"]

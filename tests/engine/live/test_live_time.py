@@ -144,3 +144,20 @@ def test_a_clock_that_is_off_warns_and_beyond_half_a_minute_halts(skew_s, said, 
     problem = skew_problem(skew_s, SETTINGS)
     assert (problem is not None) == said
     assert (problem is not None and problem[1]) == halts
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from(["1d", "1h"]),
+)
+def test_around_the_clock_every_bar_is_followed_by_the_next_without_a_pause(moment, interval):
+    schedule = Schedule("24/7", interval, LiveSettings())
+    window = schedule.last_closed(moment)
+    length = timedelta(days=1) if interval == "1d" else timedelta(hours=1)
+    assert window.asof == window.fill_at <= moment < window.asof + length + timedelta(minutes=10)
+    assert window.asof.minute == 0
+    assert schedule.session_at(moment).day == moment.date()
+    assert schedule.window(window.asof + length).asof == window.asof + length
+    assert 0 < schedule.next_event_s(moment) <= length.total_seconds() + 600
+    always = MarketClock(moment, True, moment, moment)
+    assert clock_problem("24/7", always) is calendar_problem("24/7", moment, []) is None
