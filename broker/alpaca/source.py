@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from broker.alpaca.client import AlpacaPaper
+from broker.alpaca.coins import AlpacaCoins
 from broker.errors import BrokerError, MustHalt, RateLimited, Refused
 from broker.hosts import DATA_HOST, PAPER_HOST
 from broker.keys import read_keys
@@ -25,7 +26,7 @@ from forewalk.data.sources.pacing import Pace
 from forewalk.data.table import Table
 from forewalk.errors import ConfigError, ConnectionFailed, DataError, ForewalkError
 from forewalk.errors import RateLimited as ServiceBusy
-from forewalk.sessions import DAILY, exchange_zone, intraday_closes
+from forewalk.sessions import AROUND_THE_CLOCK, DAILY, exchange_zone, intraday_closes
 from forewalk.settings.sections import DataSettings
 from forewalk.types import BAR_FIELDS
 
@@ -53,8 +54,8 @@ def read_alpaca(
     """Return the rows of `settings.symbols`, from the cache where it reaches, else from Alpaca.
 
     Bars are of regular hours; hourly ones begin at the full hour, as Alpaca makes them, and those of 2h and
-    4h are made of them; weeks and months are made of days. The keys are read from the
-    environment when something has to be asked for.
+    4h are made of them; weeks and months are made of days. Coins (BTC/USD) have all hours, and the days of UTC. The
+    keys are read from the environment when something has to be asked for.
 
     Args:
         settings: symbols, span, interval, `feed`, `adjustment`, `url`, cache.
@@ -72,9 +73,9 @@ def read_alpaca(
     service = Service(
         name="Alpaca",
         fetch=lambda request: _fetch(request, settings, ask or _connect(settings, each_page), present),
-        calendar_of=lambda symbol: CALENDAR,
+        calendar_of=_calendar_of,
         folder=f"alpaca-{settings.feed}-{settings.adjustment}",
-        adjusted=ADJUSTED[settings.adjustment],
+        adjusted="" if all(map(_is_coin, settings.symbols)) else ADJUSTED[settings.adjustment],
         batch=BATCH.get(SHORTER.get(settings.bar_length, settings.bar_length), BATCH_INTRADAY),
     )
     at_once = Pace(math.inf, 0.0)  # each page waits for its own turn
@@ -84,13 +85,33 @@ def read_alpaca(
 def _connect(settings: DataSettings, each_page: Pace) -> Ask:
     url = settings.url
     trading, data = (url, url) if url else (f"https://{PAPER_HOST}", f"https://{DATA_HOST}")
-    client = AlpacaPaper(read_keys(os.environ), trading, data, TIMEOUT_S, settings.feed)
+    more = (read_keys(os.environ), trading, data, TIMEOUT_S, settings.feed)
 
-    return partial(client.bars, each=lambda page: each_page(lambda: translated(page)))
+    def ask(
+        symbols: Sequence[str], interval: str, first: datetime, last: datetime, adjustment: str
+    ) -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {}
+        coins = [symbol for symbol in symbols if _is_coin(symbol)]
+        shares = [symbol for symbol in symbols if symbol not in coins]
+        for wanted, client in ((shares, AlpacaPaper(*more)), (coins, AlpacaCoins(coins, *more))):
+            if wanted:
+                paced = partial(client.bars, each=lambda page: each_page(lambda: translated(page)))
+                found |= paced(wanted, interval, first, last, adjustment)
+        return found
+
+    return ask
+
+
+def _is_coin(symbol: str) -> bool:
+    return "/" in symbol
+
+
+def _calendar_of(symbol: str) -> str:
+    return AROUND_THE_CLOCK if _is_coin(symbol) else CALENDAR
 
 
 def _fetch(request: BarRequest, settings: DataSettings, ask: Ask, now: datetime) -> Answer:
-    zone = exchange_zone(CALENDAR)
+    zone = exchange_zone(AROUND_THE_CLOCK if any(map(_is_coin, request.symbols)) else CALENDAR)
     first = (
         pd.Timestamp(max(request.start or FIRST_YEAR, FIRST_YEAR), tz=zone).tz_convert("UTC").to_pydatetime()
     )
@@ -105,7 +126,7 @@ def _fetch(request: BarRequest, settings: DataSettings, ask: Ask, now: datetime)
     failures: dict[str, ForewalkError] = {}
     for symbol in request.symbols:
         try:
-            frames[symbol] = frame_of(raw.get(symbol) or (), request.interval)
+            frames[symbol] = frame_of(raw.get(symbol) or (), request.interval, _calendar_of(symbol))
         except (KeyError, TypeError, ValueError) as problem:
             failures[symbol] = DataError(f"Alpaca's bars of {symbol} cannot be read: {problem}")
             continue
@@ -118,7 +139,7 @@ def _fetch(request: BarRequest, settings: DataSettings, ask: Ask, now: datetime)
     return Answer(frames, failures)
 
 
-def frame_of(bars: Sequence[Mapping[str, Any]], interval: str) -> pd.DataFrame:
+def frame_of(bars: Sequence[Mapping[str, Any]], interval: str, calendar: str = CALENDAR) -> pd.DataFrame:
     """Return raw bar objects in the form of `CachedBars.frame`; intraday bars outside of sessions are left out."""
     stamps = pd.DatetimeIndex([str(bar["t"]) for bar in bars], dtype="datetime64[us, UTC]")
     columns = {
@@ -128,9 +149,12 @@ def frame_of(bars: Sequence[Mapping[str, Any]], interval: str) -> pd.DataFrame:
     if not len(frame):
         return frame
     if interval == DAILY:  # midnight in New York, which is another time of the day in UTC in summer
-        frame.index = stamps.tz_convert(exchange_zone(CALENDAR)).tz_localize(None).normalize().rename("time")
+        local = stamps.tz_convert(exchange_zone(calendar)).tz_localize(None)
+        if calendar == AROUND_THE_CLOCK and (local != local.normalize()).any():
+            raise ValueError(f"the day of {stamps[0]} does not begin at midnight UTC")
+        frame.index = local.normalize().rename("time")
     else:
-        _, inside = intraday_closes(CALENDAR, stamps, interval)
+        _, inside = intraday_closes(calendar, stamps, interval)
         frame = frame[inside]
     return frame[~frame.index.duplicated()].sort_index()
 

@@ -196,3 +196,26 @@ def test_weeks_and_months_are_made_of_days_and_those_not_over_left_out(
     bars, _ = clean(read_alpaca(settings, NOW), settings)
     assert (bars.open[:, 0].tolist(), bars.close[:, 0].tolist()) == (opens, closes)
     assert bars.volume[0, 0] == 1e6 * (5 if interval == "1wk" else 22)
+
+
+@pytest.mark.enable_socket
+def test_coins_come_by_the_days_of_utc(tmp_path):
+    closes = (pd.date_range("2026-03-02", periods=12, tz="UTC") + pd.Timedelta(days=1)).as_unit("us")
+    level = 100.0 + np.arange(12)[:, None] + np.zeros(2)
+    prices = (level, level + 2, level - 2, level + 1, np.full(level.shape, 5e4))
+    given = Bars(closes, ("BTC/USD", "ETH/USD"), *prices, "24/7", "1d")
+    with Simulator(given, start="2026-03-13T12:00:00Z", market_fill="open") as simulator:
+        bars, report = load_bars(
+            wanted(tmp_path, simulator.url, "BTC/USD", "ETH/USD", end="2026-03-10", calendar="24/7")
+        )
+    expected = given.until(pd.Timestamp("2026-03-11", tz="UTC"))
+    assert (bars.timestamps == expected.timestamps).all()
+    for name in BAR_FIELDS:
+        np.testing.assert_array_equal(getattr(bars, name), getattr(expected, name))
+    assert (bars.calendar, report.adjusted) == ("24/7", ())
+
+
+def test_a_day_of_coins_from_another_midnight_is_refused():
+    bar = {"t": "2026-03-07T06:00:00Z", "o": 1.0, "h": 2.0, "l": 0.5, "c": 1.5, "v": 3.0}
+    with pytest.raises(ValueError, match="does not begin at midnight UTC"):
+        frame_of([bar], "1d", "24/7")
