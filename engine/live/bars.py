@@ -225,7 +225,7 @@ def _closes(stamps: Sequence[datetime], schedule: Schedule) -> list[datetime | N
         local = index.tz_convert(exchange_zone(schedule.calendar)).tz_localize(None)
         closes = session_closes(schedule.calendar, local.normalize())
         if schedule.calendar == AROUND_THE_CLOCK:  # a day that begins at another hour is another day
-            closes = closes.where(local == local.normalize())
+            closes = pd.DatetimeIndex(closes.where(local == local.normalize()))
     else:
         from forewalk.sessions import intraday_closes
 
