@@ -17,6 +17,7 @@ hypothesis.settings.load_profile("forewalk")
 SLOW = (
     "broker/alpaca/test_alpaca_source.py",
     "broker/simulator",
+    "benchmarks/test_counted_run.py",
     "docs/test_api_page.py",
     "docs/test_documented_commands.py",
     "docs/test_plugins_page.py",

@@ -102,6 +102,11 @@ class Holding:
     def __init__(self, bars: Bars, execution: ExecutionSettings) -> None:
         self._execution = execution
         self._years = years_between(bars) if bears_interest(execution) else None
+        self._rates = (
+            execution.cash_yield,
+            execution.borrow_bps_per_year * BPS,
+            execution.margin_bps_per_year * BPS,
+        )
         self._dividends = dividends_of(bars)
         self._one = bars.extras.get(IMPACT) if execution.impact else None
         self._open = bars.open
@@ -121,12 +126,7 @@ class Holding:
             paid += float((shares * self._dividends[t])[shares != 0].sum())
         if self._years is not None:
             short = float(-(shares * price)[shares < 0].sum())
-            borrow, margin = (
-                rate * BPS
-                for rate in (self._execution.borrow_bps_per_year, self._execution.margin_bps_per_year)
-            )
-            years = float(self._years[t])
-            paid += interest(cash, short, years, self._execution.cash_yield, borrow, margin)
+            paid += interest(cash, short, float(self._years[t]), *self._rates)
         return paid
 
     def cost(self, t: int, values: FloatArray, columns: BoolArray) -> float:
