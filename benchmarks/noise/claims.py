@@ -81,6 +81,7 @@ def small_settings(task: Task) -> Settings:
             "model": {"hidden_size": 4, "seeds": 1, "max_epochs": 4},
             "label": {"horizon_bars": task.horizon},
             "folds": {"train_bars": task.bars // 2, "refit_every_bars": task.bars // 4},
+            "strategy": {"kind": "per_symbol"},
             "execution": {**FREE, "fractional": True, "max_volume_share": None},
             "evaluation": {"baselines": False, "garch": False, "costs": False, "bootstrap_repetitions": 300},
         }

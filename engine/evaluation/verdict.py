@@ -292,7 +292,7 @@ def _other_sentence(claims: SkillClaims) -> str:
             f"(Pesaran-Timmermann t = {direction.t:.1f})"
         )
     if nested and nested.claimed and not claims.claims(SQUARED_ERROR):
-        below = "without the noise of learning the squared error is below naive"
+        below = "without the noise of learning the squared error is below that of a drift"
         said.append(f"{below} (Clark-West t = {nested.t:.1f})")
     return f"They hold information: {'; '.join(said)}." if said else ""
 
