@@ -10,9 +10,11 @@ from forewalk.data.cleaning.together import each_market
 from forewalk.errors import ConfigError
 from forewalk.instruments import is_index, traded_bars
 from forewalk.settings.sections import Settings
-from forewalk.types import Bars
+from forewalk.types import Bars, SimulationResult
 
 FEW_TO_RANK = 20  # symbols below which a cross-section says little
+FEW_HELD = 3  # symbols traded, below which one of them made most of it anyway
+MOST_OF_IT = 0.8
 OFTEN = 0.05  # share of bars from which a price that is too high for a position is worth a word
 
 
@@ -33,17 +35,49 @@ def refuse_nonsense(bars: Bars, settings: Settings) -> None:
         )
 
 
-def cautions(bars: Bars, settings: Settings, first_test: int) -> tuple[str, ...]:
+def cautions(
+    bars: Bars, settings: Settings, first_test: int, simulation: SimulationResult | None = None
+) -> tuple[str, ...]:
     """Return what a reader must know before the numbers, a sentence each.
 
     Args:
         bars: of the run.
         settings: of the run.
         first_test: row of the first forecast.
+        simulation: the account; None where there is none yet.
     """
     forecast, bars = _of_proxies(settings.data.trade_as), traded_bars(bars, settings.data.trade_as)
     said = (forecast, _of_indices(bars), _of_ranking(bars, settings), _of_prices(bars, settings, first_test))
-    return tuple(filter(None, said))
+    alone = "" if simulation is None or "rate_close" in bars.extras else _of_one_symbol(simulation)
+    return tuple(filter(None, (*said, alone)))
+
+
+def gains_of(simulation: SimulationResult) -> dict[str, float]:
+    """Return what each symbol brought: sales less purchases and fees, and the value of what is held at the end."""
+    orders, held = simulation.orders, simulation.open_positions
+    if not {"symbol", "side", "filled_quantity", "fill_price", "fee"}.issubset(orders.columns):
+        return {}
+    filled = orders[orders["filled_quantity"] > 0]
+    value = filled["filled_quantity"] * filled["fill_price"] * np.where(filled["side"] == "buy", -1.0, 1.0)
+    gains = (value - filled["fee"]).groupby(filled["symbol"]).sum()
+    if {"symbol", "value"}.issubset(held.columns):
+        gains = gains.add(held.groupby("symbol")["value"].sum(), fill_value=0.0)
+    return {str(symbol): float(gain) for symbol, gain in gains.items()}
+
+
+def _of_one_symbol(simulation: SimulationResult) -> str:
+    """Say where one of several symbols made nearly all of the gain: it may be there by hindsight."""
+    gains = gains_of(simulation)
+    total = sum(gains.values())
+    if len(gains) < FEW_HELD or total <= 0:
+        return ""
+    best = max(gains, key=lambda symbol: gains[symbol])
+    if gains[best] < MOST_OF_IT * total:
+        return ""
+    return (
+        f"Of {len(gains)} symbols that were traded {best} alone made {gains[best] / total:.0%} of the gain: that it "
+        f"would be among the symbols was known only afterwards. Run it without {best} before believing the rest."
+    )
 
 
 def _refuse_lonely(bars: Bars, settings: Settings) -> None:

@@ -107,7 +107,10 @@ def _gather(subject: Subject, tried: Tried, progress: Progress) -> Evidence:
         reality=reality,
         luck=luck,
         alarms=_alarms(subject, forecast, account),
-        cautions=cautions(subject.bars, settings, len(subject.bars) - len(subject.forecasts)) or None,
+        cautions=cautions(
+            subject.bars, settings, len(subject.bars) - len(subject.forecasts), subject.simulation
+        )
+        or None,
         time=time_metrics(subject.forecasts, subject.actual, subject.bars, subject.simulation.equity),
         own_strategy=check_foresight(subject.bars, subject.forecasts, settings, subject.simulation),
         factors=_factors(subject),

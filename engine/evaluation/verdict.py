@@ -315,9 +315,8 @@ def _forecast_sentence(overall: ForecastSkill, claims: SkillClaims, settings: Se
     horizon = settings.label.horizon_bars
     naive = f"the naive forecast of no change over {horizon} bar{'s' if horizon > 1 else ''}"
     evidence = f"one-sided Diebold-Mariano {_p_value(p)}" if p is not None else "no test is possible"
-    size = (
-        f"squared error {abs(skill):.2%} {'lower' if skill > 0 else 'higher'}" if skill else "the same error"
-    )
+    side = "lower" if skill > 0 else "higher"
+    size = f"squared error {abs(skill):.2%} {side}" if skill else "the same error"
     bars = f"{overall.bars:,} bars out of sample"
     if not claims.enough:
         return (
@@ -326,7 +325,8 @@ def _forecast_sentence(overall: ForecastSkill, claims: SkillClaims, settings: Se
         )
     if claims.claims(SQUARED_ERROR):
         return f"The forecasts beat {naive}: {size} ({evidence}, {bars})."
-    tail = "; that is within luck" if skill > 0 else ""
+    beyond = "beyond a drift, " if p is not None and p < FAMILY_ERROR else ""
+    tail = f"; {beyond}that is within luck" if skill > 0 else ""
     return f"The forecasts do not beat {naive}: {size} ({evidence}, {bars}){tail}."
 
 

@@ -95,7 +95,7 @@ def test_ranks_are_claimed_where_the_family_of_tests_allows_it(claims, words):
         ({"direction": True}, "They hold information: a rise was 2.0% likelier where one was forecast"),
         (
             {"nested": True},
-            "without the noise of learning the squared error is below naive (Clark-West t = 3.0)",
+            "without the noise of learning the squared error is below that of a drift (Clark-West t = 3.0)",
         ),
     ],
 )

@@ -8,7 +8,7 @@ computed, records give None.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import stats
@@ -32,6 +32,7 @@ from forewalk.types import FloatArray
 
 EULER = 0.5772156649015329
 CLEAR = 0.95  # 1 - p from which a result is said to be more than luck
+FEWEST_RETURNS = 60  # of an account, a quarter of days: below it no probability is told
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,8 @@ def luck_metrics(
     columns = np.column_stack([hedged_returns(column, market) for column in columns.T])
     sample = sharpe_sample(hedged_returns(returns, market))
     deflated = deflated_sharpe(sample, counted, variance)
+    if sample.observations < FEWEST_RETURNS:
+        deflated = replace(deflated, probability=math.nan)
     interval = Interval(*sharpe_interval(returns, bars_per_year, seed, repetitions))
     return LuckMetrics(
         sharpe=interval,

@@ -31,8 +31,9 @@ class SkillClaim(Record):
     """One question about the forecasts, and whether its answer may be called skill.
 
     Attributes:
-        question: "squared_error" (below that of no change), "nested" (Clark & West 2007: below
-            that of the span's mean outcome, without the noise of learning; a drift known with hindsight is no skill), "rank" (rank IC above 0) or "direction" (Pesaran & Timmermann 1992).
+        question: "squared_error" (below that of no change, and that of the span's mean outcome), "nested" (Clark &
+            West 2007: below the latter without the noise of learning), "rank" (rank IC above 0) or "direction"
+            (Pesaran & Timmermann 1992). The mean outcome is known with hindsight, so that a drift is no skill.
         estimate: mean difference of the squared errors (naive minus own), Clark-West mean, mean rank IC, or how much
             likelier a rise is where one was forecast.
         t: with errors that allow for overlapping labels and clusters; None where it cannot be computed, as is `p`.
@@ -85,9 +86,13 @@ def skill_claims(mean: FloatArray, actual: FloatArray, horizon_bars: int = 1) ->
     both = np.isfinite(mean) & np.isfinite(actual)
     f, y = np.where(both, mean, np.nan), np.where(both, actual, np.nan)
     direction = pesaran_timmermann(f, y, horizon_bars)
-    beyond = 2.0 * (f - np.nanmean(y)) * (y - np.nanmean(y)) if both.any() else f
+    drift = float(np.nanmean(y)) if both.any() else 0.0
+    beyond = 2.0 * (f - drift) * (y - drift)
+    lower = [
+        robust_mean_test(row_means((y - naive) ** 2 - (y - f) ** 2), horizon_bars) for naive in (0.0, drift)
+    ]
     asked: list[tuple[str, float, float, float]] = [
-        (SQUARED_ERROR, *_numbers(robust_mean_test(row_means(y**2 - (y - f) ** 2), horizon_bars))),
+        (SQUARED_ERROR, *_numbers(max(lower, key=lambda test: np.nan_to_num(test.p_greater, nan=1.0)))),
         (NESTED, *_numbers(robust_mean_test(row_means(beyond), horizon_bars))),
         (RANK, *_numbers(robust_mean_test(rank_ic(f, y), horizon_bars))),
         (DIRECTION, direction.slope, direction.t, direction.p_greater),
