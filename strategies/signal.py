@@ -116,7 +116,7 @@ class SignalStrategy(bt.Strategy):
         held = [self.broker.getposition(data) for data in self.datas]
         size = np.array([position.size for position in held], dtype=np.float64)
         price = np.array([position.price for position in held], dtype=np.float64)
-        entry = np.where(size != 0, price, np.nan)
+        entry = np.where((size != 0) & (price > 0), price, np.nan)  # a replay has some that cost nothing
         bar = len(self) if due is None else np.array([self.bar(column) for column in range(len(held))])
         equity = self.broker.getvalue()
         if due is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +128,7 @@ class RoundTrips:
     def _row(self, trip: _RoundTrip, last: Fill) -> dict[str, Any]:
         gain = trip.gain if self._currencies else trip.side * (trip.sold - trip.bought)
         pnl = gain - trip.fees
+        paid = trip.paid if self._currencies else trip.bought
         return {
             "symbol": last.symbol,
             "side": "long" if trip.side > 0 else "short",
@@ -138,7 +140,7 @@ class RoundTrips:
             "bars_held": last.bar - trip.opened_bar,
             "fees": trip.fees,
             "pnl": pnl,
-            "return": pnl / (trip.paid if self._currencies else trip.bought),
+            "return": pnl / paid if paid else math.nan,  # adopted at no price
         }
 
 

@@ -28,6 +28,8 @@ REPLACED = {
     "faults/close_to_post.py": "put back by the context; a program of its own",
     "faults/soak.py": "a program of its own",
     "faults/kill_loop.py": "a program of its own",
+    "helpers/clients/mcp_calls.py": "a program of its own",
+    "helpers/clients/trade_api_calls.py": "a program of its own",
 }
 SLEEPS = {"helpers/waiting.py": "by condition", "forewalk/compute/test_cluster.py": "by condition, on a node"}
 

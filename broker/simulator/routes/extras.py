@@ -19,7 +19,7 @@ def get_watchlists(world: World, call: Call) -> Reply:
 
 
 def get_watchlist(world: World, call: Call) -> Reply:
-    """Return one watchlist with its assets."""
+    """Return one watchlist with its assets; this one and the next ones find it by its id or its name."""
     return Reply(200, _watchlist(world, _find(world, call)))
 
 
@@ -109,7 +109,11 @@ def _fill(world: World, item: dict[str, Any], body: Mapping[str, Any]) -> None:
 
 
 def _find(world: World, call: Call) -> dict[str, Any]:
-    item = world.watchlists.get(call.params["id"])
+    if "id" in call.params:
+        item = world.watchlists.get(call.params["id"])
+    else:
+        name = call.query.get("name")
+        item = next((each for each in world.watchlists.values() if each["name"] == name), None)
     if item is None:
         raise Refusal(404, 40410000, "watchlist not found")
     return item
@@ -124,6 +128,10 @@ def _object(call: Call) -> Mapping[str, Any]:
 ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("GET", "/v2/watchlists", get_watchlists),
     ("POST", "/v2/watchlists", post_watchlist),
+    ("GET", "/v2/watchlists:by_name", get_watchlist),
+    ("PUT", "/v2/watchlists:by_name", put_watchlist),
+    ("POST", "/v2/watchlists:by_name", post_symbol),
+    ("DELETE", "/v2/watchlists:by_name", delete_watchlist),
     ("GET", "/v2/watchlists/{id}", get_watchlist),
     ("PUT", "/v2/watchlists/{id}", put_watchlist),
     ("POST", "/v2/watchlists/{id}", post_symbol),

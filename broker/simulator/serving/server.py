@@ -27,8 +27,9 @@ MAX_BODY = 1_000_000
 # Calls that Alpaca has and this simulator has not: who makes one must not take the answer for Alpaca's own.
 NOT_MODELLED = re.compile(
     r"/(v1beta[123]/(options|crypto|screener|forex|fixed_income|logos)|v2/(options|crypto|wallets|perpetuals|rfq|tokenization)|v3)\b"
-    r"|/v2/positions/[^/]+/do-not-exercise"
+    r"|/v2/positions/[^/]+/do-not-exercise|/v1/locates\b|/v2/stocks/(meta|auctions|[^/]+/auctions)\b"
 )
+KEYLESS = "/v1beta3/crypto/"  # as alpaca-py says of its client for coins: no authentication needed
 ROUTES = (
     *trading.ROUTES,
     *history.ROUTES,
@@ -119,8 +120,9 @@ async def _answer(
 
 
 def _refused(simulator: SimulatorCore, request: web.Request) -> Reply | None:
-    key = request.headers.get("APCA-API-KEY-ID", "")
-    if not simulator.keys.accept(key, request.headers.get("APCA-API-SECRET-KEY", "")):
+    pair = [request.headers.get(f"APCA-API-{name}") for name in ("KEY-ID", "SECRET-KEY")]
+    keyless = pair == [None, None] and request.path.startswith(KEYLESS)
+    if not keyless and not simulator.keys.accept(pair[0] or "", pair[1] or ""):
         return UNAUTHORIZED
     # Wall time: the limit protects the server from a client, whatever the virtual clock says.
     return None if simulator.rate.take(time.time()) else TOO_MANY

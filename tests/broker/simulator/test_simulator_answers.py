@@ -262,6 +262,19 @@ def test_a_wrong_watchlist_is_refused(body, status, text):
     assert refusal.value.status == status
 
 
+def test_a_watchlist_is_found_by_its_name_as_by_its_id():
+    world = world_at("2026-03-02")
+    made = extras.post_watchlist(world, Call(body={"name": "mine", "symbols": ["AAPL"]})).body
+    named = {"name": "mine"}
+    assert extras.get_watchlist(world, Call(query=named)).body == made
+    extras.post_symbol(world, Call(query=named, body={"symbol": "MSFT"}))
+    renamed = extras.put_watchlist(world, Call(query=named, body={"name": "ours"})).body
+    assert [asset["symbol"] for asset in renamed["assets"]] == ["AAPL", "MSFT"]
+    with pytest.raises(Refusal, match="watchlist not found"):
+        extras.delete_watchlist(world, Call(query=named))
+    assert extras.delete_watchlist(world, Call(query={"name": "ours"})).status == 204
+
+
 def test_hourly_bars_trade_at_each_open_and_are_named_by_their_start():
     from forewalk.sessions import session_grid
 

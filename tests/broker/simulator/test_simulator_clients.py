@@ -148,14 +148,3 @@ def test_a_stream_that_is_not_modelled_has_no_handshake(path, simulator):
 
 def test_every_call_that_is_not_modelled_is_tried_here():
     assert {call for _, call in listed(NOT_MODELLED)} == set(REFUSED)
-
-
-def test_alpaca_trade_api_reads_the_account_and_trades(simulator):
-    """The client before alpaca-py; deprecated, and still what much code uses."""
-    old = pytest.importorskip("alpaca_trade_api", reason="alpaca-trade-api is not installed")
-    simulator.control.restore()
-    client = old.REST("key", "secret", base_url=simulator.url, api_version="v2")
-    assert client.get_account().status == "ACTIVE"
-    client.submit_order(symbol="AAPL", qty=2, side="buy", type="market", time_in_force="day")
-    simulator.control.advance(to="open")
-    assert [position.qty for position in client.list_positions()] == ["2"]

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
+import requests
 from alpaca.data import requests as asked
 from alpaca.data.historical import CryptoHistoricalDataClient
 from alpaca.data.timeframe import TimeFrame
@@ -23,6 +24,7 @@ from broker.simulator.world.exchange import advance
 from broker.simulator.world.requests import parse_order
 from broker.simulator.world.state import SimulatorSettings, World
 from forewalk.types import Bars
+from helpers.waiting import PATIENCE_S
 
 SATURDAY_NIGHT = "2026-03-07T03:00:00Z"
 COIN, SHARE = "BTC/USD", "AAPL"
@@ -178,6 +180,20 @@ def test_crypto_data_client(call, of_coins):
         assert expected(answer), answer
     finally:
         close(client)
+
+
+@pytest.mark.enable_socket
+def test_the_data_of_coins_need_no_key_and_a_wrong_one_is_refused_all_the_same(of_coins):
+    data, account = (
+        f"{of_coins.url}/v1beta3/crypto/us/latest/bars?symbols={COIN}",
+        f"{of_coins.url}/v2/account",
+    )
+    wrong = {"APCA-API-KEY-ID": "key"}
+    asked_so = [(data, {}), (data, wrong), (account, {})]
+    answers = [
+        requests.get(url, headers=headers, timeout=PATIENCE_S).status_code for url, headers in asked_so
+    ]
+    assert answers == [200, 401, 401]
 
 
 @pytest.mark.enable_socket

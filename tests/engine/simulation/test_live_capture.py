@@ -216,6 +216,17 @@ def test_a_position_from_before_the_replay_can_be_closed_in_it():
     assert (seen, broker.captured) == ([0.0], [])
 
 
+def test_what_was_adopted_at_no_price_before_the_fill_that_it_undoes_is_replayed():
+    """Sold by hand and adopted in the very moment of its purchase, which a replay learns of one bar later."""
+    bars = some_bars(sessions=6)
+    closes = [t.to_pydatetime() for t in bars.timestamps]
+    gone = PastOrder("", None, "AAPL", -7.0, (PastFill(-7.0, 0.0, closes[2]),))
+    bought = PastOrder("id", closes[1], "AAPL", 7.0, (PastFill(7.0, 100.0, closes[3]),))
+    account, configured = AccountState(1e5, {}, [gone, bought]), live_settings()
+    run = run_strategy(bars, random_forecasts(bars), configured, SignalStrategy, account, bars.timestamps[0])
+    assert {order.side for order in run.orders} <= {"buy"}  # nothing is held, so nothing is sold
+
+
 def test_a_past_that_does_not_add_up_makes_no_order():
     with pytest.raises(CaptureError, match="does not add up"):
         captured(lambda s: None, positions={"AAPL": (7.0, 99.0)})
