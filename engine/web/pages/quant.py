@@ -1,4 +1,4 @@
-"""For the quant: what a run traded, and every try there was."""
+"""For the quant: what a run traded, what its account did, and every try there was."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.runs.listing import ledger_summary
 from engine.web.access import RunsReader, places_of
 from engine.web.api.runs import folder_of
 from engine.web.pages.rendering import page
+from engine.web.screens.account import WHOLE, account_screen
 from engine.web.screens.trading import Asked, trading
 
 router = APIRouter()
@@ -38,6 +39,20 @@ async def trades(
     return page(request, "runs/trades.html", "Trades", run=run, step="trades", found=found, asked=asked)
 
 
+@router.get("/runs/{run}/account")
+async def account(
+    request: Request,
+    person: RunsReader,
+    run: str,
+    bars: Annotated[int, Query(ge=1, le=1_000_000)] = WHOLE,
+    to: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """What the account did day by day, closer or wider."""
+    folder = folder_of(request, person, run)
+    found = await asyncio.to_thread(account_screen, folder, bars, to)
+    return page(request, "runs/account.html", "Account", run=run, step="account", found=found)
+
+
 @router.get("/tries")
 async def tries(request: Request, person: RunsReader) -> Response:
     """Every try that the ledger knows."""
@@ -48,6 +63,7 @@ async def tries(request: Request, person: RunsReader) -> Response:
         request,
         "runs/tries.html",
         "Every try",
+        step="tries",
         found=summary,
         shown=everyone[::-1][:SHOWN],
         problems=problems,

@@ -16,11 +16,11 @@ from markupsafe import Markup
 from engine.runs.folder import StoredRun, read_run
 from engine.runs.stored import require_same_bars
 from engine.web.screens import drawing
+from engine.web.screens.windows import Moves, moves_of, window_of
 from forewalk.errors import ForewalkError
 from forewalk.settings.loading import load_settings
 from forewalk.types import Bars, FloatArray
 
-SPANS = (60, 120, 250, 500, 1000, 2500)  # bars that a chart shows, the closest first
 RANGE_80 = 1.2815515655446004  # standard deviations of a normal distribution on either side
 MOST_RANGES = 250  # bars beyond which ranges would be a blot
 ROWS = 50  # of a table on one page
@@ -79,7 +79,7 @@ class Trading:
     chart: Markup | None
     silent: str
     marks: tuple[tuple[str, str, str, str], ...]
-    moves: tuple[tuple[str, str], ...]
+    moves: Moves
     heads: tuple[tuple[str, str, bool], ...]
     rows: tuple[tuple[str, ...], ...]
     part: int
@@ -101,7 +101,7 @@ def trading(folder: Path, asked: Asked) -> Trading:
     symbol = asked.symbol if asked.symbol in symbols else first
     chart: Markup | None = None
     marks: tuple[tuple[str, str, str, str], ...] = ()
-    moves: tuple[tuple[str, str], ...] = ()
+    moves: Moves = ()
     silent = ""
     if symbol is not None:
         try:
@@ -188,19 +188,12 @@ def _positions(folder: Path) -> tuple[tuple[str, ...], ...]:
 
 def _window(
     run: StoredRun, bars: Bars, symbol: str, asked: Asked
-) -> tuple[Markup, tuple[tuple[str, str, str, str], ...], tuple[tuple[str, str], ...]]:
+) -> tuple[Markup, tuple[tuple[str, str, str, str], ...], Moves]:
     """Return the chart of the bars asked for, the fills on it, and the links to other windows."""
     column = bars.symbols.index(symbol)
     there = np.flatnonzero(np.isfinite(bars.close[:, column]))
-    span = int(min(SPANS, key=lambda each: abs(each - asked.bars)))
     dates = bars.timestamps[there]
-    last = len(there)
-    if asked.to:
-        end = pd.to_datetime(asked.to, utc=True, errors="coerce")
-        if not pd.isna(end):
-            last = int(dates.searchsorted(end + pd.Timedelta(days=1)))
-    last = max(min(last, len(there)), min(span, len(there)))
-    first = max(0, last - span)
+    first, last, span = window_of(dates, asked.bars, asked.to)
     rows = there[first:last]
     times, close = bars.timestamps[rows], bars.close[rows, column]
     fills = _fills(run.orders, symbol, times)
@@ -208,27 +201,8 @@ def _window(
     marks = tuple(
         (f"{time:%Y-%m-%d}", what, f"{shares:,g}", f"{price:,.2f}") for time, what, shares, price, _ in fills
     )
-    return chart, marks, _moves(asked, symbol, span, dates, first, last)
-
-
-def _moves(
-    asked: Asked, symbol: str, span: int, dates: pd.DatetimeIndex, first: int, last: int
-) -> tuple[tuple[str, str], ...]:
-    place = SPANS.index(span)
-    here = f"{dates[last - 1]:%Y-%m-%d}" if len(dates) else None
-    found = []
-    if first > 0:
-        found.append(
-            ("earlier", asked.link(symbol=symbol, bars=span, to=f"{dates[max(first - 1, 0)]:%Y-%m-%d}"))
-        )
-    if last < len(dates):
-        later = dates[min(last + span, len(dates)) - 1]
-        found.append(("later", asked.link(symbol=symbol, bars=span, to=f"{later:%Y-%m-%d}")))
-    if place > 0:
-        found.append(("closer", asked.link(symbol=symbol, bars=SPANS[place - 1], to=here)))
-    if place + 1 < len(SPANS) and len(dates) > span:
-        found.append(("wider", asked.link(symbol=symbol, bars=SPANS[place + 1], to=here)))
-    return tuple(found)
+    moves = moves_of(lambda bars, to: asked.link(symbol=symbol, bars=bars, to=to), dates, first, last, span)
+    return chart, marks, moves
 
 
 def _fills(

@@ -147,6 +147,7 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/compare",
         "/runs/one/expert",
         "/runs/one/trades",
+        "/runs/one/account",
         "/tries",
         "/settings",
     ):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from engine.runs.ledger import LEDGER_FILE, Ledger
 from engine.runs.trial import make_trial
-from engine.web.screens.trading import COLUMNS, SPANS, Asked, trading
+from engine.web.screens.trading import COLUMNS, Asked, trading
+from engine.web.screens.windows import SPANS
 from forewalk.settings.loading import settings_from
 from helpers.making import make_bars
 from helpers.run_folders import make_run
