@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import backtrader as bt
 import numpy as np
@@ -15,6 +17,11 @@ def backtrader_times(timestamps: pd.DatetimeIndex) -> FloatArray:
     """Return UTC timestamps as backtrader's day numbers (naive UTC), length T."""
     naive = timestamps.tz_convert("UTC").tz_localize(None)
     return np.array([bt.date2num(moment) for moment in naive.to_pydatetime()], dtype=np.float64)
+
+
+def now(lines: Iterable[Any]) -> FloatArray:
+    """Return the current value of each line, `line[0]` without backtrader's five calls for it."""
+    return np.array([line.array[line._idx] for line in lines], dtype=np.float64)
 
 
 class ForecastTable:
@@ -60,6 +67,18 @@ class ForecastIndicator(bt.Indicator):
         if symbol not in self.p.table.columns:
             raise ValueError(f"no forecasts for {symbol!r}; there are: {', '.join(self.p.table.columns)}")
         self.values = self.p.table.columns[symbol]
+
+    def __len__(self) -> int:  # asked twice on every bar
+        return int(self.lines.lines[0].lencount)
+
+    def advance(self, size: int = 1) -> None:
+        """Step on with the feed: every line at once. Anything else than one step is left to backtrader."""
+        if size != 1:
+            super().advance(size)
+        elif len(self) < len(self._clock):
+            for line in self.lines.lines:
+                line._idx += 1
+                line.lencount += 1
 
     def next(self) -> None:
         """Set the lines at the current bar."""

@@ -121,8 +121,9 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     size = _position_size(np.where(side != 0, side, wanted), score, waits, outlook, settings)
     if settings.sizing == "constant_risk":
         held = due & (side != 0) & np.isnan(target) & np.isfinite(score) & priced
-        size = size * _fit(held, entering, size, positions.weight, target, settings.max_gross)
-        _resize(held, size, positions.weight, target, reason, settings.trade_band)
+        if held.any() or entering.any():
+            size = size * _fit(held, entering, size, positions.weight, target, settings.max_gross)
+            _resize(held, size, positions.weight, target, reason, settings.trade_band)
     _enter(entering, wanted, size, positions, target, reason, settings)
     if settings.kind == "cross_section" and settings.turnover_cap is not None:
         _cap_turnover(score, positions.weight, target, reason, settings.turnover_cap)
@@ -132,6 +133,8 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
 def _stops(
     outlook: Outlook, positions: Positions, settings: StrategySettings
 ) -> tuple[tuple[BoolArray, int], ...]:
+    if settings.stop_loss is None and settings.take_profit is None:
+        return ()
     gain = np.sign(positions.weight) * (outlook.close / positions.entry_price - 1.0)
     held = positions.weight != 0
     never = np.zeros(len(gain), dtype=bool)
@@ -154,9 +157,9 @@ def _wanted_by_threshold(score: FloatArray, side: FloatArray, settings: Strategy
         return known.astype(np.float64)
     value = np.where(known, score, 0.0)
     long = known & ((value >= settings.entry) & (value > 0) | (side > 0) & (value >= settings.exit))
-    short = known & ((-value >= settings.entry) & (value < 0) | (side < 0) & (-value >= settings.exit))
     if settings.direction == "long_flat":
-        short[:] = False
+        return long.astype(np.float64)
+    short = known & ((-value >= settings.entry) & (value < 0) | (side < 0) & (-value >= settings.exit))
     return np.where(long & ~short, 1.0, np.where(short & ~long, -1.0, np.where(long & short, side, 0.0)))
 
 
@@ -209,6 +212,8 @@ def _trim(
 ) -> None:
     """Cut back what has drifted beyond the limits."""
     kept = np.isnan(target) & (weight != 0)
+    if not kept.any():
+        return
     limit = settings.weight_limit(len(weight))
     wide = kept & due & (np.abs(weight) > limit * LIMIT_TOLERANCE)
     target[wide] = np.sign(weight[wide]) * limit
@@ -288,7 +293,7 @@ def _position_size(
         size = share * settings.target_volatility / np.where(annual > 0, annual, np.inf)
     if settings.sizing == "constant_risk":
         size = size * np.minimum(np.maximum(1.0 + settings.tilt * (score * side), 0.0), 2.0)
-    return np.asarray(np.minimum(np.nan_to_num(size, nan=0.0), limit))
+    return np.asarray(np.minimum(np.where(np.isnan(size), 0.0, size), limit))
 
 
 def _cap_turnover(

@@ -11,7 +11,7 @@ import numpy as np
 
 from forewalk.settings.sections import ExecutionSettings, StrategySettings
 from forewalk.types import BoolArray, FloatArray
-from strategies.indicator import ForecastIndicator, ForecastTable
+from strategies.indicator import ForecastIndicator, ForecastTable, now
 from strategies.policy import Decision, Outlook, Positions, decide
 from strategies.styles import style_of, terms_of
 
@@ -51,14 +51,20 @@ class SignalStrategy(bt.Strategy):
         self.open_orders: dict[int, Any] = {}
         self.stops: dict[int, Any] = {}  # by column, resting
         self.decisions: list[tuple[float, str, float, float, float, str]] = []
-        several = all("rate" in data.lines.getlinealiases() for data in self.datas)
-        self.rates = [data.rate for data in self.datas] if several else []
-        apart = all("own" in data.lines.getlinealiases() for data in self.datas)
-        self.own = [data.own for data in self.datas] if apart else []
+        self.means, self.stds = (
+            [getattr(of.lines, name) for of in self.forecasts] for name in ("mean", "std")
+        )
+        self.closes, self.capacities = self.lines_of("close"), self.lines_of("capacity")
+        self.rates, self.own = self.lines_of("rate"), self.lines_of("own")
         # Mean and std of each at its market's last close; one that has not closed yet is expected to say something.
         self.known = np.array([np.zeros(len(self.datas)), np.ones(len(self.datas))])
         self.waiting = self.p.settings.sizing == "constant_risk"
         self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
+
+    def lines_of(self, name: str) -> list[Any]:
+        """Return a line of every feed; none where not all have it."""
+        there = all(name in data.lines.getlinealiases() for data in self.datas)
+        return [getattr(data.lines, name) for data in self.datas] if there else []
 
     def next(self) -> None:
         """Decide at the close of the bar and send the orders: reductions first, they free the cash."""
@@ -77,7 +83,7 @@ class SignalStrategy(bt.Strategy):
 
     def due(self) -> BoolArray | None:
         """Return whose market closes now; None where all close together."""
-        return np.array([own[0] > 0 for own in self.own]) if self.own else None
+        return now(self.own) > 0 if self.own else None
 
     def bar(self, column: int) -> int:
         """Return how many bars of its own market a symbol has had."""
@@ -85,27 +91,26 @@ class SignalStrategy(bt.Strategy):
 
     def outlook(self, due: BoolArray | None = None) -> Outlook:
         """Read the forecasts and closes of the current bar; of symbols not due, the forecast of their last close."""
-        mean = np.array([forecast.mean[0] for forecast in self.forecasts])
-        std = np.array([forecast.std[0] for forecast in self.forecasts])
+        mean, std = now(self.means), now(self.stds)
         if due is not None:
             self.known = np.where(due, (mean, std), self.known)
             mean, std = self.known
         return Outlook(
             mean=mean,
             std=std,
-            close=self.priced(np.array([data.close[0] for data in self.datas], dtype=np.float64)),
+            close=self.priced(now(self.closes)),
             horizon_years=self.horizon_years,
             due=due,
-            missing=np.array([data.capacity[0] == 0.0 for data in self.datas]) if self.waiting else None,
+            missing=now(self.capacities) == 0.0 if self.waiting and self.capacities else None,
         )
 
     def priced(self, close: FloatArray) -> FloatArray:
         """Return closes, 0 where there is no rate into the account's currency yet: it is no price to enter at."""
-        return close * np.array([rate[0] > 0 for rate in self.rates]) if self.rates else close
+        return close * (now(self.rates) > 0) if self.rates else close
 
     def worth(self, close: FloatArray) -> FloatArray:
         """Return closes in the account's currency."""
-        return close * np.array([rate[0] for rate in self.rates], dtype=np.float64) if self.rates else close
+        return close * now(self.rates) if self.rates else close
 
     def held_positions(self, close: FloatArray, due: BoolArray | None = None) -> Positions:
         """Read the account: signed weights, bars held since the fill, entry prices.
@@ -136,10 +141,13 @@ class SignalStrategy(bt.Strategy):
 
         Returns the positions they lead to, by column, of the symbols that have a target.
         """
+        columns = np.flatnonzero(~np.isnan(decision.target)).tolist()
+        if not columns:
+            return {}
         equity, worth = self.broker.getvalue(), self.worth(outlook.close)
         reasons, sizes = decision.reasons(), {}
         orders: list[tuple[bool, int, float]] = []
-        for column in np.flatnonzero(~np.isnan(decision.target)).tolist():
+        for column in columns:
             data, weight = self.datas[column], float(decision.target[column])
             now = self.broker.getposition(data).size
             wanted = self.shares(weight, equity, worth[column])

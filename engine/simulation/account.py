@@ -141,6 +141,7 @@ class SimulatedBroker(bt.brokers.BackBroker):
         super().start()
         self._bar = -1
         self._column = {data: column for column, data in enumerate(self.cerebro.datas)}
+        self._close = {data: data.lines.close for data in self.cerebro.datas}
         for data in self.cerebro.datas:
             data._broker_position_size = lambda data=data: self.getposition(data).size
 
@@ -187,6 +188,35 @@ class SimulatedBroker(bt.brokers.BackBroker):
             else:
                 self._attempt(order)
         self._get_value()
+
+    def _get_value(self, datas: Any = None, lever: bool = False) -> Any:
+        """Value the account in `BackBroker`'s own steps, without asking what shares paid in full answer."""
+        if datas is not None or self._cash_addition or self._fundhist or not self._in_full():
+            return super()._get_value(datas, lever)
+        gross = net = unrealized = 0.0
+        for data, position in self.positions.items():
+            size = position.size
+            if not size:
+                continue
+            line = self._close[data]
+            close = line.array[line._idx]
+            value, gain = size * close, size * (close - position.price)
+            gross += value
+            unrealized += gain
+            if value > 0:
+                net += value - gain
+                net += gain
+            else:
+                net += value
+        self._value = self.cash + net
+        self._fundval = self._value / self._fundshares
+        self._valuemkt, self._valuelever, self._valuemktlever = net, self.cash + gross, gross
+        self._leverage, self._unrealized = gross / (net or 1.0), unrealized
+        return self._valuelever if lever else self._value
+
+    def _in_full(self) -> bool:
+        """Whether all that is held is paid in full: a strategy of the user's own may have asked for margin."""
+        return self.p.shortcash and all(_is_plain(info) for info in self.comminfo.values())
 
     def _has_opened(self, order: Any) -> bool:
         """Whether the symbol's bar had opened before the order was decided on: another market closed in between."""
@@ -265,6 +295,15 @@ class SimulatedBroker(bt.brokers.BackBroker):
             self.pending.append(order)
         elif order.status == order.Completed:
             self._bracketize(order)
+
+
+def _is_plain(info: bt.CommInfoBase) -> bool:
+    kind = type(info)
+    same = (
+        kind.getvaluesize is bt.CommInfoBase.getvaluesize
+        and kind.profitandloss is bt.CommInfoBase.profitandloss
+    )
+    return same and info._stocklike and info.p.mult == 1.0 and info.get_leverage() == 1.0
 
 
 def _twin(value: Any) -> Any:

@@ -134,7 +134,7 @@ class CurrencyBroker(SimulatedBroker):
     def _get_value(self, datas: Any = None, lever: bool = False) -> Any:
         self.valuing = True
         try:
-            return super()._get_value(datas, lever)
+            return bt.brokers.BackBroker._get_value(self, datas, lever)
         finally:
             self.valuing = False
 

@@ -42,6 +42,9 @@ class PanelFeed(bt.feed.DataBase):
     def _tick_fill(self, force: bool = False) -> None:
         pass
 
+    def __len__(self) -> int:  # asked several times on every bar
+        return int(self.lines.lines[0].lencount)
+
     def start(self) -> None:
         """Begin at the first bar."""
         super().start()

@@ -69,10 +69,11 @@ class Recorder(bt.Analyzer):
         """Record the account at the close of the bar, after its fills."""
         broker = self.strategy.broker
         equity = broker.getvalue()
-        gross = 0.0
+        gross, several = 0.0, hasattr(broker, "rate_now")
         for data, position in broker.positions.items():  # not `sum`, which newer Pythons round otherwise
             if position.size:
-                gross += abs(position.size) * data.close[0] * rate_now(broker, data)
+                worth = abs(position.size) * data.lines.close[0]
+                gross += worth * broker.rate_now(data) if several else worth
         self.log.equity.append(
             (self.strategy.datetime[0], equity, broker.getcash(), gross / equity if equity else 0.0)
         )
@@ -186,19 +187,19 @@ def event_tables(
 ) -> SimulationResult:
     """Return what the recorder of a finished Cerebro saw, as tables with the bars' own UTC times."""
     log: _Log = strategy.analyzers.recorder.log
-    closes = dict(zip(backtrader_times(bars.timestamps).tolist(), bars.timestamps, strict=True))
-    opens = _opens(bars)
+    row_of = {time: row for row, time in enumerate(backtrader_times(bars.timestamps).tolist())}
+    opens = _opens(bars, {row["filled_at"] for row in log.orders.values()} | _trade_times(log))
     times, equity, cash, gross = np.array(log.equity, dtype=np.float64).reshape(-1, 4).T
-    at_close = pd.DatetimeIndex([closes[time] for time in times.tolist()])
+    at_close = bars.timestamps[[row_of[time] for time in times.tolist()]]
     orders = pd.DataFrame(list(log.orders.values()), columns=ORDER_COLUMNS)
     orders = orders.astype({"quantity": float, "filled_quantity": float})
-    orders["decided_at"] = orders["decided_at"].map(closes)
+    orders["decided_at"] = _closed(orders["decided_at"], row_of, bars.timestamps)
     orders["filled_at"] = pd.to_datetime(_opened(orders, "filled_at", opens), utc=True)
     trades = pd.DataFrame(log.trips.closed, columns=TRADE_COLUMNS)
     for name in ("opened_at", "closed_at"):
         trades[name] = _opened(trades, name, opens)
     decisions = pd.DataFrame(decisions_of(strategy), columns=DECISION_COLUMNS)
-    decisions["asof"] = decisions["asof"].map(closes)
+    decisions["asof"] = _closed(decisions["asof"], row_of, bars.timestamps)
     return SimulationResult(
         equity=equity_table(at_close, equity, cash, gross, bars, forecasts, execution),
         orders=orders,
@@ -209,16 +210,30 @@ def event_tables(
     )
 
 
-def _opens(bars: Bars) -> dict[str, dict[float, pd.Timestamp]]:
-    """Return for each symbol when its bars opened, by backtrader's time of their close; its negative is the close."""
+def _closed(times: pd.Series[Any], row_of: dict[float, int], timestamps: pd.DatetimeIndex) -> pd.Series[Any]:
+    """Return the bars' own times of backtrader's; a `Timestamp` is made only of those that are asked for."""
+    return times.map({time: timestamps[row_of[time]] for time in times.unique() if time in row_of})
+
+
+def _trade_times(log: _Log) -> set[Any]:
+    return {row[name] for row in log.trips.closed for name in ("opened_at", "closed_at")}
+
+
+def _opens(bars: Bars, asked: set[Any]) -> dict[str, dict[float, pd.Timestamp]]:
+    """Return for each symbol when bars opened, by backtrader's time of their close; its negative is the close.
+
+    Of the times that are asked for, as a `Timestamp` takes longer to make than a bar to step over.
+    """
     times = backtrader_times(bars.timestamps)
     known: dict[int, dict[float, pd.Timestamp]] = {}
     found = {}
     for symbol, (rows, moments) in own_open_times(bars).items():
         if id(moments) not in known:
-            own = times[rows].tolist()
-            closed = dict(zip((-time for time in own), bars.timestamps[rows], strict=True))
-            known[id(moments)] = dict(zip(own, moments, strict=True)) | closed
+            own = [
+                (at, time) for at, time in enumerate(times[rows].tolist()) if time in asked or -time in asked
+            ]
+            closed = {-time: bars.timestamps[rows[at]] for at, time in own}
+            known[id(moments)] = {time: moments[at] for at, time in own} | closed
         found[symbol] = known[id(moments)]
     return found
 

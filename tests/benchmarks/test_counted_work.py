@@ -24,11 +24,11 @@ QUIET = settings_from({"strategy": {"sizing": "fixed_fraction", "entry": 100.0}}
 STEP = "models/recurrent/training.py:FlatAdamW.step"
 
 # Lines of a bar in Cerebro: ours, backtrader's. Counted without any order, so that a bar alone is seen.
-A_BAR = {1: (254, 279), 8: (590, 930)}
-AN_ORDER = (208, 832)
+A_BAR = {1: (249, 185), 8: (725, 290)}
+AN_ORDER = (245, 808)
 A_TRAINING_STEP = 43
 FEATURES_OF_A_SYMBOL = 197
-A_COMPILED_ACCOUNT = 320
+A_COMPILED_ACCOUNT = 289
 
 
 def of_simulation(settings, rows, symbols):
