@@ -207,6 +207,7 @@ def of_a_migration(scene, point, chance):
     before = rows(scene) if old else {}
     later = chance.randint(1, 4)
     environment = {"TEST_MIGRATIONS": str(later)}
+    scene.migrations = newer(later)
     step = chance.randint(1, len(schema.MIGRATIONS) - old + later)
     scene.after_close()
     codes = [scene.once(f"{point}:kill9:{step}", environment=environment)]

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from decimal import Decimal
 from multiprocessing import forkserver
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import pytest
 import tomli_w
 
 from broker.ids import parse_client_order_id
+from broker.journal import schema
 from broker.journal.journal import Journal
 from broker.orders import OrderState
 from forewalk.sessions import session_closes, sessions_between
@@ -168,6 +170,7 @@ class Scene:
         self.folder = folder
         self.state = folder / "state"
         self.runs = 0
+        self.migrations = schema.MIGRATIONS  # of the program that the journal is of
         self.environment = {
             "APCA_API_KEY_ID": KEY_ID,
             "APCA_API_SECRET_KEY": SECRET,
@@ -247,7 +250,8 @@ class Scene:
     # what the journal says
 
     def journal(self):
-        return closing(Journal(self.state / "journal.db", self.book, readonly=True))
+        with patch.object(schema, "MIGRATIONS", self.migrations):
+            return closing(Journal(self.state / "journal.db", self.book, readonly=True))
 
     def orders(self, *states):
         with self.journal() as journal:
