@@ -15,7 +15,7 @@ from forewalk.types import Forecasts
 def make_run(folder, rows=300, skill=0.0, **tree):
     """Write a run over the last `rows` bundled bars into `folder`; `skill` mixes the truth into the noise."""
     settings = settings_from({"name": folder.name, **tree})
-    bars, _ = load_bars(settings.data)
+    bars, _ = load_bars(settings.data, columns=settings.features.columns, news=settings.news)
     random = np.random.default_rng(5)
     ahead = np.full(bars.close.shape, np.nan)
     ahead[:-1] = np.log(bars.close[1:] / bars.close[:-1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, Response
 from engine.runs.overview import RunOverview, overview
 from engine.web.access import Person, RunsReader, places_of
 from engine.web.api.common import Limit, Offset, missing, problems, tagged
+from engine.web.screens.texts import texts_screen
 from forewalk.errors import DataError, UsageError
 
 router = APIRouter(tags=["runs"])
@@ -98,6 +99,24 @@ def explanation(request: Request, person: RunsReader, run: str) -> Response:
     if not file.is_file():
         raise missing("explanation of this run yet; `forewalk explain RUN` makes one")
     return tagged(request, json.loads(file.read_text(encoding="utf-8")))
+
+
+@router.get("/runs/{run}/texts", response_model=dict[str, Any], responses=problems(404, 422))
+def texts(
+    request: Request,
+    person: RunsReader,
+    run: str,
+    symbol: Annotated[str | None, Query(max_length=80)] = None,
+    day: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """Return the texts that a bar was the first to know, at most 200, and what texts added to the run.
+
+    `day` is YYYY-MM-DD: the last bar that closed by its end; without it the last bar. 404 where the run used none.
+    """
+    found = texts_screen(folder_of(request, person, run), symbol, day)
+    if found.silent and not found.added:
+        raise missing(f"text behind this run: {found.silent}")
+    return tagged(request, asdict(found))
 
 
 @router.get("/runs/{run}/artefacts", responses=problems(404))

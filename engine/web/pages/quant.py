@@ -14,6 +14,7 @@ from engine.web.access import RunsReader, places_of
 from engine.web.api.runs import folder_of
 from engine.web.pages.rendering import page
 from engine.web.screens.account import WHOLE, account_screen
+from engine.web.screens.texts import texts_screen
 from engine.web.screens.trading import Asked, trading
 
 router = APIRouter()
@@ -51,6 +52,20 @@ async def account(
     folder = folder_of(request, person, run)
     found = await asyncio.to_thread(account_screen, folder, bars, to)
     return page(request, "runs/account.html", "Account", run=run, step="account", found=found)
+
+
+@router.get("/runs/{run}/texts")
+async def texts(
+    request: Request,
+    person: RunsReader,
+    run: str,
+    symbol: Annotated[str | None, Query(max_length=80)] = None,
+    day: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """The texts that a bar was the first to know, and what texts added."""
+    folder = folder_of(request, person, run)
+    found = await asyncio.to_thread(texts_screen, folder, symbol, day)
+    return page(request, "runs/texts.html", "Texts", run=run, step="texts", found=found)
 
 
 @router.get("/tries")

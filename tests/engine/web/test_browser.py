@@ -148,6 +148,7 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/runs/one/expert",
         "/runs/one/trades",
         "/runs/one/account",
+        "/runs/one/texts",
         "/tries",
         "/settings",
     ):

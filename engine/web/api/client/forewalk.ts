@@ -503,6 +503,13 @@ export interface Calls {
     body: undefined;
     answer: Record<string, unknown>;
   };
+  /** Return the texts that a bar was the first to know, at most 200, and what texts added to the run. */
+  "GET /api/v1/runs/{run}/texts": {
+    path: { run: string; };
+    query: { symbol?: string | null; day?: string | null; };
+    body: undefined;
+    answer: Record<string, unknown>;
+  };
   /** Return the files of a run. */
   "GET /api/v1/runs/{run}/artefacts": {
     path: { run: string; };

@@ -29,6 +29,15 @@ class Runs(Group):
         """Return which features carry a run's forecasts; 404 until `forewalk explain` has measured it."""
         return cast("dict[str, Any]", self._transport.json("GET", f"/api/v1/runs/{part(run)}/explanation"))
 
+    def texts(self, run: str, *, symbol: str | None = None, day: str | None = None) -> dict[str, Any]:
+        """Return the texts that a bar was the first to know, at most 200, and what texts added to the run."""
+        return cast(
+            "dict[str, Any]",
+            self._transport.json(
+                "GET", f"/api/v1/runs/{part(run)}/texts", query={"symbol": symbol, "day": day}
+            ),
+        )
+
     def artefacts(self, run: str) -> list[answers.Artefact]:
         """Return the files of a run."""
         return cast(
