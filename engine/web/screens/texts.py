@@ -134,7 +134,6 @@ def _added(path: Path) -> tuple[tuple[tuple[str, ...], ...], str]:
 
 
 def _numbers(added: Added) -> tuple[str, ...]:
-    return tuple(
-        "not known" if value is None else f"{value:.4g}"
-        for value in (added.with_texts, added.without, added.gain, added.p)
-    )
+    shown = (added.with_texts, added.without, added.gain)
+    luck = "not known" if added.p is None else "less than 0.001" if added.p < 0.001 else f"{added.p:.3f}"
+    return (*("not known" if value is None else f"{value:.4g}" for value in shown), luck)
