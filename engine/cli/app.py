@@ -135,14 +135,15 @@ def backtest(
     }
     settings = settings_of_flags(config, set_, flags)
 
-    from engine.backtest.job import backtest as run_backtest
-    from engine.backtest.writing import earlier_trials, write_backtest
     from engine.cli.console import print_backtest, progress_display
-    from engine.runs.folder import check_destination
 
-    if out is not None:
-        check_destination(out)
     with progress_display(not as_json, progress_form) as progress:
+        from engine.backtest.job import backtest as run_backtest
+        from engine.backtest.writing import earlier_trials, write_backtest
+        from engine.runs.folder import check_destination
+
+        if out is not None:
+            check_destination(out)
         result = run_backtest(settings, progress, earlier_trials(out))
         progress("report", 0, 1)
         folder = write_backtest(result, out)
@@ -164,9 +165,10 @@ def reproduce(
 ) -> None:
     """Rerun a stored run and compare forecasts, orders, equity and metrics; exit 1 if anything differs."""
     from engine.cli.console import print_reproduction, progress_display
-    from engine.reproduce.job import reproduce as rerun
 
     with progress_display(not as_json, progress_form) as progress:
+        from engine.reproduce.job import reproduce as rerun
+
         found = rerun(run, where_of_flags(jobs, executor, address), progress)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
@@ -199,10 +201,11 @@ def audit(
 
     Prints the leak certificate; a finished run keeps it as certificate.json.
     """
-    from engine.audit.job import audit_command
     from engine.cli.console import progress_display
 
     with progress_display(not as_json, progress_form) as progress:
+        from engine.audit.job import audit_command
+
         certificate = audit_command(
             what, set_ or (), where_of_flags(jobs, executor, address), earlier, progress
         )
@@ -244,15 +247,16 @@ def sweep(
     Without --vary the sizes (or thresholds, or ranks, and the holding time) are varied.
     """
     from engine.cli.console import progress_display
-    from engine.sweep.grid import parse_axis
-    from engine.sweep.job import sweep as run_sweep
-    from engine.sweep.job import write_sweep
-    from engine.sweep.result import summary, sweep_lines
-    from forewalk.compute.workers import workers_of
-    from forewalk.settings.loading import load_settings
 
-    axes = [parse_axis(text) for text in vary or []]
     with progress_display(not as_json, progress_form) as progress:
+        from engine.sweep.grid import parse_axis
+        from engine.sweep.job import sweep as run_sweep
+        from engine.sweep.job import write_sweep
+        from engine.sweep.result import summary, sweep_lines
+        from forewalk.compute.workers import workers_of
+        from forewalk.settings.loading import load_settings
+
+        axes = [parse_axis(text) for text in vary or []]
         where = load_settings(overrides=where_of_flags(jobs, executor, address), environment={})
         result = run_sweep(run, axes, workers_of(where), progress)
     folder = write_sweep(result)
@@ -272,11 +276,14 @@ def trials(
     as_json: Json = False,
 ) -> None:
     """Show how often the same data was tried, and check that no try was forgotten; exit 1 if one was."""
-    from engine.runs.ledger import LEDGER_FILE, Ledger
-    from engine.runs.listing import ledger_lines, ledger_summary
+    from engine.cli.console import reading
 
-    ledger = Ledger(runs / LEDGER_FILE)
-    problems = ledger.verify()
+    with reading():
+        from engine.runs.ledger import LEDGER_FILE, Ledger
+        from engine.runs.listing import ledger_lines, ledger_summary
+
+        ledger = Ledger(runs / LEDGER_FILE)
+        problems = ledger.verify()
     if as_json:
         data = [asdict(entry) for entry in ledger_summary(ledger)]
         typer.echo(json.dumps({"data": data, "problems": problems}, allow_nan=False))

@@ -35,14 +35,17 @@ def compare(
     Forecasts are tested pair by pair (Diebold-Mariano), accounts by a bootstrap of their difference. What cannot be
     compared is refused with exit code 5.
     """
-    from engine.compare.job import compare_runs
-    from engine.compare.text import lines
+    from engine.cli.console import reading
 
-    found = compare_runs(runs, accounts)
-    if html is not None:
-        from engine.compare.page import write_page
+    with reading():
+        from engine.compare.job import compare_runs
+        from engine.compare.text import lines
 
-        write_page(found, html)
+        found = compare_runs(runs, accounts)
+        if html is not None:
+            from engine.compare.page import write_page
+
+            write_page(found, html)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
@@ -54,9 +57,12 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the finished runs of a folder, the newest first; exit 1 if one of them cannot be read."""
-    from engine.runs.overview import overview, overview_lines
+    from engine.cli.console import reading
 
-    found = overview(folder)
+    with reading():
+        from engine.runs.overview import overview, overview_lines
+
+        found = overview(folder)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:

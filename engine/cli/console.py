@@ -33,7 +33,8 @@ def progress_display(
 ) -> Iterator[Callable[[str, int, int], None]]:
     """Yield a `progress(what, done, total)` that draws bars on stderr, or nothing if it is no terminal.
 
-    With `form` jsonl it writes each step as a line of JSON, wherever stderr goes; with none it says nothing.
+    With `form` jsonl it writes each step as a line of JSON, wherever stderr goes; with none it says nothing. Open it
+    before what is slow to import: its first bar is there at once.
     """
     if form == ProgressForm.JSONL:
         yield _as_json
@@ -47,7 +48,7 @@ def progress_display(
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, disable=not (enabled and console.is_terminal)) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, Any] = {"start": bars.add_task("start", total=1)}
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
@@ -59,6 +60,16 @@ def progress_display(
         yield progress
         for task in tasks.values():
             bars.update(task, completed=bars.tasks[task].total)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Say on a terminal, at once and until the answer is there, that a short command is at work."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
+        bars.add_task("reading", total=None)
+        yield
 
 
 def _as_json(what: str, done: int, total: int) -> None:

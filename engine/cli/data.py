@@ -30,14 +30,17 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Show what a file or folder is understood to be; exit 5 if it cannot be used. Nothing is run."""
-    from forewalk.data.checking import check as look
+    from engine.cli.console import reading
     from forewalk.errors import EXIT_DATA
 
-    checked = look(_settings(path, symbols, set_))
-    if out is not None:
-        from engine.report.series import write_series_page
+    with reading():
+        from forewalk.data.checking import check as look
 
-        write_series_page(checked, out)
+        checked = look(_settings(path, symbols, set_))
+        if out is not None:
+            from engine.report.series import write_series_page
+
+            write_series_page(checked, out)
     if as_json:
         typer.echo(json.dumps(checked.to_dict(), allow_nan=False))
     else:
@@ -56,9 +59,12 @@ def convert(
     set_: Set = None,
 ) -> None:
     """Write the clean bars of a file or folder as one Parquet file, which is read back without any telling."""
-    from forewalk.data.converting import convert as write
+    from engine.cli.console import reading
 
-    bars, report = write(_settings(path, symbols, set_), out)
+    with reading():
+        from forewalk.data.converting import convert as write
+
+        bars, report = write(_settings(path, symbols, set_), out)
     typer.echo(
         "\n".join(
             [*report.summary_lines(), f"{out}: {report.bars_kept} bars of {symbols_of(len(bars.symbols))}"]

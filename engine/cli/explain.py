@@ -34,12 +34,13 @@ def explain(
     Nothing is trained: the stored models are asked. Writes explanation.json and a part of forecast.html.
     """
     from engine.cli.console import progress_display
-    from engine.forecast.explaining.job import FILE, shown_where, summary_lines
-    from engine.forecast.explaining.job import explain as run_explain
-    from forewalk.compute.workers import workers_of
-    from forewalk.settings.loading import load_settings
 
     with progress_display(not as_json, progress_form) as progress:
+        from engine.forecast.explaining.job import FILE, shown_where, summary_lines
+        from engine.forecast.explaining.job import explain as run_explain
+        from forewalk.compute.workers import workers_of
+        from forewalk.settings.loading import load_settings
+
         where = load_settings(overrides=where_of_flags(jobs, executor, address), environment={})
         told = run_explain(run, repeats, workers_of(where), progress)
     if as_json:

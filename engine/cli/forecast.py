@@ -90,13 +90,13 @@ def forecast(
     pages = _pages(html or (log.with_name(NEXT) if form == "text" else None), len(asked))
 
     from engine.cli.console import progress_display
-    from engine.forecast.job import give
-    from engine.forecast.log import ForecastLog
-
-    book = ForecastLog(log)
 
     def make() -> tuple[Given, ...]:
         with progress_display(form == "text", progress_form) as progress:
+            from engine.forecast.job import give
+            from engine.forecast.log import ForecastLog
+
+            book = ForecastLog(log)
             return tuple(
                 give(what, book, progress, overrides, positions, page)
                 for what, page in zip(asked, pages, strict=True)
@@ -177,10 +177,13 @@ def _pages(html: Path | None, count: int) -> list[Path | None]:
 
 def track(log: Log = LOG, as_json: Json = False) -> None:
     """Show what became of every forecast given, and check that the log is as it was written; exit 1 if it is not."""
-    from engine.forecast.text import track_lines
-    from engine.forecast.track import track_record
+    from engine.cli.console import reading
 
-    found = track_record(log)
+    with reading():
+        from engine.forecast.text import track_lines
+        from engine.forecast.track import track_record
+
+        found = track_record(log)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:

@@ -53,12 +53,13 @@ def tune(
         f"budget: {budget:.0f} processor seconds over all folds, {trials} trials a fold at the most", err=True
     )
     from engine.cli.console import progress_display
-    from engine.tune.job import Effort
-    from engine.tune.job import tune as run_tune
-    from engine.tune.page import write_tuning
-    from engine.tune.result import summary, tuning_lines
 
     with progress_display(not as_json, progress_form) as progress:
+        from engine.tune.job import Effort
+        from engine.tune.job import tune as run_tune
+        from engine.tune.page import write_tuning
+        from engine.tune.result import summary, tuning_lines
+
         found = run_tune(settings, space, Effort(trials, inner, budget), out, progress)
     folder = write_tuning(found)
     if as_json:
