@@ -46,8 +46,9 @@ def models(
 
 
 def _lines(entry: ModelEntry) -> list[str]:
-    mark = "*" if entry.active else " "
+    mark = "*" if entry.active and not entry.is_too_old else " "
     age = "" if entry.age_bars is None else f", {entry.age_bars} of {entry.max_age_bars} bars old"
+    age += ": too old, it gives no forecasts" if entry.is_too_old else ""
     until = f", until {entry.until[:16]}" if entry.until else ""
     after = f", after {entry.parent}" if entry.parent else ""
     lines = [f"{mark} {entry.model_id}  {entry.role}{after}, from {entry.valid_from[:16]}{until}{age}"]

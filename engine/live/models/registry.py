@@ -46,6 +46,11 @@ class ModelEntry:
     note: str
     problem: str
 
+    @property
+    def is_too_old(self) -> bool:
+        """Whether it gives no forecasts any more because of its age."""
+        return self.age_bars is not None and self.age_bars > self.max_age_bars
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
         return dict(self.__dict__)
@@ -119,7 +124,11 @@ def retire(journal: Journal, model_id: str, now: datetime) -> str:
     until = after_the_decided(journal, now)
     journal.models.end([model_id], until, "retired by a person")
     after = active_model(journal.models.all(), until)
-    follows = f"{after} is asked again" if after else "no model is asked until another one is promoted"
+    follows = (
+        f"{after} is asked again, while it is not too old"
+        if after
+        else "no model is asked until another one is promoted"
+    )
     return f"{row['model_id']} is retired: {follows}"
 
 

@@ -1,7 +1,7 @@
 """What a person sees of a book's models and may say about them: nothing changes for bars already decided on."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def test_the_list_tells_role_lineage_age_and_which_one_is_asked(journal):
 
 
 def test_a_retired_champion_gives_way_to_the_one_before_it_after_the_last_decision(journal):
-    assert retire(journal, "b", at(3)) == "b is retired: a is asked again"
+    assert retire(journal, "b", at(3)) == "b is retired: a is asked again, while it is not too old"
     until = datetime.fromisoformat(entries(journal)["b"].until)
     assert until > LAST  # the bar that was decided on keeps its forecast
     assert active_model(journal.models.all(), LAST) == "b"
@@ -99,13 +99,47 @@ def test_the_daemon_goes_by_it_at_its_next_decision_and_trains_no_first_model_ag
 
 def test_the_command_lists_and_retires(journal, tmp_path):
     runner, place = CliRunner(), ["--set", f"live.state={tmp_path}", "--set", "live.book=paper"]
-    shown = runner.invoke(models_app, place)
-    assert shown.exit_code == 0, shown.output
-    assert "  a  champion, from" in shown.output
-    assert "d  challenger, after b" in shown.output
     told = json.loads(runner.invoke(models_app, [*place, "--json"]).output)
     assert [entry["role"] for entry in told] == [CHAMPION, CHAMPION, REJECTED, CHALLENGER]
     assert "b is retired" in runner.invoke(models_app, ["retire", "b", *place]).output
     refused = runner.invoke(models_app, ["expire", *place])
     assert isinstance(refused.exception, UsageError)
     assert "expired" in runner.invoke(models_app, ["expire", "--yes", *place]).output
+
+
+def shown(tmp_path, *more):
+    """The lines of `forewalk models`, without what is said of files that are not there."""
+    place = ["--set", f"live.state={tmp_path}", "--set", "live.book=paper", *more]
+    answer = CliRunner().invoke(models_app, place)
+    assert answer.exit_code == 0, answer.output
+    return [line.partition("; /")[0] for line in answer.output.splitlines()]
+
+
+def test_the_command_says_of_each_model_what_it_is_and_what_was_said_of_it(journal, tmp_path):
+    ages = [entry.age_bars for entry in entries(journal, datetime.now(UTC)).values()][:2]
+    lines = shown(tmp_path, "--set", "model.max_age_bars=1000000")
+    since = {name: f"{at(ago):%Y-%m-%dT%H:%M}" for name, ago in (("a", 60), ("b", 20), ("c", 10), ("d", 5))}
+    assert lines == [
+        f"  a  champion, from {since['a']}, {ages[0]} of 1000000 bars old",
+        "    note of a",
+        f"* b  champion, after a, from {since['b']}, {ages[1]} of 1000000 bars old",
+        "    note of b",
+        f"  c  rejected, after b, from {since['c']}",
+        "    note of c",
+        f"  d  challenger, after b, from {since['d']}",
+        "    note of d",
+    ]
+    expire(journal, LAST)
+    promote(journal, "d", LAST)
+    lines = shown(tmp_path, "--set", "model.max_age_bars=1000000")
+    assert [line[:3] for line in lines[::2]] == ["  a", "  b", "  c", "* d"]
+    assert lines[1::2][:2] == ["    note of a; expired by a person", "    note of b; expired by a person"]
+    assert all(", until 2024-" in line for line in lines[0:4:2])
+
+
+def test_a_model_that_is_too_old_is_not_called_the_one_that_is_asked(journal, tmp_path):
+    lines = shown(tmp_path, "--set", "model.max_age_bars=3")[::2]
+    assert [line[:3] for line in lines] == ["  a", "  b", "  c", "  d"]
+    assert [line.endswith(" of 3 bars old: too old, it gives no forecasts") for line in lines] == [
+        *(True, True, False, False)
+    ]
