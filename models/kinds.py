@@ -17,6 +17,10 @@ def forecaster_of(settings: Settings) -> StoredForecaster:
         from models.own import own_forecaster
 
         return own_forecaster(settings)
+    if settings.model.kind == "ensemble":
+        from models.recurrent.ensemble import EnsembleForecaster
+
+        return EnsembleForecaster(settings.model, settings.seed)
     from models.recurrent.forecaster import LSTMForecaster
 
     return LSTMForecaster(settings.model, settings.seed)

@@ -20,6 +20,7 @@ LABELS = {
     "without_texts": "this run's model without texts",
     "lstm": "LSTM",
     "gru": "GRU",
+    "ensemble": "network, trees and ridge together",
     "buy_and_hold": "buy and hold",
     "equal_weight": "equal weight, rebalanced",
     "momentum": "sign of momentum",

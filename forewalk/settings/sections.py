@@ -149,11 +149,11 @@ class FoldSettings(Section):
 class ModelSettings(Chosen):
     """The forecaster and its training."""
 
-    built_in = ("recurrent",)
+    built_in = ("recurrent", "ensemble")
     called_kind = "model"
 
     kind: str = "recurrent"
-    """`recurrent`, see `cell`; or a class of your own, `module:Class`, see docs/plugins.md."""
+    """`recurrent`, see `cell`; `ensemble`, that with trees and ridge; or a class of your own, `module:Class`."""
     params: Parameters = Field({})
     """Parameters of a model of your own, by name."""
     cell: Literal["lstm", "gru"] = "lstm"
@@ -206,8 +206,8 @@ class ModelSettings(Chosen):
 
     @property
     def called(self) -> str:
-        """What reports call it: its cell, or the class of the user's own."""
-        return self.kind.partition(":")[2] if self.is_own else self.cell
+        """What reports call it: its cell, `ensemble`, or the class of the user's own."""
+        return {"recurrent": self.cell}.get(self.kind, self.kind.rpartition(":")[2])
 
 
 class StrategySettings(Chosen):

@@ -199,6 +199,8 @@ def load_lstm(path: Path) -> FittedLSTM:
         raise DataError(
             f"{path}: format {header.get('format')!r}, this version reads {FORMAT}; train it again"
         )
+    if "ensemble" in header:
+        raise DataError(f"{path}: a model of an ensemble; set model.kind = 'ensemble', or train it again")
     if "own" in header:
         raise DataError(
             f"{path}: a model of {header['own']}, no recurrent one; name that in model.kind, or train it again"
