@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from engine.audit.job import audit
+from engine.live.models.files import ModelFile, forecasts_from, load_timeline, sha256_of
 from engine.training.walkforward import training_data, walk_forward
 from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError
@@ -130,3 +131,13 @@ def test_an_ensemble_has_no_parameters_and_a_name_in_reports():
     assert settings_from({}).model.called == "lstm"
     with pytest.raises(ConfigError, match="params are for a model of your own"):
         settings_from({"model": {"kind": "ensemble", "params": {"a": 1}}})
+
+
+def test_live_reads_its_file_and_says_what_the_backtest_said(tmp_path):
+    settings, panel, data, model, first = made({})
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    timeline = load_timeline([ModelFile(path, sha256_of(path))], settings)
+    live = forecasts_from(panel, settings, timeline, panel.timestamps[-1])
+    assert live.model_ids[-1] == data.model_id
+    np.testing.assert_array_equal(live.mean[-1], predict_rows(model, panel, first, len(panel))[0][-1])
