@@ -24,6 +24,7 @@ SLOW = (
     "docs/test_python_page.py",
     "broker/trading/test_sending_machine.py",
     "engine/audit/test_audit_command.py",
+    "engine/audit/test_audited_engines.py",
     "engine/audit/test_future_invariance.py",
     "engine/audit/test_leaks.py",
     "engine/audit/test_no_false_alarm.py",

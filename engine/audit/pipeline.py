@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine.simulation.cerebro import simulate
+from engine.simulation.engines import simulate_again, simulate_reported
 from engine.training.walkforward import training_data
 from forewalk.data.cleaning.rules import clean
 from forewalk.data.cleaning.together import by_day
@@ -84,6 +85,8 @@ def _forecast(timeline: Timeline, panel: FeaturePanel, settings: Settings) -> Fo
 def _simulate(
     bars: Bars, forecasts: Forecasts, settings: Settings, runonce: bool = True, preload: bool = True
 ) -> SimulationResult:
+    if runonce and preload:  # proves that compiled code gives the same account, bit for bit
+        return simulate_reported(bars, forecasts, settings)
     return simulate(bars, forecasts, settings, runonce=runonce, preload=preload)
 
 
@@ -156,12 +159,19 @@ def finish(
     parts: Sequence[Parts],
     settings: Settings,
     pipeline: Pipeline,
+    again: bool = False,
 ) -> tuple[Timeline, Forecasts, SimulationResult]:
-    """Run the stages from trained models to the account; `training` and `parts` belong together."""
+    """Run the stages from trained models to the account; `training` and `parts` belong together.
+
+    `again` is for another future: the product's own simulation then is the compiled one, where it knows the account.
+    The real run has proved both equal, so a past that is the same in compiled code is that of the reported account.
+    """
     forecaster = pipeline.forecaster(settings)
     models = tuple(forecaster.assemble(data.info, part) for data, part in zip(training, parts, strict=True))
     timeline = Timeline(models, settings.model.max_age_bars)
     forecasts = pipeline.forecast(timeline, prepared.panel, settings)
+    if again and pipeline.simulate is _simulate:
+        return timeline, forecasts, simulate_again(prepared.bars, forecasts, settings)
     return timeline, forecasts, pipeline.simulate(prepared.bars, forecasts, settings, True, True)
 
 

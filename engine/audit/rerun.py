@@ -190,7 +190,7 @@ def _rerun(task: RerunTask, table: Table, arrays: Arrays) -> Rerun:
     models = _models(task, prepared, known, arrays)
     if known and cut >= task.first_valid:
         training = [prepared.training[number] for number in known]
-        _, forecasts, simulation = finish(prepared, training, models.parts, settings, pipeline)
+        _, forecasts, simulation = finish(prepared, training, models.parts, settings, pipeline, again=True)
         blocks += list(result_blocks(prepared.bars, forecasts, simulation))
     later = bool(microseconds(prepared.bars.timestamps[-1:])[0] > cut)
     found = _with_fits(compare(reference, blocks, cut, task.truncated, later), models)
