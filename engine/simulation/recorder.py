@@ -212,6 +212,8 @@ def event_tables(
 
 def _closed(times: pd.Series[Any], row_of: dict[float, int], timestamps: pd.DatetimeIndex) -> pd.Series[Any]:
     """Return the bars' own times of backtrader's; a `Timestamp` is made only of those that are asked for."""
+    if times.empty:  # a strategy that never trades: the column is one of times all the same
+        return pd.Series(timestamps[:0], name=times.name)
     return times.map({time: timestamps[row_of[time]] for time in times.unique() if time in row_of})
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.evaluation.foresight import check_foresight
 from engine.simulation.cerebro import simulate
 from engine.simulation.strategies import load_strategy, needs_forecasts
 from forewalk.errors import ConfigError, LookaheadError, PluginError
@@ -208,3 +209,13 @@ def test_fewer_bars_than_an_indicator_needs_give_an_idle_account_and_no_error():
     result = simulate(bars, random_forecasts(bars), settings("mine:Crossover"))
     assert len(result.equity) == 8
     assert result.orders.empty
+
+
+def test_tables_of_a_strategy_that_never_trades_have_times_as_others_have(tmp_path):
+    write_module(tmp_path, "still", "import backtrader as bt\n\n\nclass Idle(bt.Strategy):\n    pass\n")
+    idle, busy = simulate(BARS, FORECASTS, settings("still:Idle")), simulate(BARS, FORECASTS, SIGNALS)
+    assert idle.orders.empty
+    for table, column in (("orders", "decided_at"), ("orders", "filled_at"), ("decisions", "asof")):
+        own, other = (getattr(result, table)[column].dtype for result in (idle, busy))
+        assert own.kind == other.kind == "M"
+    assert check_foresight(BARS, FORECASTS, settings("still:Idle"), idle).problem is None

@@ -142,7 +142,7 @@ def test_a_sweep_has_the_same_bits_on_a_cluster(nodes, kind):
 
 
 def test_the_sweep_command_writes_the_same_table_from_a_cluster(nodes, tmp_path):
-    run = make_run(tmp_path / "one")
+    run = make_run(tmp_path / "one", strategy={"kind": "per_symbol"})
     command = ["sweep", str(run), "--vary", "strategy.entry=0:0.2:0.01"]
     for where in ([], ["--executor", "ray", "--address", nodes[0].address]):
         done = CliRunner().invoke(app, [*command, *where])
