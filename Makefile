@@ -31,7 +31,7 @@ test-fast: $(STAMP)  ## run the quick tests only: no whole backtest, audit, daem
 test-shuffled: $(STAMP)  ## run the tests with their folders in another order; SEED=3 repeats one
 	OMP_NUM_THREADS=1 $(BIN)/python tests/shuffled.py $(SEED) $(ARGS)
 
-test-faults: $(STAMP)  ## run the fault matrix of paper trading (a quarter of an hour)
+test-faults: $(STAMP)  ## run the fault matrix of paper trading; it takes long
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --no-header -q -n 2 --dist loadfile -m 'faults or row' tests/faults tests/broker tests/engine/live $(ARGS)
 
 lint: $(STAMP)  ## check style, formatting and who imports whom

@@ -17,7 +17,7 @@ LINES = [
     for line in (REPOSITORY / "deploy" / "hashes-cpu.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
-OFFLINE = ["--no-index", "--find-links"]
+OFFLINE = ["--no-index", "-f"]
 
 
 def wheel(folder, name="tiny_thing", version="1.5"):
