@@ -2,6 +2,7 @@
 
 The file is JSON lines that `forewalk.data.columns.texts` reads. Once a fetch has reached the present, what a later
 one finds is first seen then; what was there before was seen by nobody of us at the time, and gets no `first_seen`.
+An article that was corrected since stands there in both wordings, the later one first seen when it was.
 """
 
 from __future__ import annotations
@@ -83,4 +84,5 @@ def _row(article: dict[str, Any]) -> Row | None:
         return None
     symbols = [str(symbol) for symbol in article.get("symbols") or ()]
     source = str(article.get("source") or "alpaca")
-    return row_of(str(article["id"]), headline, published, symbols, source, updated=updated)
+    body = str(article.get("content") or article.get("summary") or "")
+    return row_of(str(article["id"]), headline, published, symbols, source, updated=updated, body=body)

@@ -137,6 +137,8 @@ def behind(
         )
         known = f"{text.known_at:%Y-%m-%d %H:%M:%S}" + (f" ({notes})" if notes else "")
         typer.echo(f"  {known}  weight {text.weight:.2f}  {tone}  {text.kind}: {text.headline[:160]}")
+        for at, words in text.later:
+            typer.echo(f"    changed, known {at:%Y-%m-%d %H:%M:%S}, and counted for nothing: {words[:160]}")
 
 
 def _bar(bars: Bars, day: str | None) -> pd.Timestamp:

@@ -102,7 +102,10 @@ def _row(bars: Bars, day: str | None) -> int:
 
 
 def _cells(text: TextBehind) -> tuple[str, ...]:
-    notes = (("repeats an earlier one", text.repeats), ("when it was known is a guess", text.backfilled))
+    notes = [("repeats an earlier one", text.repeats), ("when it was known is a guess", text.backfilled)]
+    notes += [
+        (f"changed, known {at:%Y-%m-%d %H:%M}: {words[:LONGEST]}", True) for at, words in text.later[:1]
+    ]
     return (
         f"{text.known_at:%Y-%m-%d %H:%M}",
         "" if text.published is None else f"{text.published:%Y-%m-%d %H:%M}",

@@ -9,8 +9,9 @@ import pandas as pd
 
 from forewalk.data.columns.rows import NO_TIME
 from forewalk.data.columns.texts.placing import places_of, scored
-from forewalk.data.columns.texts.reading import read_texts, unknown_rows
+from forewalk.data.columns.texts.reading import read_wordings, unknown_rows
 from forewalk.data.columns.texts.rows import pairs_of, rows_of
+from forewalk.data.columns.texts.wordings import first_wordings, later_wordings
 from forewalk.errors import DataError
 from forewalk.settings.news import NewsSettings
 from forewalk.types import Bars
@@ -27,6 +28,7 @@ class TextBehind:
         weight: what it counts for this symbol. tone: in [-1, 1], None before a learner knows enough.
         repeats: whether it repeats an earlier one and counts as a repeat only.
         backfilled: whether `known_at` is a guess.
+        later: what was known to be changed in it afterwards: (from when, headline), which counted for nothing.
     """
 
     known_at: pd.Timestamp
@@ -38,6 +40,7 @@ class TextBehind:
     tone: float | None
     repeats: bool
     backfilled: bool
+    later: tuple[tuple[pd.Timestamp, str], ...] = ()
 
 
 def texts_behind(settings: NewsSettings, bars: Bars, symbol: str, asof: pd.Timestamp) -> list[TextBehind]:
@@ -54,7 +57,8 @@ def texts_behind(settings: NewsSettings, bars: Bars, symbol: str, asof: pd.Times
     row = int(bars.timestamps.searchsorted(asof))
     if row >= len(bars) or bars.timestamps[row] != asof:
         raise DataError(f"no bar closes at {asof}; the last one closes at {bars.timestamps[-1]}")
-    texts, _ = read_texts(settings)
+    wordings, _ = read_wordings(settings)
+    texts, _ = first_wordings(wordings)
     texts = texts.keep(~unknown_rows(texts, bars.symbols))
     rows = rows_of(texts, bars.symbols, settings)
     which = pairs_of(texts, bars.symbols)[0]
@@ -71,6 +75,10 @@ def texts_behind(settings: NewsSettings, bars: Bars, symbol: str, asof: pd.Times
             tone=float(tone[pair]) if np.isfinite(tone[pair]) else None,
             repeats=bool(rows.copy[pair]),
             backfilled=bool(texts.backfilled[text]),
+            later=tuple(
+                (_moment(int(wordings.known_at[at])), str(wordings.headline[at]))
+                for at in later_wordings(wordings, texts.id[text], int(texts.version[text]))
+            ),
         )
         for pair, text in ((pair, int(which[pair])) for pair in np.flatnonzero(mine).tolist())
     ]

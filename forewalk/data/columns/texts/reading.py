@@ -20,7 +20,8 @@ import pandas as pd
 from forewalk.data.columns.rows import NO_TIME
 from forewalk.data.columns.texts.cells import cleaned, moments_of, symbols_in
 from forewalk.data.columns.texts.polling import spans_of
-from forewalk.data.columns.texts.texts import NEWS, SOCIAL, TextArray, Texts, known_moments, weights
+from forewalk.data.columns.texts.texts import NEWS, SOCIAL, TextArray, Texts, body_hash, known_moments
+from forewalk.data.columns.texts.wordings import first_wordings, numbered
 from forewalk.errors import ConfigError, DataError
 from forewalk.settings.news import NewsSettings
 from forewalk.types import BoolArray, IntArray
@@ -54,6 +55,8 @@ NAMES = {
     "updated": ("updated_at", "updated", "modified", "last_updated"),
     "symbols": ("symbols", "symbol", "tickers", "ticker", "stock", "stocks", "cashtags", "related"),
     "id": ("id", "uuid", "url", "link", "guid", "tweet_id"),
+    "body": ("body", "content", "summary", "description", "selftext"),
+    "body_hash": ("body_hash",),
     "source": ("source", "publisher", "author", "provider", "site"),
     "kind": ("kind", "type"),
 }
@@ -80,7 +83,18 @@ class TextReport:
 def read_texts(settings: NewsSettings) -> tuple[Texts, TextReport]:
     """Return the texts of `news.path`, by the moment at which they were known, and what was found.
 
-    Of several texts under one id the one known first is kept: what was corrected later was not known then.
+    Of several texts under one id the one known first counts: what was corrected later was not known then.
+
+    Raises:
+        ConfigError, DataError: see `read_wordings`.
+    """
+    wordings, report = read_wordings(settings)
+    texts, amended = first_wordings(wordings)
+    return texts, replace(report, amended=amended)
+
+
+def read_wordings(settings: NewsSettings) -> tuple[Texts, TextReport]:
+    """Return every wording of the texts of `news.path`, numbered under its id, in the order of `known_at`.
 
     Raises:
         ConfigError: there is no such file.
@@ -90,34 +104,16 @@ def read_texts(settings: NewsSettings) -> tuple[Texts, TextReport]:
         raise ConfigError("news.path names no file")
     frames = [(path, _table(path)) for path in _files(settings.path.expanduser())]
     parts = [_read(frame, path, settings) for path, frame in frames]
-    texts, amended = _first_versions(_joined([part for part, _, _ in parts]))
+    texts = numbered(_joined([part for part, _, _ in parts]))
     zoned = any(zone for _, _, zone in parts)
     report = TextReport(
         rows=sum(len(frame) for _, frame in frames),
         dropped=sum(dropped for _, dropped, _ in parts),
-        amended=amended,
+        amended=0,
         zone=(settings.zone or "") if zoned else "",
         polls=tuple(spans for path, _ in frames for spans in spans_of(path)),
     )
     return texts, report
-
-
-def _first_versions(texts: Texts) -> tuple[Texts, int]:
-    """Return each text once, as it was first known, and how many later versions were left out.
-
-    Rows of one id and one wording, one for each symbol, are one text about all of them.
-    """
-    place: dict[str, int] = {}
-    symbols, kept, amended = texts.symbols.copy(), np.zeros(len(texts), bool), 0
-    for row, name in enumerate(texts.id):
-        first = place.setdefault(name, row)
-        kept[row] = first == row
-        if first != row and texts.headline[first] == texts.headline[row]:
-            symbols[first] = tuple(dict.fromkeys((*symbols[first], *symbols[row])))
-        elif first != row:
-            amended += 1
-    sizes = np.array([len(names) for names in symbols], dtype=np.int64)
-    return replace(texts, symbols=symbols, weight=weights(sizes)).keep(kept), amended
 
 
 def _files(path: Path) -> list[Path]:
@@ -192,6 +188,7 @@ def _read(frame: pd.DataFrame, path: Path, settings: NewsSettings) -> tuple[Text
         first_seen=moments["first_seen"],
         known_at=known,
         headline=headline,
+        body_hash=_bodies(frame, places),
         kind=_kinds(frame, places, settings),
         source=cleaned(frame[places["source"]]) if "source" in places else np.full(count, "", object),
         backfilled=backfilled,
@@ -216,6 +213,8 @@ def _places(header: Sequence[str], path: Path, settings: NewsSettings) -> dict[s
         name = next((plain[name] for name in names if name in plain), None)
         if name is not None:
             found[what] = name
+    if found.get("body") == found.get("headline"):
+        found.pop("body", None)  # it is what is scored
     unknown = set(settings.columns) - set(NAMES)
     if unknown:
         raise ConfigError(f"news.columns: {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
@@ -240,6 +239,16 @@ def _ids(
         own = "" if value is None or value != value else str(value).strip()
         content = f"{published[row]}\x1f{headline[row]}".encode("utf-8", "surrogatepass")
         found[row] = own or hashlib.sha256(content).hexdigest()[:16]
+    return found
+
+
+def _bodies(frame: pd.DataFrame, places: Mapping[str, str]) -> TextArray:
+    """Return the hash of what stands below each headline, as told or as made of the body."""
+    found = np.full(len(frame), "", object)
+    if "body_hash" in places:
+        found[:] = [value[:64] if isinstance(value, str) else "" for value in frame[places["body_hash"]]]
+    elif "body" in places:
+        found[:] = [body_hash(value) if isinstance(value, str) else "" for value in frame[places["body"]]]
     return found
 
 

@@ -26,7 +26,8 @@ class Texts:
         published: when the source says it was written, microseconds UTC [N]; NO_TIME where it does not say.
         first_seen: when it was first held in hand [N]; NO_TIME for what was collected afterwards.
         known_at: when it may be used from [N]; see `known_moments`.
-        headline: what is scored [N]. kind: "news" or "social" [N]. source: its maker [N].
+        headline: what is scored [N]. body_hash: SHA-256 of what stands below it, "" where that is not told [N].
+        kind: "news" or "social" [N]. source: its maker [N].
         backfilled: whether `known_at` is a guess from `published` [N].
     """
 
@@ -38,6 +39,7 @@ class Texts:
     first_seen: IntArray
     known_at: IntArray
     headline: TextArray
+    body_hash: TextArray
     kind: TextArray
     source: TextArray
     backfilled: BoolArray
@@ -55,7 +57,7 @@ class Texts:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of every text, symbol and moment."""
+        """SHA-256 of every text, symbol and moment: of all that can change a run, so of no body."""
         digest = hashlib.sha256()
         for row in range(len(self)):
             symbols = "\x1f".join(self.symbols[row])
@@ -77,6 +79,12 @@ def known_moments(
     written = np.maximum(published, updated)  # NO_TIME is the smallest number
     guess = np.where(written == NO_TIME, NO_TIME, written + lag_us)
     return np.where(seen, np.maximum(published, first_seen), guess), ~seen & (written != NO_TIME)
+
+
+def body_hash(body: str) -> str:
+    """Return the SHA-256 of a body, however its words are spaced; "" of none."""
+    words = " ".join(body.split())
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest() if words else ""
 
 
 def weights(counts: IntArray, most: int = 5) -> FloatArray:

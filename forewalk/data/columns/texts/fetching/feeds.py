@@ -85,13 +85,12 @@ def feed_rows(content: bytes, url: str, about: tuple[str, ...], wanted: Wanted) 
         headline = plain(str(entry.get("title", "")))
         if not wanted.holds(published):
             continue
-        symbols = (
-            about
-            or _tagged(entry, wanted)
-            or wanted.names.found(f"{headline} {plain(str(entry.get('summary', '')))}")
-        )
+        body = plain(str(entry.get("summary", "")))
+        symbols = about or _tagged(entry, wanted) or wanted.names.found(f"{headline} {body}")
         name = str(entry.get("id") or entry.get("link") or headline)
-        rows.append(row_of(f"rss:{name}"[:500], headline, published, symbols, source, updated=updated))
+        rows.append(
+            row_of(f"rss:{name}"[:500], headline, published, symbols, source, updated=updated, body=body)
+        )
     return rows
 
 

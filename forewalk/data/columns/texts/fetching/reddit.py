@@ -92,7 +92,8 @@ def _rows(post: Mapping[str, Any], forum: str, wanted: Wanted) -> list[Row]:
         published = None
     if not symbols or not wanted.holds(published):
         return []
-    return [row_of(f"reddit:{post.get('name')}", headline, published, symbols, f"r/{forum}", "social")]
+    told = (f"reddit:{post.get('name')}", headline, published, symbols, f"r/{forum}", "social")
+    return [row_of(*told, body=str(post.get("selftext") or ""))]
 
 
 def _token(wanted: Wanted, environment: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """The file that fetched texts are appended to: JSON lines, each once, and beside it how far each source got.
 
 Once a fetch has reached the present, what a later one finds is first seen then. What was there before was seen by
-nobody of us at the time and gets no `first_seen`.
+nobody of us at the time and gets no `first_seen`. Another wording of a text that is there already, or one about more
+symbols, is a row of its own, first seen now whatever its source says of it: before now another one was in hand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from forewalk.data.columns.texts.fetching.held import Held
 from forewalk.data.columns.texts.polling import state_path, with_poll
+from forewalk.data.columns.texts.texts import body_hash
 from forewalk.errors import DataError
 
 Row = dict[str, Any]
@@ -31,14 +34,25 @@ def row_of(
     source: str,
     kind: str = "news",
     updated: datetime | None = None,
+    body: str = "",
 ) -> Row:
-    """Return a text as a row of the file; moments are in UTC, None where the source says none."""
+    """Return a text as a row of the file; moments are in UTC, None where the source says none.
+
+    Of the body, which may not be ours to keep, only the hash is.
+    """
     row: Row = {"id": name, "published": "" if published is None else published.astimezone(UTC).isoformat()}
     if updated is not None:
         row["updated_at"] = updated.astimezone(UTC).isoformat()
     named = list(dict.fromkeys(symbols))[:MOST_SYMBOLS]
     words = " ".join(headline.split())[:MOST_LETTERS].encode("utf-8", "replace").decode()
-    return {**row, "symbols": named, "headline": words, "source": source[:200], "kind": kind}
+    return {
+        **row,
+        "symbols": named,
+        "headline": words,
+        "body_hash": body_hash(body),
+        "source": source[:200],
+        "kind": kind,
+    }
 
 
 class TextStore:
@@ -54,7 +68,7 @@ class TextStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._state_path = state_path(path)
-        self._ids: set[str] = set()
+        self._held = Held()
         self._newest: dict[str, datetime] = {}
         self._read()
         self._state = self._read_state() if path.exists() else {}  # what is left of a file that is gone
@@ -99,12 +113,13 @@ class TextStore:
         """Append the rows that are not there yet, safely on disk; return how many.
 
         Args:
-            now: the present. seen: whether they are first seen now. A stamp from the future is a clock that is wrong:
-                it is left out, and the text counts from now.
+            now: the present. seen: whether they are first seen now; what is another version of a text that is there
+                already always is. A stamp from the future is a clock that is wrong: it is left out, and the text
+                counts from now.
         """
         fresh = []
         for row in rows:
-            if not row["headline"] or row["id"] in self._ids:
+            if not row["headline"] or self._held.has(row):
                 continue
             told = {**row, "via": via}
             moments = [
@@ -113,7 +128,7 @@ class TextStore:
             if any(moment > now + SKEW for moment in moments):
                 told |= {"published": ""}
                 told.pop("updated_at", None)
-            if seen or not told["published"]:
+            if seen or not told["published"] or str(row["id"]) in self._held:
                 told["first_seen"] = now.astimezone(UTC).isoformat()
             self._note(told)
             fresh.append(told)
@@ -122,7 +137,7 @@ class TextStore:
         return len(fresh)
 
     def _note(self, row: Mapping[str, Any]) -> None:
-        self._ids.add(str(row["id"]))
+        self._held.note(row)
         via = str(row.get("via", "alpaca"))  # files of before name no source
         if row["published"]:
             published = datetime.fromisoformat(str(row["published"]))
