@@ -196,6 +196,7 @@ def _announcement(symbol: str, day: str, kind: str, sub_kind: str, more: Mapping
 
 ROUTES: tuple[tuple[str, str, Route], ...] = (
     ("GET", "/v1/corporate-actions", get_actions),
+    ("GET", "/v1beta1/corporate-actions", get_actions),  # the earlier name, which the npm SDK 3 asks
     ("GET", "/v2/corporate_actions/announcements", get_announcements),
     ("GET", "/v2/corporate_actions/announcements/{id}", get_announcement),
 )
