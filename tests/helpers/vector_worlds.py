@@ -1,4 +1,4 @@
-"""Random worlds: bars with holes, late starts and early ends, forecasts with gaps and ties, all settings."""
+"""Random worlds: bars with holes, late starts, early ends and splits, forecasts with gaps and ties, all settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from forewalk.data.meaning.actions import adjust_series
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars, Forecasts
 
@@ -15,11 +16,12 @@ WARM_UP = 3  # bars before the first forecast
 
 def make_world(
     seed, bars=40, symbols=4, horizon=1, holes=0.1, move=0.03, reach=1.0, everywhere=False, members=False,
-    extras=False,
+    extras=False, splits="none",
 ):  # fmt: skip
     """Bars and forecasts; `everywhere` also where a symbol has no bar or is no member of a universe.
 
-    `members` lays that universe over the bars; `extras` pays dividends and has a spread.
+    `members` lays that universe over the bars; `extras` pays dividends and has a spread. `splits` of shares stand in
+    the prices as falls and rises ("untold"), or are applied to them as the loader does ("told").
     """
     random = np.random.default_rng(seed)
     rows = bars + WARM_UP
@@ -32,7 +34,11 @@ def make_world(
     late = np.where(random.random(symbols) < 0.3, random.integers(0, rows // 2, symbols), 0)
     end = np.where(random.random(symbols) < 0.3, random.integers(rows // 2, rows, symbols), rows)
     missing = (random.random((rows, symbols)) < holes) | (row < late) | (row >= end)
-    prices = (open_, np.maximum(open_, close), np.minimum(open_, close), close, volume)
+    wick = np.exp(np.abs(np.random.default_rng([seed, 1]).normal(0, move / 2, (2, rows, symbols))))
+    high, low = np.maximum(open_, close) * wick[0], np.minimum(open_, close) / wick[1]
+    prices = (open_, high, low, close, volume)
+    if splits != "none":
+        prices = _split(prices, seed, told=splits == "told")
     fields = [np.where(missing, np.nan, values) for values in prices]
     history = Bars(times, tuple(f"S{s}" for s in range(symbols)), *fields)
     if members:
@@ -48,6 +54,23 @@ def make_world(
     mean = random.normal(0, 0.01 * reach, (bars, symbols)).round(3)  # rounded: ties and exact zeros
     std = np.where(random.random((bars, symbols)) < 0.5, 0.02, random.uniform(0.01, 0.05, (bars, symbols)))
     return history, make_forecasts(times[WARM_UP:], history.symbols, mean, std, silent, horizon)
+
+
+def _split(prices, seed, told):
+    """Split shares now and then, 2:1, 3:2, 20:1 or together 1:10; `told` applies it forwards, as to a file."""
+    random = np.random.default_rng([seed, 2])
+    shape = prices[0].shape
+    ratio = np.where(random.random(shape) < 0.05, random.choice([2.0, 1.5, 20.0, 0.1], shape), 1.0)
+    shares = np.cumprod(ratio, axis=0)
+    raw = [*(values / shares for values in prices[:4]), np.round(prices[4] * shares)]
+    if not told:
+        return raw
+    columns = []
+    for s in range(shape[1]):
+        own = np.column_stack([values[:, s] for values in raw[:4]])
+        known = adjust_series(own, raw[4][:, s], {"split": ratio[:, s]}, False, None, False, f"S{s}")
+        columns.append(np.column_stack([known.prices, known.volume]))
+    return list(np.array(columns).transpose(2, 1, 0))
 
 
 def make_forecasts(times, symbols, mean, std, silent, horizon=1):
@@ -68,6 +91,7 @@ worlds = st.builds(
     everywhere=st.booleans(),
     members=st.booleans(),
     extras=st.booleans(),
+    splits=st.sampled_from(["none", "untold", "told"]),
 )
 
 
