@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from forewalk.errors import ConfigError, UsageError
 from forewalk.settings.loading import settings_from
@@ -61,7 +62,7 @@ def with_own(space: Space, settings: Settings) -> Space:
 
 def own_values(settings: Settings, keys: Sequence[str]) -> dict[str, Value]:
     """Return the run's own value of each key."""
-    return {key: getattr(settings.model, key.removeprefix("model.")) for key in keys}
+    return {key: attrgetter(key.removeprefix("model."))(settings.model) for key in keys}
 
 
 def with_values(settings: Settings, values: Params) -> Settings:
@@ -72,10 +73,13 @@ def with_values(settings: Settings, values: Params) -> Settings:
     """
     tree = settings.model.model_dump()
     for key, value in values.items():
-        name = key.removeprefix("model.")
-        if name not in tree:
+        *sections, name = key.removeprefix("model.").split(".")
+        branch = tree
+        for section in sections:
+            branch = branch[section] if isinstance(branch.get(section), dict) else {}
+        if name not in branch or isinstance(branch[name], dict):
             raise ConfigError(f"{key} is no setting of the model")
-        tree[name] = value
+        branch[name] = value
     model = settings_from({"model": tree, "label": settings.label.model_dump()}).model
     return settings.model_copy(update={"model": model})
 

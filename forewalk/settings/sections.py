@@ -18,8 +18,9 @@ from forewalk.settings.evaluation import EvaluationSettings
 from forewalk.settings.execution import ExecutionSettings as ExecutionSettings
 from forewalk.settings.features import FeatureSettings as FeatureSettings
 from forewalk.settings.features import LabelSettings as LabelSettings
+from forewalk.settings.model import ModelSettings as ModelSettings
+from forewalk.settings.model import label_problem
 from forewalk.settings.news import NewsSettings as NewsSettings
-from forewalk.settings.ranking import label_problem, ranking_problem
 from forewalk.settings.trading import LiveSettings, RiskSettings
 
 
@@ -144,70 +145,6 @@ class FoldSettings(Section):
     """Bars left out between the end of the last training label and the first test bar, beyond the purge."""
     validation_fraction: float = Field(0.2, gt=0.0, lt=0.9)
     """Last part of each training window, kept for early stopping and purged from the rest."""
-
-
-class ModelSettings(Chosen):
-    """The forecaster and its training."""
-
-    built_in = ("recurrent", "ensemble")
-    called_kind = "model"
-
-    kind: str = "recurrent"
-    """`recurrent`, see `cell`; `ensemble`, that with trees and ridge; or a class of your own, `module:Class`."""
-    params: Parameters = Field({})
-    """Parameters of a model of your own, by name."""
-    cell: Literal["lstm", "gru"] = "lstm"
-    """Recurrent cell."""
-    layers: int = Field(1, ge=1, le=8)
-    """Stacked recurrent layers."""
-    hidden_size: int = Field(32, ge=1, le=2048)
-    """Units per layer."""
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    """Dropout between layers and before the output."""
-    attention: bool = False
-    """Causal attention over the last `lookback_bars` hidden states."""
-    input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    """`rank_correlation`: dropout on the inputs of the network that ranks."""
-    loss: Literal["gaussian_nll", "mse", "huber", "quantile", "rank_correlation"] = "gaussian_nll"
-    """Gaussian likelihood (mean and std are learned), squared error (std is the residual's), `huber` (as that, large
-    errors by their size), pinball loss of nine quantiles (mean and std are learned), or minus the correlation over
-    the symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only)."""
-    scope: Literal["pooled", "per_symbol"] = "pooled"
-    """One model over all symbols, or one for each."""
-    lookback_bars: int = Field(60, ge=1, le=2048)
-    """Bars that warm the state before the first target of a sequence and before the first forecast."""
-    sequence_targets: int = Field(64, ge=1, le=4096)
-    """Targets per training sequence, each with a loss; with `rank_correlation` bars per step, all symbols at once."""
-    batch_sequences: int = Field(32, ge=1)
-    """Sequences per gradient step; fewer where a pass would have less than 16 steps."""
-    learning_rate: float = Field(3e-3, gt=0.0)
-    """AdamW step size; validated and kept are the weights averaged over about one pass."""
-    weight_decay: float = Field(1e-2, ge=0.0)
-    """AdamW decay."""
-    clip_norm: float = Field(1.0, gt=0.0)
-    """Largest gradient norm."""
-    max_epochs: int = Field(20, ge=1)
-    """Passes over the training targets at the most."""
-    patience: int = Field(4, ge=1)
-    """Epochs without a better validation loss before training stops."""
-    seeds: int = Field(3, ge=1, le=100)
-    """Networks trained from different seeds and averaged."""
-    device: Literal["cpu", "auto", "cuda"] = "cpu"
-    """Where networks are trained: on `cuda` seeds and folds at once, equal to rounding; `auto` where there is one."""
-    max_age_bars: int = Field(504, ge=1)
-    """Bars after `valid_from` from which a model gives no forecast any more."""
-
-    @model_validator(mode="after")
-    def _ranks_as_it_can(self) -> ModelSettings:
-        problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
-        if problem:
-            raise ValueError(problem)
-        return self
-
-    @property
-    def called(self) -> str:
-        """What reports call it: its cell, `ensemble`, or the class of the user's own."""
-        return {"recurrent": self.cell}.get(self.kind, self.kind.rpartition(":")[2])
 
 
 class StrategySettings(Chosen):

@@ -22,6 +22,7 @@ from forewalk.features.panel import Float32Array
 from forewalk.settings.features import FEWEST_SYMBOLS
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
+from models.recurrent.augment import changed_inputs, noise_of
 from models.recurrent.networks import Carried, RecurrentForecaster, gaussian_nll
 from models.recurrent.training import TARGET_LIMIT, FlatAdamW, run_network
 from models.scores import return_per_score, standardised
@@ -140,8 +141,11 @@ def _one_pass(
     network.train()
     state: CarriedPair | None = None
     total, count = 0.0, 0
+    noise = noise_of(settings, generator)
     for first, stop in _steps(rows, settings, generator):
-        score, log_std, state = network(rows.x[first:stop], state)
+        x = rows.x[first:stop]
+        x = x if noise is None else changed_inputs(x, settings.augment, noise)
+        score, log_std, state = network(x, state)
         state = CarriedPair(_detached(state.ranker), _detached(state.sizer))
         correlations = row_correlations(score, rows.scores[first:stop])
         if not len(correlations):

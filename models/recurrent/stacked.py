@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from forewalk.settings.sections import ModelSettings
+from models.recurrent.augment import Batch
 from models.recurrent.losses import LOSSES
 from models.recurrent.networks import RecurrentForecaster, mean_and_log_std
 from models.recurrent.training import (
     BETAS,
     EPSILON,
-    Batch,
     Sequences,
     Trained,
     batches,

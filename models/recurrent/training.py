@@ -22,6 +22,7 @@ from torch.nn import functional
 from forewalk.features.panel import Float32Array
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
+from models.recurrent.augment import Batch, augmented, noise_of
 from models.recurrent.losses import LOSSES, SLOPES
 from models.recurrent.networks import Carried, RecurrentForecaster
 
@@ -29,9 +30,6 @@ PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memor
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
 STEPS_PER_PASS = 16  # gradient steps a pass has at least, as long as there are as many sequences
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # AdamW's usual ones
-
-
-Batch = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,8 +218,10 @@ def _one_pass(
 def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.Generator) -> Iterator[Batch]:
     """Cut the training rows into sequences at a random phase and yield them in random order.
 
-    Yields x [lookback + K, B, F], y [K, B] and its mask [K, B]; every training target comes once.
+    Yields x [lookback + K, B, F], y [K, B] and its mask [K, B]; every training target comes once. What
+    `settings.augment` changes is changed in them, and in nothing else.
     """
+    noise = noise_of(settings, generator)
     size, burn = settings.sequence_targets, settings.lookback_bars
     phase = int(generator.integers(size))
     starts = torch.arange(phase - size, sequences.rows, size).clamp(min=0).unique()
@@ -241,11 +241,12 @@ def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.
     together = batch_size(len(order), settings)
     parts = (each.split(together) for each in (at_x, at_y, length))
     for inputs, rows, until in zip(*parts, strict=True):
-        yield (
+        batch = (
             x.index_select(0, inputs).view(len(inputs), burn + size, -1).transpose(0, 1),
             y.index_select(0, rows).t().contiguous(),
             train.index_select(0, rows).t() & (steps < until),
         )
+        yield augmented(batch, settings, noise)
 
 
 def _blocks(values: Tensor, length: int) -> Tensor:

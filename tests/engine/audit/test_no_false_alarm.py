@@ -32,6 +32,12 @@ SETTINGS = {
     "market relative": {"label__kind": "market_relative"},
     "a fund in the place of an index": {"data__trade_as": {"S00": "S01"}},
     "two seeds, several epochs": {"model__seeds": 2, "model__max_epochs": 4, "model__patience": 1},
+    "changed training rows": {
+        "model__augment": {
+            "jitter": 0.2, "feature_dropout": 0.1, "magnitude": 0.1, "time_mask_bars": 5, "burn_in": 0.5,
+            "mixup": 0.2,
+        },
+    },
     "across symbols": {
         "strategy__kind": "cross_section", "strategy__direction": "long_short", "strategy__top": 1,
         "strategy__hysteresis": 0, "strategy__turnover_cap": 1.0, "strategy__sizing": "volatility_target",
@@ -59,6 +65,7 @@ def test_an_honest_pipeline_is_certified(overrides):
 
 def test_a_network_that_ranks_characteristics_is_certified():
     ranks = {"features__cross_section": True, "label__kind": "rank", "model__loss": "rank_correlation"}
+    ranks["model__augment"] = {"jitter": 0.1, "time_mask_bars": 5}
     table = small_table(symbols=21, missing=(GAP,))
     certificate = audit(small_settings(**ranks, label__execution="next_open"), pipeline_on(table))
     assert offenders(certificate) == []

@@ -47,6 +47,15 @@ def test_the_own_value_is_always_among_the_values():
     assert own_values(settings, tuple(full)) == {"model.hidden_size": 4}
 
 
+def test_a_setting_of_a_section_of_the_model_can_be_varied():
+    full = with_own({"model.augment.jitter": (0.1,)}, make_settings())
+    assert full == {"model.augment.jitter": (0.0, 0.1)}
+    assert with_values(make_settings(), {"model.augment.jitter": 0.1}).model.augment.jitter == 0.1
+    for unknown in ("model.augment", "model.augment.jiter", "model.cell.jitter"):
+        with pytest.raises(ConfigError, match=f"{unknown} is no setting of the model"):
+            with_own({unknown: (0.1,)}, make_settings())
+
+
 @pytest.mark.parametrize("space", [{"model.hidden_size": (0, 16)}, {"model.hiden_size": (16,)}])
 def test_a_value_that_is_not_allowed_is_refused_before_any_trial(space):
     with pytest.raises(ConfigError, match=r"model\.hid"):
