@@ -14,8 +14,8 @@ RANK_LOSS = "rank_correlation"
 
 
 class AugmentSettings(Section):
-    """Changes of what networks are trained on; of nothing that is validated, tested or forecast. All are off: none
-    has lowered the loss out of sample on both of two data sets, see docs/augmentation.md."""
+    """Changes of what networks are trained on; of nothing that is validated, tested or forecast. All are off; see
+    docs/augmentation.md for what each does."""
 
     jitter: float = Field(0.0, ge=0.0, le=3.0)
     """Std of normal noise on every feature, in units of the feature's own."""
