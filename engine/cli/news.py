@@ -171,6 +171,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"{found['symbols_in_all']:,} symbols: {named or 'none'}")
     for what, words in (
         ("duplicates", "repeat an earlier text about the same symbol and count as repeats"),
+        ("joined", "rows say what another one said at the same moment, of another symbol or again"),
         ("amended", "later versions are left out: the first one counts"),
         ("undated", "without any moment are dropped"),
         ("without_symbol", "name no symbol"),

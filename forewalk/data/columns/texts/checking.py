@@ -33,6 +33,7 @@ def checked_texts(settings: NewsSettings) -> dict[str, Any]:
         "symbols_in_all": len(named),
         "without_symbol": int(sum(not names for names in texts.symbols)),
         "duplicates": int(copies.sum()),
+        "joined": report.joined,
         "undated": report.dropped,
         "amended": report.amended,
         "backfilled": int(texts.backfilled.sum()),

@@ -69,6 +69,7 @@ class TextReport:
 
     Attributes:
         rows: read. dropped: without any moment, where that is allowed. amended: later versions, left out.
+        joined: rows that say what another one said at the same moment, of another symbol or again.
         zone: in which stamps without one were read, "" where all had one.
         polls: spans in which each source of fetched files was asked; see `polling`.
     """
@@ -78,6 +79,7 @@ class TextReport:
     amended: int
     zone: str
     polls: tuple[IntArray, ...] = ()
+    joined: int = 0
 
 
 def read_texts(settings: NewsSettings) -> tuple[Texts, TextReport]:
@@ -112,6 +114,7 @@ def read_wordings(settings: NewsSettings) -> tuple[Texts, TextReport]:
         amended=0,
         zone=(settings.zone or "") if zoned else "",
         polls=tuple(spans for path, _ in frames for spans in spans_of(path)),
+        joined=sum(len(part) for part, _, _ in parts) - len(texts),
     )
     return texts, report
 
@@ -206,7 +209,8 @@ def _places(header: Sequence[str], path: Path, settings: NewsSettings) -> dict[s
         if asked is not None:
             if asked not in header:
                 raise DataError(
-                    f"{path} has no column {asked!r} (news.columns.{what}); it has: {', '.join(header[:12])}"
+                    f"{path} has no column {asked!r}, but {', '.join(header[:12])}: name one of them in "
+                    f"news.columns.{what}"
                 )
             found[what] = asked
             continue
@@ -224,7 +228,7 @@ def _places(header: Sequence[str], path: Path, settings: NewsSettings) -> dict[s
     ):
         if not any(name in found for name in needed):
             raise DataError(
-                f"{path}: no column for the {what}; it has: {', '.join(header[:12])}; name it in news.columns"
+                f"{path}: no column for the {what} among {', '.join(header[:12])}: name it in news.columns"
             )
     return found
 
