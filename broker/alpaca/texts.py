@@ -22,6 +22,7 @@ from forewalk.data.sources.pacing import Pace
 from forewalk.settings.sections import DataSettings
 
 VIA = "alpaca"
+ASKED = f"{VIA} symbols"  # under which is kept which ones were asked for
 OVERLAP = timedelta(minutes=15)  # asked for again: articles are entered with a delay
 Ask = Callable[[Sequence[str], datetime, datetime], Iterator[list[dict[str, Any]]]]
 
@@ -39,7 +40,7 @@ def fetch_into(
     """Append the articles about the symbols, from `first` or from where the file ends; return how many.
 
     Each page is written before the next is asked for: what was fetched before a failure stays, and the next call goes
-    on behind it.
+    on behind it. A symbol that was not asked for before gets its history too, which nobody saw at the time.
 
     Args:
         settings: `url` and `requests_per_minute`, `patience_s`. now: the present; none means the clock.
@@ -54,10 +55,16 @@ def fetch_into(
     present = now or datetime.now(UTC)
     newest, seen = store.newest(VIA), store.reached(VIA)
     begin = first if newest is None else max(first, newest - OVERLAP)
+    told = store.kept(ASKED).get("symbols", list(symbols))
+    new = [symbol for symbol in symbols if symbol not in told]
+    asks = ask or _connect(settings)
+    parts = [(new, first, min(begin, last), False)] if new and first < begin else []
     added = 0
-    for page in (ask or _connect(settings))(symbols, begin, min(last, present)):
-        rows = [row for row in map(_row, page) if row is not None]
-        added += store.add(rows, VIA, present if clock is None else clock(), seen)
+    for names, start, end, is_seen in [*parts, (list(symbols), begin, min(last, present), seen)]:
+        for page in asks(names, start, end):
+            rows = [row for row in map(_row, page) if row is not None]
+            added += store.add(rows, VIA, present if clock is None else clock(), is_seen)
+    store.keep(ASKED, {"symbols": sorted({*told, *symbols})})
     store.mark(VIA, present if last >= present else None)
     return added
 

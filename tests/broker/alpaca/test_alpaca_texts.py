@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from broker.alpaca.client import AlpacaPaper
 from broker.alpaca.texts import fetch_into
+from broker.errors import Unreachable
+from broker.keys import Keys
 from broker.simulator.harness import Simulator
 from forewalk.data.columns.texts.fetching.store import TextStore
 from forewalk.data.columns.texts.reading import read_texts
 from forewalk.errors import ConnectionFailed, DataError
 from forewalk.settings.loading import settings_from
 from forewalk.settings.news import NewsSettings
+from helpers.scripted_server import Answer, ScriptedServer
 from helpers.simulator_bars import plain_bars
+from helpers.waiting import PATIENCE_S
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -118,6 +123,59 @@ def test_a_file_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(DataError, match="choose another --out"):
         fetched(out, asked(articles(1))[0])
     assert out.read_text() == "my notes\n"
+
+
+def test_a_symbol_that_joins_later_gets_its_history_which_nobody_saw(tmp_path):
+    out = tmp_path / "news.jsonl"
+    fetched(out, asked(articles(3), articles(2, day=5))[0])
+    later, calls = NOW + timedelta(days=2), []
+
+    def ask(symbols, first, last):
+        calls.append((tuple(symbols), first, last))
+        yield articles(2, day=4, symbols=["IBM"]) if symbols == ["IBM"] else articles(1, day=11)
+
+    for _ in range(2):
+        fetch_into(TextStore(out), ["AAPL", "IBM"], FIRST, later, SETTINGS, later, ask)
+    resumed = [datetime(2026, 3, 5, 9, 46, tzinfo=UTC), datetime(2026, 3, 11, 9, 45, tzinfo=UTC)]
+    assert calls == [
+        (("IBM",), FIRST, resumed[0]),
+        (("AAPL", "IBM"), resumed[0], later),
+        (("AAPL", "IBM"), resumed[1], later),
+    ]
+    seen = [row.get("first_seen") for row in rows_of(out)]
+    assert seen == [None] * 7 + [later.isoformat()]
+
+
+def test_an_article_that_was_corrected_stands_there_in_both_wordings_and_the_first_one_counts(tmp_path):
+    out = tmp_path / "news.jsonl"
+    fetched(out, asked(articles(1, content="the whole story"))[0])
+    later = NOW + timedelta(days=2)
+    corrected = articles(1, headline="Headline that was corrected", updated_at="2026-03-02T10:01:00Z")
+    assert fetched(out, asked(corrected)[0], later) == 1
+    texts, report = read_texts(NewsSettings(path=out))
+    assert (texts.headline.tolist(), report.amended) == (["Headline 0 of day 2"], 1)
+    assert rows_of(out)[1]["first_seen"] == later.isoformat()
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("pages", "error"),
+    [
+        ([{"news": articles(2), "next_page_token": "a"}] * 3, DataError),
+        ([{"news": articles(2), "next_page_token": "a"}, {"news": None}], Unreachable),
+        ([{"news": articles(2), "next_page_token": "a"}, ["no object"]], Unreachable),
+    ],
+)
+def test_pages_that_repeat_or_are_none_keep_what_came_before(tmp_path, pages, error):
+    server = ScriptedServer()
+    try:
+        server.say(*[Answer(page) for page in pages])
+        alpaca = AlpacaPaper(Keys("SIM-key", "secret"), server.url, server.url, timeout_s=PATIENCE_S)
+        with pytest.raises(error):
+            fetched(tmp_path / "news.jsonl", alpaca.news)
+    finally:
+        server.close()
+    assert len(rows_of(tmp_path / "news.jsonl")) == 2
 
 
 @pytest.mark.enable_socket
