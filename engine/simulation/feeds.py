@@ -13,6 +13,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
+from engine.simulation.money import VOLUME_BEFORE, with_known_volume
 from forewalk.data.cleaning.closing import markets
 from forewalk.data.cleaning.together import cut_out, market_closes
 from forewalk.settings.sections import ExecutionSettings
@@ -171,17 +172,9 @@ def delisted(bars: Bars, execution: ExecutionSettings) -> BoolArray:
 def _capacity_alone(bars: Bars, execution: ExecutionSettings) -> FloatArray:
     """Return `fill_capacity` of bars that close together.
 
-    A symbol that has never reported volume so far (a currency, an index) is not capped. A position in one that has
-    left the universe and has no bar is closed at the last price.
+    A position in one that has left the universe and has no bar is closed at the last price.
     """
-    volume = np.nan_to_num(bars.volume)
-    if execution.max_volume_share is None:
-        capacity = np.full(volume.shape, np.inf)
-    else:
-        capacity = volume * execution.max_volume_share
-        if not execution.fractional:
-            capacity = np.floor(capacity)
-        capacity[~np.logical_or.accumulate(volume > 0, axis=0)] = np.inf
+    capacity = _volume_cap(bars, execution)
     capacity[~bars.present] = 0.0
     if "rate_open" in bars.extras:  # before the first rate nothing has a price in the account's currency
         capacity[~np.isfinite(bars.extras["rate_open"])] = 0.0
@@ -197,6 +190,26 @@ def _capacity_alone(bars: Bars, execution: ExecutionSettings) -> FloatArray:
         barred = ~before & (capacity >= 0)
         capacity[barred] = BARRED - capacity[barred]
     return capacity
+
+
+def _volume_cap(bars: Bars, execution: ExecutionSettings) -> FloatArray:
+    """Return the share of the volume that a fill may take, [T, S], infinite where there is no cap.
+
+    A symbol that has never reported volume so far (a currency, an index) is not capped. Of a bar in which nothing
+    was traded nothing is filled, whatever the bars before it had.
+    """
+    volume = np.nan_to_num(bars.volume)
+    if execution.max_volume_share is None:
+        return np.full(volume.shape, np.inf)
+    begun = np.logical_or.accumulate(volume > 0, axis=0)
+    if execution.volume_known == "before":
+        before = with_known_volume(bars, execution).extras[VOLUME_BEFORE]
+        begun = np.isfinite(before)
+        volume = np.where(volume > 0, np.nan_to_num(before), 0.0)
+    cap = volume * execution.max_volume_share
+    if not execution.fractional:
+        cap = np.floor(cap)
+    return np.asarray(np.where(begun, cap, np.inf))
 
 
 def _carried(close: FloatArray) -> FloatArray:

@@ -28,6 +28,7 @@ WINDOW_BARS = 21
 IMPACT = (
     "impact"  # among the extras of bars: what the root of one unit moves the price by, a fraction, [T, S]
 )
+VOLUME_BEFORE = "volume_before"  # among the extras of bars: see `volume_before`
 PARKINSON = 4.0 * np.log(2.0)
 _ROOT = 3.0 - 2.0 * np.sqrt(2.0)
 YEAR_US = 365.25 * 24 * 3600 * 1e6
@@ -142,7 +143,8 @@ class Holding:
 
 
 def with_frictions(bars: Bars, execution: ExecutionSettings) -> Bars:
-    """Return the bars with what `execution` asks for: spreads where the data have none, and what impact needs.
+    """Return the bars with what `execution` asks for: spreads where the data have none, what impact needs, and the
+    volume before each bar.
 
     Args:
         bars: the whole history, so that the first fill has a past. Bars that have both already stay as they are.
@@ -153,7 +155,37 @@ def with_frictions(bars: Bars, execution: ExecutionSettings) -> Bars:
         extras["spread"] = guess if known is None else np.where(np.isfinite(known), known, guess)
     if execution.impact and IMPACT not in bars.extras:
         extras[IMPACT] = impact_of_one(bars)
-    return bars.with_extras(**extras) if extras else bars
+    told = with_known_volume(bars, execution)
+    return told.with_extras(**extras) if extras else told
+
+
+def with_known_volume(bars: Bars, execution: ExecutionSettings) -> Bars:
+    """Return the bars with the volume before each where orders are capped by it; `bars` are the whole history."""
+    capped = execution.max_volume_share is not None and execution.volume_known == "before"
+    if not capped or VOLUME_BEFORE in bars.extras:
+        return bars
+    return bars.with_extras(**{VOLUME_BEFORE: volume_before(bars)})
+
+
+def volume_before(bars: Bars) -> FloatArray:
+    """Return the mean volume of a symbol's 21 bars before each, [T, S], told from those bars alone.
+
+    NaN where the symbol has reported no volume so far: at its first bar, and always for a currency or an index.
+    A bar without a price counts for none and has what the next one has.
+    """
+    present = np.asarray(bars.present)
+    own = np.argsort(
+        ~present, axis=0, kind="stable"
+    )  # a symbol's bars first, in order, then the rows without one
+    volume = np.where(present, np.nan_to_num(bars.volume), 0.0)
+    traded = np.vstack([np.zeros((1, volume.shape[1])), np.take_along_axis(volume, own, axis=0)])
+    sums = np.zeros(traded.shape)  # of the bars before a symbol's own bar 0, 1, ..., T
+    for age in range(min(WINDOW_BARS, len(volume))):
+        sums[age:] += traded[: len(traded) - age]
+    count = np.minimum(np.arange(len(sums)), WINDOW_BARS)[:, None]
+    begun = np.maximum.accumulate(traded, axis=0) > 0
+    known = np.where(begun, sums / np.maximum(count, 1), np.nan)
+    return np.asarray(np.take_along_axis(known, np.cumsum(present, axis=0) - present, axis=0))
 
 
 def estimated_spread(bars: Bars) -> FloatArray:

@@ -60,6 +60,9 @@ class ExecutionSettings(Section):
     """Allow fractions of a share; otherwise orders are cut to whole shares."""
     max_volume_share: float | None = Field(0.1, gt=0.0, le=1.0)
     """Largest share of a bar's volume one fill may take; the rest is cancelled. None means no cap."""
+    volume_known: Literal["before", "bar"] = "before"
+    """Of which volume `max_volume_share` is a share. `before`: the mean of the 21 bars before the fill, which was
+    known when it was made. `bar`: of the very bar, whose volume nobody knows at its open."""
     stale_exit_bars: int = Field(10, ge=1)
     """Bars without a price after which a position is closed at the last price known (delisting)."""
     delisting_return: float = Field(0.0, gt=-1.0, le=1.0)

@@ -23,7 +23,7 @@ ENV_RESERVED = frozenset({"FOREWALK_SHARED_DATA"})  # read by the tests, not a s
 
 MOVED = {"live.strategy": "strategy.kind now, which backtest, audit and daemon trade alike"}
 FORMERLY = {
-    "execution": {"borrow_bps_per_year": 0.0, "margin_bps_per_year": 0.0}
+    "execution": {"borrow_bps_per_year": 0.0, "margin_bps_per_year": 0.0, "volume_known": "bar"}
 }  # what a run that names no such setting was made with, where today's default is another
 STORED_BARS = "bars.parquet"  # the bars of a run that came from memory, in its folder
 

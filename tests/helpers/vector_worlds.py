@@ -137,6 +137,7 @@ executions = st.fixed_dictionaries(
         "slippage_bps": st.sampled_from([0.0, 4.0, 150.0]),
         "fractional": st.booleans(),
         "max_volume_share": maybe(st.sampled_from([0.001, 0.1, 1.0])),
+        "volume_known": st.sampled_from(["before", "bar"]),
         "stale_exit_bars": st.integers(1, 12),
     }
 )

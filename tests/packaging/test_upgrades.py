@@ -59,6 +59,7 @@ def test_the_settings_of_a_run_are_read_as_what_it_was_made_with(runs):
     assert (
         now.execution.borrow_bps_per_year == now.execution.margin_bps_per_year == 0.0
     )  # 0.1 had no such cost
+    assert now.execution.volume_known == "bar"  # 0.1 knew no other
     assert then["live"].pop("strategy") == "none"  # a moved setting that no backtest read
     dumped = json.loads(now.model_dump_json())
     for section, values in then.items():

@@ -11,6 +11,7 @@ import pandas as pd
 from broker.journal.records import DecisionRow
 from engine.simulation.capture import CaptureBroker
 from engine.simulation.cerebro import build_cerebro
+from engine.simulation.money import with_known_volume
 from engine.simulation.orders import AccountState, CapturedOrder
 from engine.simulation.strategies import decisions_of, run_strategy_in, strategy_params
 from forewalk.instruments import traded_bars, traded_forecasts
@@ -45,7 +46,7 @@ def run_strategy(
     bars = traded_bars(bars, trade_as)
     forecasts = None if forecasts is None else traded_forecasts(forecasts, trade_as)
     params = strategy_params(strategy, forecasts, settings, bars)
-    span = bars.since(first)
+    span = with_known_volume(bars, settings.execution).since(first)
     closes = [moment.to_pydatetime() for moment in span.timestamps]
 
     def build(runonce: bool) -> Any:

@@ -177,7 +177,8 @@ def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
     for number, each in enumerate(settings):
         execution = each.execution
         key = (
-            *(execution.max_volume_share, execution.fractional, execution.stale_exit_bars),
+            *(execution.max_volume_share, execution.volume_known),
+            *(execution.fractional, execution.stale_exit_bars),
             *(execution.delisting_return, execution.spread, execution.impact > 0),
         )
         groups.setdefault(key, []).append(number)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from engine.simulation.benchmark import equal_weight_benchmark
 from engine.simulation.cerebro import build_cerebro, simulate
 from engine.simulation.feeds import STALE, feed_columns, fill_capacity
+from engine.simulation.money import volume_before
 from forewalk.sessions import bar_open_times
 from forewalk.types import Bars, Forecasts
 from helpers.making import make_bars, make_settings
@@ -184,15 +185,17 @@ def test_orders_the_cash_cannot_pay_are_refused_and_counted():
     assert (result.equity["cash"] >= 0).all()
 
 
-def test_a_fill_never_takes_more_than_its_share_of_the_volume():
+@pytest.mark.parametrize("known", ["before", "bar"])
+def test_a_fill_never_takes_more_than_its_share_of_the_volume(known):
     bars = make_bars(rows=110)
-    settings = make_settings(execution__max_volume_share=0.0005)
+    settings = make_settings(execution__max_volume_share=0.0005, execution__volume_known=known)
     result = simulate(bars, random_forecasts(bars), settings)
+    volume = volume_before(bars) if known == "before" else bars.volume
     opens = bar_open_times(bars)
     filled = result.orders[result.orders["filled_quantity"] > 0]
     for order in filled.itertuples():
-        volume = bars.volume[opens.get_loc(order.filled_at), bars.symbols.index(order.symbol)]
-        assert order.filled_quantity <= np.floor(0.0005 * volume)
+        most = volume[opens.get_loc(order.filled_at), bars.symbols.index(order.symbol)]
+        assert order.filled_quantity <= np.floor(0.0005 * most)
     assert result.counts["partial"] > 0
     partial = filled[filled["status"] == "partial"]
     assert (partial["filled_quantity"] < partial["quantity"]).all()

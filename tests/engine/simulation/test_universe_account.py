@@ -90,7 +90,8 @@ def test_a_member_without_a_bar_waits_and_one_that_left_does_not():
 
 def test_what_is_no_member_may_be_reduced_as_far_as_the_volume_goes_and_not_entered():
     bars = in_universe(make_bars(rows=6, symbols=1), (0, 0, 3))
-    capacity = fill_capacity(bars, settings_from({"execution": {"max_volume_share": 0.1}}).execution)[:, 0]
+    execution = settings_from({"execution": {"max_volume_share": 0.1, "volume_known": "bar"}}).execution
+    capacity = fill_capacity(bars, execution)[:, 0]
     allowed = np.floor(bars.volume[:, 0] * 0.1)
     assert (
         capacity[:4].tolist() == allowed[:4].tolist()

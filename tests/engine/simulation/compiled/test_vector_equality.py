@@ -69,6 +69,9 @@ CASES = {
         "execution": {"fee_bps": 900},
     },
     "a small share of the volume": {"execution": {"max_volume_share": 0.01, "cash": 1e6}},
+    "a share of the volume of the bar itself": {
+        "execution": {"max_volume_share": 0.01, "cash": 1e6, "volume_known": "bar"}
+    },
     "no cap on the volume": {"execution": {"max_volume_share": None}},
     "positions trimmed": {"strategy": {"max_weight": 0.1, "max_gross": 0.4, "min_hold_bars": 40}},
 }
@@ -98,7 +101,7 @@ WITNESSES = {
 @pytest.mark.parametrize(("what", "tree"), WITNESSES.items(), ids=["-".join(key) for key in WITNESSES])
 def test_the_random_worlds_reach_every_way_an_order_can_end(what, tree):
     found = set()
-    for seed in range(8):
+    for seed in range(16):
         orders = simulate_compiled(*make_world(seed, bars=80, symbols=9), settings_from(tree)).orders
         found |= set(zip(orders["status"], orders["reason"], strict=True))
     assert what in found
