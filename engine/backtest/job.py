@@ -96,7 +96,7 @@ def _backtest(
     tried: Callable[[], Tried],
     given: Table | None,
 ) -> Backtest:
-    from engine.evaluation.cautions import refuse_nonsense
+    from engine.evaluation.cautions import of_adjusted_shares, refuse_nonsense
     from engine.evaluation.evidence import gather_evidence
     from engine.evaluation.subject import Subject
     from engine.evaluation.verdict import verdict_sentence
@@ -136,5 +136,8 @@ def _backtest(
         factors=factors[0],
     )
     evidence = gather_evidence(subject, tried(), progress)
-    verdict = " ".join([*walked.quality.headlines(), verdict_sentence(evidence.metrics, settings)])
+    said = [*walked.quality.headlines(), verdict_sentence(evidence.metrics, settings)]
+    if settings.execution.fee_per_share:  # else the report says it where it tells of the data
+        said.insert(0, of_adjusted_shares(walked.quality, settings))
+    verdict = " ".join(filter(None, said))
     return Backtest(subject, evidence, walked.quality, walked.curves, verdict, own, given)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from forewalk.data.cleaning.together import each_market
+from forewalk.data.quality import QualityReport
 from forewalk.errors import ConfigError
 from forewalk.instruments import is_index, traded_bars
 from forewalk.settings.sections import Settings
@@ -50,6 +51,31 @@ def cautions(
     said = (forecast, _of_indices(bars), _of_ranking(bars, settings), _of_prices(bars, settings, first_test))
     alone = "" if simulation is None or "rate_close" in bars.extras else _of_one_symbol(simulation)
     return tuple(filter(None, (*said, alone)))
+
+
+def of_adjusted_shares(quality: QualityReport | None, settings: Settings) -> str:
+    """Say that shares are counted from adjusted prices, where that decides anything; "" elsewhere.
+
+    Only whole shares and fees per share depend on how many shares there are. Where nobody says whether prices are
+    adjusted, nothing is said.
+    """
+    execution = settings.execution
+    if quality is None or (execution.fractional and not execution.fee_per_share):
+        return ""
+    everyone = quality.understood.adjusted is True and not quality.adjusted
+    names = tuple(quality.bars) if everyone else quality.adjusted
+    if not names:
+        return ""
+    decided = [
+        "" if execution.fractional else "whole shares are rounded finer or coarser than they could be then",
+        f"a fee of {execution.fee_per_share:g} is paid on each of them" if execution.fee_per_share else "",
+    ]
+    shown = ", ".join(names[:4]) + (" ..." if len(names) > 4 else "")
+    return (
+        f"Shares are counted from adjusted prices ({shown}), so an order has not the number of shares that it had on "
+        f"its day: {' and '.join(filter(None, decided))}. With execution.fractional = true and fees in basis points "
+        f"alone nothing hangs on that number."
+    )
 
 
 def gains_of(simulation: SimulationResult) -> dict[str, float]:

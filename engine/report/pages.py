@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from engine.evaluation.cautions import of_adjusted_shares
 from engine.evaluation.metrics.accounts.luck import passes
 from engine.evaluation.subject import Evidence, Metrics, Subject
 from engine.report import tables
@@ -109,6 +110,7 @@ def write_forecast_page(
         "explanation": Markup(NOT_EXPLAINED),
         "refused": tables.refused_table(quality.refused),
         "findings": tables.findings_table(quality.findings),
+        "shares": of_adjusted_shares(quality, subject.settings),
         **time_context(evidence.metrics.time),
         "conformal": conformal_table(forecasts, subject.actual)
         if subject.settings.evaluation.conformal
@@ -158,6 +160,7 @@ def write_index(
         "years": year_table(metrics.time),
         "run": _run_table(subject),
         "understood": _understood(quality),
+        "shares": of_adjusted_shares(quality, subject.settings),
         "findings": tables.findings_table(() if quality is None else quality.findings),
         "refused": tables.refused_table({} if quality is None else quality.refused),
     }

@@ -7,13 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.evaluation.cautions import cautions, refuse_nonsense
+from engine.evaluation.cautions import cautions, of_adjusted_shares, refuse_nonsense
 from engine.live.tradable import refuse_untradable
+from engine.simulation.cerebro import simulate
 from forewalk.data.cleaning.together import by_day
+from forewalk.data.quality import QualityReport, Understanding
 from forewalk.errors import ConfigError
 from forewalk.sessions import session_closes, sessions_between
 from forewalk.settings.loading import settings_from
 from forewalk.types import Bars
+from helpers.live_values import random_forecasts
 from helpers.making import make_bars
 
 
@@ -127,3 +130,53 @@ def test_an_index_in_the_account_is_said_before_its_results(symbol, said):
     bars = replace(make_bars(rows=80, symbols=2), symbols=(symbol, "BBB"))
     found = cautions(bars, of(), 60)
     assert any(line.startswith(f"{symbol}: an index cannot be bought") for line in found) == said
+
+
+def checked(**more):
+    return QualityReport("made up", 100, 100, bars={"A": 50, "B": 50}, **more)
+
+
+SCALED = checked(adjusted=("A",))
+DELIVERED = checked(understood=Understanding(adjusted=True))
+PER_SHARE = {"fee_per_share": 0.005}
+
+
+@pytest.mark.parametrize(
+    ("quality", "execution", "words"),
+    [
+        (SCALED, {}, ("(A)", "whole shares are rounded")),
+        (SCALED, PER_SHARE, ("(A)", "whole shares are rounded", "a fee of 0.005 is paid on each")),
+        (SCALED, {"fractional": True, **PER_SHARE}, ("(A)", "a fee of 0.005 is paid on each")),
+        (DELIVERED, {}, ("(A, B)", "whole shares are rounded")),
+        (SCALED, {"fractional": True}, ()),
+        (checked(), PER_SHARE, ()),
+        (None, PER_SHARE, ()),
+    ],
+)
+def test_shares_counted_from_adjusted_prices_are_named_where_their_number_decides(quality, execution, words):
+    said = of_adjusted_shares(quality, of(execution=execution))
+    assert bool(said) == bool(words)
+    assert all(word in said for word in words)
+    assert ("rounded" in said) == (bool(words) and not execution.get("fractional", False))
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.5, 4.0])
+def test_with_fractions_and_fees_in_basis_points_nothing_hangs_on_how_many_shares_there_are(factor):
+    bars = make_bars(rows=110)
+    scaled = replace(
+        bars, **{name: getattr(bars, name) * factor for name in ("open", "high", "low", "close")}
+    )
+    values = {}
+    for name, execution in {
+        "fractions": {"fractional": True},
+        "whole": {},
+        "by share": {"fractional": True, "fee_per_share": 0.05},
+    }.items():
+        settings = of(execution={**execution, "max_volume_share": None}, strategy={"kind": "per_symbol"})
+        values[name] = [
+            simulate(each, random_forecasts(bars), settings).equity["equity"].iloc[-1]
+            for each in (bars, scaled)
+        ]
+    first, second = values["fractions"]
+    assert second == pytest.approx(first, rel=1e-6)
+    assert all(abs(one / other - 1) > 1e-6 for one, other in (values["whole"], values["by share"]))

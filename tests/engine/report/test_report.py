@@ -250,3 +250,17 @@ def account(bars, flat=0):
 
 def percent(text):
     return float(text.strip("%")) / 100
+
+
+@pytest.mark.parametrize("write", [write_forecast_page, write_index], ids=["forecast.html", "index.html"])
+def test_shares_counted_from_adjusted_prices_are_said_where_the_page_tells_of_the_data(
+    judged, tmp_path, write
+):
+    path, scaled = tmp_path / "page.html", replace(judged.quality, adjusted=("AAA",))
+    for quality, said in ((judged.quality, False), (scaled, True)):
+        if write is write_index:
+            write_index(path, judged.subject, judged.evidence.metrics, judged.verdict, quality=quality)
+        else:
+            write_forecast_page(path, judged.subject, judged.evidence, quality, judged.curves, judged.verdict)
+        data = path.read_text().partition("<h2>Data")[2]
+        assert ("Shares are counted from adjusted prices (AAA)" in data) == said
