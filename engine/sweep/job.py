@@ -91,7 +91,9 @@ def sweep(
         table=table,
         own={axis.key: setting(base, axis.key) for axis in axes},
         equals_run=equals_run,
-        luck=luck_of_the_best(table, ledger, bars, _held_returns(stored, base)),
+        luck=luck_of_the_best(
+            table, ledger, bars, _held_returns(stored), all(each.strategy.market_neutral for each in grid)
+        ),
         held=_held(stored, bars),
     )
 
@@ -188,15 +190,13 @@ def _held(stored: StoredRun, bars: Bars) -> dict[str, float]:
     return {name: value for name, value in found.items() if value == value}
 
 
-def _held_returns(stored: StoredRun, settings: Settings) -> pd.Series | None:
-    """Returns of buying and holding by time in seconds; None for an account that compares with cash."""
+def _held_returns(stored: StoredRun) -> pd.Series:
+    """Returns of buying and holding by time in seconds."""
     import pandas as pd
 
     from engine.runs.trial import seconds_of
     from engine.simulation.benchmark import same_symbols
     from forewalk.returns import simple_returns
 
-    if settings.strategy.market_neutral:
-        return None
     times = seconds_of(pd.DatetimeIndex(stored.equity["time"]))
     return pd.Series(simple_returns(same_symbols(stored.equity)), index=times)

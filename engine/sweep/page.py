@@ -103,7 +103,7 @@ def sweep_page(result: Sweep) -> str:
         "title": f"Sweep: {result.name}",
         "subtitle": f"{len(result.table):,} settings on the stored forecasts of {result.run.name}",
         "verdict": first,
-        "good": result.luck.probability is not None and result.luck.probability > 0.95,
+        "good": result.luck.passes,
         "sentences": more,
         "heat_maps": [heat_map(result, metric) for metric in METRICS],
         "others": ", ".join(f"{axis.key} ({len(axis.values)} values)" for axis in others),

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.accounts.luck import deflated_sharpe
+from engine.evaluation.metrics.accounts.luck import FEWEST_RETURNS, deflated_sharpe, passes_test
+from engine.evaluation.metrics.accounts.relative import alpha_against
+from engine.evaluation.metrics.alarms import MAX_SHARPE_ANNUAL, WHERE_LEAKS_SIT
 from engine.evaluation.metrics.door import Record, named, to_json
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import Ledger
@@ -22,6 +24,7 @@ from forewalk.sessions import bars_per_year
 from forewalk.types import Bars
 
 SHOWN = 10  # settings that a notebook shows
+AGAINST = {"buy_and_hold": "buying and holding", "cash": "cash"}
 METRICS = ("sharpe", "total_return", "max_drawdown", "turnover_per_year")
 
 
@@ -34,9 +37,13 @@ class SweepLuck(Record):
         independent_tries: that they amount to.
         best_sharpe_annual: of the sweep's best setting; None, as are the next three, where no setting traded.
         median_sharpe_annual: of the sweep's settings.
-        threshold_annual: Sharpe ratio beyond buying and holding that luck is expected to reach.
-        probability: 1 - p of the test that nothing is left of the best beyond buying and holding (or cash), after
-            all tries: its deflated Sharpe ratio (Bailey & Lopez de Prado 2014).
+        threshold_annual: Sharpe ratio beyond `against` that luck is expected to reach.
+        probability: 1 - p of the test that nothing is left of the best beyond `against`, after all tries: its
+            deflated Sharpe ratio (Bailey & Lopez de Prado 2014); None also below `FEWEST_RETURNS` bars.
+        against: "buy_and_hold", or "cash" where every setting is as much short as long by construction.
+        passes: whether the best passes that test as a run would have to, see `luck.passes`, and is not too good to
+            be believed.
+        bars: of the best setting's account.
     """
 
     tries: float = field(metadata=named("trials"))
@@ -45,6 +52,9 @@ class SweepLuck(Record):
     median_sharpe_annual: float | None = field(metadata=named("median_sharpe"))
     threshold_annual: float | None = field(metadata=named("threshold"))
     probability: float | None
+    against: str = "buy_and_hold"
+    passes: bool = False
+    bars: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +120,13 @@ def sweep_lines(result: Sweep) -> list[str]:
         )
         lines.append(
             f"These data have now been tried {luck.tries:,.0f} times, of which {luck.independent_tries:,.0f} count: "
-            f"beyond buying and holding, luck alone would be expected to reach {luck.threshold_annual:.2f}. "
-            f"Tested against that, the best has 1 - p = {luck.probability:.2f}."
+            f"beyond {AGAINST[luck.against]}, luck alone would be expected to reach {luck.threshold_annual:.2f}. "
+            + _tested(luck)
         )
+        if luck.best_sharpe_annual > MAX_SHARPE_ANNUAL:
+            lines.append(
+                f"A Sharpe ratio above {MAX_SHARPE_ANNUAL:g} is too good to be believed. {WHERE_LEAKS_SIT}"
+            )
     else:
         lines.append(f"None of the {len(result.table):,} settings traded.")
     if not result.equals_run:
@@ -123,13 +137,22 @@ def sweep_lines(result: Sweep) -> list[str]:
     return lines
 
 
+def _tested(luck: SweepLuck) -> str:
+    if luck.probability is None:
+        return f"{luck.bars} bars are too few to test the best against that; {FEWEST_RETURNS} are needed."
+    return f"Tested against that, the best has 1 - p = {luck.probability:.2f}."
+
+
 def luck_of_the_best(
-    table: pd.DataFrame, ledger: Ledger, bars: Bars, benchmark: pd.Series | None
+    table: pd.DataFrame, ledger: Ledger, bars: Bars, held: pd.Series, neutral: bool
 ) -> SweepLuck:
     """Return what all tries on overlapping data mean for the best setting of this sweep.
 
-    `benchmark` are the simple returns of buying and holding by time in seconds; None compares with cash.
+    Args:
+        held: simple returns of buying and holding by time in seconds.
+        neutral: every setting is as much short as long by construction, so that the best is compared with cash.
     """
+    benchmark = None if neutral else held
     everyone = ledger.trials()
     own = next(trial for trial in reversed(everyone) if trial.data_fingerprint == bars.fingerprint)
     related = distinct_trials(related_trials(everyone, own))
@@ -137,18 +160,27 @@ def luck_of_the_best(
     tries = float(count.distinct + count.lost)
     usual = bars_per_year(bars.calendar, bars.interval)
     year = math.sqrt(bars_per_year_covered(bars.timestamps[own.first_row :], usual))
+    against = "cash" if neutral else "buy_and_hold"
     found = table["sharpe_per_bar"].dropna()
     if found.empty:
-        return SweepLuck(tries, count.counted, None, None, None, None)
+        return SweepLuck(tries, count.counted, None, None, None, None, against)
     best = max((t for t in related if t.sharpe_per_bar == found.max()), key=lambda trial: trial.number)
-    held = None if benchmark is None else benchmark.reindex(best.times).to_numpy(dtype=np.float64)
-    left = hedged_returns(best.returns.astype(np.float64), held)
-    deflated = deflated_sharpe(sharpe_sample(left[np.isfinite(left)]), count.counted, count.variance)
+    returns, market = best.returns.astype(np.float64), held.reindex(best.times).to_numpy(dtype=np.float64)
+    left = hedged_returns(returns, None if neutral else market)
+    sample = sharpe_sample(left[np.isfinite(left)])
+    deflated = deflated_sharpe(sample, count.counted, count.variance)
+    enough = sample.observations >= FEWEST_RETURNS
+    probability = deflated.probability if enough and np.isfinite(deflated.probability) else None
+    alpha = alpha_against(returns, {"buy_and_hold": market}, year**2)
+    believable = float(found.max()) * year <= MAX_SHARPE_ANNUAL
     return SweepLuck(
         tries=tries,
         independent_tries=count.counted,
         best_sharpe_annual=float(found.max()) * year,
         median_sharpe_annual=float(table["sharpe_per_bar"].fillna(0.0).median()) * year,
         threshold_annual=deflated.threshold * year,
-        probability=deflated.probability,
+        probability=probability,
+        against=against,
+        passes=believable and passes_test(probability, against, alpha),
+        bars=len(returns),
     )

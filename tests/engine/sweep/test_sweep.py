@@ -19,8 +19,8 @@ from engine.runs.stored import stored_forecasts
 from engine.simulation.cerebro import simulate
 from engine.sweep.grid import parse_axis
 from engine.sweep.job import BATCH, sweep, write_sweep
-from engine.sweep.page import drawn_axes, heat_map, heat_table
-from engine.sweep.result import best_rows, sweep_lines
+from engine.sweep.page import drawn_axes, heat_map, heat_table, sweep_page
+from engine.sweep.result import SweepLuck, best_rows, sweep_lines
 from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError, ForewalkError
 from helpers.own_code import write_module
@@ -208,3 +208,59 @@ def test_a_strategy_of_ones_own_is_refused_with_what_to_do_instead(tmp_path, mon
     plain = make_run(tmp_path / "plain", rows=60)
     with pytest.raises(ConfigError, match="only the built-in policies are compiled"):
         sweep(plain, [parse_axis("strategy.kind=per_symbol,mine:policy")])
+
+
+FOUND = SweepLuck(12.0, 5.0, 1.2, 0.4, 0.6, 0.99, passes=True, bars=300)
+
+
+@pytest.mark.parametrize(
+    ("luck", "green"),
+    [
+        (FOUND, True),
+        (replace(FOUND, probability=0.8, passes=False), False),
+        (replace(FOUND, probability=None, passes=False, bars=20), False),
+    ],
+)
+def test_the_box_is_green_only_where_the_best_passes_after_all_tries(result, luck, green):
+    assert ('class="verdict good"' in sweep_page(replace(result, luck=luck))) == green
+
+
+def luck_on(folder, rows, skill, axis="strategy.entry=0,0.1", **strategy):
+    policy = {"kind": "per_symbol", "min_hold_bars": 0, **strategy}
+    return sweep(make_run(folder, rows=rows, skill=skill, strategy=policy), [parse_axis(axis)]).luck
+
+
+def test_skill_that_some_data_can_have_passes_and_what_none_can_have_does_not(tmp_path):
+    some, all_of_it = luck_on(tmp_path / "some", 300, 0.03), luck_on(tmp_path / "all", 300, 1.0)
+    assert some.best_sharpe_annual < 4 < all_of_it.best_sharpe_annual
+    assert min(some.probability, all_of_it.probability) > 0.95
+    assert (some.passes, all_of_it.passes) == (True, False)
+
+
+def test_the_drift_of_the_market_and_a_few_bars_do_not_pass(tmp_path):
+    few = luck_on(tmp_path / "few", 40, 0.05)
+    assert (few.probability, few.passes) == (None, False)
+    held = luck_on(
+        tmp_path / "held",
+        900,
+        0.0,
+        "strategy.target_volatility=0.1,0.2",
+        always_held=True,
+        sizing="constant_risk",
+    )
+    assert held.best_sharpe_annual > 0.5
+    assert not held.passes
+
+
+def test_a_book_that_is_as_much_short_as_long_is_compared_with_cash_and_said_so(tmp_path):
+    policy = {"kind": "cross_section", "direction": "long_short", "top": 1}
+    found = sweep(make_run(tmp_path / "one", strategy=policy), [parse_axis("strategy.hysteresis=0,1")])
+    assert found.luck.against == "cash"
+    assert "beyond cash" in " ".join(sweep_lines(found))
+
+
+def test_too_few_bars_and_too_good_a_ratio_are_said(result):
+    short = replace(result, luck=replace(FOUND, probability=None, passes=False, bars=20))
+    assert "20 bars are too few" in " ".join(sweep_lines(short))
+    absurd = replace(result, luck=replace(FOUND, best_sharpe_annual=6.0, passes=False))
+    assert "too good to be believed" in " ".join(sweep_lines(absurd))

@@ -216,10 +216,15 @@ def passes(luck: LuckMetrics) -> bool:
     As many dollars short as long is not yet free of the market: long what swings more and short what swings less
     earns its drift. So an account that is compared with cash must have an alpha above zero at its own beta, too.
     """
-    if luck.deflated.probability is None or luck.deflated.probability <= CLEAR:
+    return passes_test(luck.deflated.probability, luck.against, luck.alpha)
+
+
+def passes_test(probability: float | None, against: str, alpha: Alpha) -> bool:
+    """Do `passes` by its parts: 1 - p after all tries, what it was tested against, alpha against holding."""
+    if probability is None or not probability > CLEAR:
         return False
-    p = luck.alpha.p_greater
-    return luck.against != "cash" or p is None or p < 1.0 - CLEAR
+    p = alpha.p_greater
+    return against != "cash" or p is None or p < 1.0 - CLEAR
 
 
 def _shape(sample: SharpeSample) -> float:
