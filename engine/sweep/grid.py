@@ -42,9 +42,13 @@ class Axis:
 
 def default_axes(settings: Settings) -> tuple[Axis, ...]:
     """Return what is varied where nothing is asked for: the thresholds, the ranks, or sizes where all is held."""
+    return tuple(parse_axis(text) for text in default_texts(settings))
+
+
+def default_texts(settings: Settings) -> tuple[str, ...]:
+    """Return `default_axes` as they would be written: `KEY=FIRST:LAST:STEP`, one text an axis."""
     strategy = settings.strategy
-    texts = _SIZES if strategy.always_held else _DEFAULTS[strategy.kind]
-    return tuple(parse_axis(text) for text in texts)
+    return _SIZES if strategy.always_held else _DEFAULTS[strategy.kind]
 
 
 def parse_axis(text: str) -> Axis:

@@ -100,19 +100,14 @@ def sweep(
 
 def write_sweep(result: Sweep) -> Path:
     """Write heat map, table and page into `RUN/sweeps/NNN`; return that folder."""
-    import json
-
-    from engine.runs.cells import to_csv
     from engine.sweep.page import heat_map, standalone, sweep_page
-    from engine.sweep.result import summary
+    from engine.sweep.stored import write_outcome
 
     folder = _next_folder(result.run)
     folder.mkdir(parents=True)
-    (folder / "settings.csv").write_text(to_csv(result.table), encoding="utf-8")
     (folder / "heatmap.svg").write_text(standalone(heat_map(result, "sharpe")), encoding="utf-8")
     (folder / "index.html").write_text(sweep_page(result), encoding="utf-8")
-    text = json.dumps(summary(result), indent=2, allow_nan=False, default=str)
-    (folder / "sweep.json").write_text(text + "\n", encoding="utf-8")
+    write_outcome(result, folder)
     return folder
 
 

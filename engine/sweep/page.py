@@ -9,7 +9,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -18,46 +17,12 @@ from engine.report.rendering import render
 from engine.report.tables import PageTable
 from engine.sweep.grid import Axis
 from engine.sweep.result import METRICS, Sweep, best_rows, sweep_lines
+from engine.sweep.surface import SCALE, TITLES, drawn_axes, heat_table, own_cell, value_text
 from forewalk.types import FloatArray
 
 BEST_SHOWN = 12
 MAX_LABELS = 14
 MAX_ANNOTATED = 150
-TITLES = {
-    "sharpe": "Sharpe ratio a year",
-    "total_return": "Total return, %",
-    "max_drawdown": "Largest drawdown, %",
-    "turnover_per_year": "Turnover a year (traded value / account)",
-}
-_SCALE = {"total_return": 100.0, "max_drawdown": 100.0}
-
-
-def drawn_axes(result: Sweep) -> tuple[Axis, Axis | None]:
-    """Return the two axes with the most values, the longer one across; the second is None if there is one."""
-    longest = sorted(result.axes, key=lambda axis: -len(axis.values))
-    return longest[0], longest[1] if len(longest) > 1 else None
-
-
-def own_cell(result: Sweep, across: Axis, down: Axis | None) -> tuple[int, int] | None:
-    """Return the cell (across, down) of the run's own settings, None where the sweep did not try them."""
-    place = []
-    for side in (across, down):
-        if side is not None and result.own[side.key] not in side.values:
-            return None
-        place.append(0 if side is None else side.values.index(result.own[side.key]))
-    return place[0], place[1]
-
-
-def heat_table(result: Sweep, metric: str) -> FloatArray:
-    """Return the median of `metric` for each cell, [values down, values across]; NaN where nothing is defined."""
-    across, down = drawn_axes(result)
-    codes = [_codes(result.table[axis.key], axis) for axis in (down, across) if axis is not None]
-    rows = codes[0] if down is not None else np.zeros(len(result.table), dtype=np.int64)
-    shape = (len(down.values) if down is not None else 1, len(across.values))
-    cell = pd.Series(result.table[metric].to_numpy()).groupby(rows * shape[1] + codes[-1]).median()
-    values = np.full(shape[0] * shape[1], np.nan)
-    values[cell.index.to_numpy()] = cell.to_numpy()
-    return values.reshape(shape) * _SCALE.get(metric, 1.0)
 
 
 def heat_map(result: Sweep, metric: str) -> str:
@@ -70,7 +35,7 @@ def heat_map(result: Sweep, metric: str) -> str:
             return empty_chart(figure, [axis], "no setting traded")
         held = result.held.get(metric)
         if held is not None:  # blue is more than buying and holding gave, red less, white the same
-            held *= _SCALE.get(metric, 1.0)
+            held *= SCALE.get(metric, 1.0)
             reach = float(np.nanmax(np.abs(values - held))) or 1.0
             look: dict[str, Any] = {"cmap": "RdBu", "vmin": held - reach, "vmax": held + reach}
         else:
@@ -108,7 +73,7 @@ def sweep_page(result: Sweep) -> str:
         "heat_maps": [heat_map(result, metric) for metric in METRICS],
         "others": ", ".join(f"{axis.key} ({len(axis.values)} values)" for axis in others),
         "framed": own_cell(result, across, down) is not None,
-        "own": ", ".join(f"{key} = {_text(value)}" for key, value in result.own.items()),
+        "own": ", ".join(f"{key} = {value_text(value)}" for key, value in result.own.items()),
         "best": best_table(result),
     }
     return render("sweep.html", context)
@@ -128,23 +93,10 @@ def best_table(result: Sweep) -> PageTable:
             f"{row['filled'] + row['partial']:.0f}",
             f"{row['margin']:.0f}",
         )
-        rows.append((*(_text(row[key]) for key in keys), *numbers))
+        rows.append((*(value_text(row[key]) for key in keys), *numbers))
     heads = ("Sharpe", "return", "drawdown", "turnover", "fees", "filled", "refused")
     left = len(result.table) - len(rows)
     return PageTable((*keys, *heads), tuple(rows), more=f"{left:,} more in settings.csv" if left else "")
-
-
-def _codes(values: pd.Series, axis: Axis) -> Any:
-    place = {value: number for number, value in enumerate(axis.values)}
-    return np.array([place[None if _missing(value) else value] for value in values], dtype=np.int64)
-
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
-
-
-def _text(value: Any) -> str:
-    return "none" if _missing(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _label(axis: Axes, across: Axis, down: Axis | None) -> None:
@@ -154,7 +106,7 @@ def _label(axis: Axes, across: Axis, down: Axis | None) -> None:
             continue
         step = -(-len(side.values) // MAX_LABELS)
         shown = range(0, len(side.values), step)
-        setter([number + 0.5 for number in shown], [_text(side.values[number]) for number in shown])
+        setter([number + 0.5 for number in shown], [value_text(side.values[number]) for number in shown])
         (axis.set_xlabel if name == "x" else axis.set_ylabel)(side.key)
 
 

@@ -44,6 +44,8 @@ class SweepLuck(Record):
         passes: whether the best passes that test as a run would have to, see `luck.passes`, and is not too good to
             be believed.
         bars: of the best setting's account.
+        best_beyond_annual: Sharpe ratio of what is left of the best beyond `against`; None where nothing traded,
+            and in sweeps of before 0.2.
     """
 
     tries: float = field(metadata=named("trials"))
@@ -55,6 +57,14 @@ class SweepLuck(Record):
     against: str = "buy_and_hold"
     passes: bool = False
     bars: int = 0
+    best_beyond_annual: float | None = field(default=None, metadata=named("best_beyond"))
+
+    @property
+    def left_annual(self) -> float | None:
+        """The discounted best: its Sharpe ratio beyond `against`, less what luck is expected to reach."""
+        if self.best_beyond_annual is None or self.threshold_annual is None:
+            return None
+        return self.best_beyond_annual - self.threshold_annual
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +107,7 @@ def summary(result: Sweep) -> dict[str, Any]:
         "own": result.own,
         "equals_run": result.equals_run,
         "best": to_json(best[0]) if best else None,
+        "held": dict(result.held),
         "luck": result.luck.to_json(),
     }
 
@@ -120,8 +131,8 @@ def sweep_lines(result: Sweep) -> list[str]:
         )
         lines.append(
             f"These data have now been tried {luck.tries:,.0f} times, of which {luck.independent_tries:,.0f} count: "
-            f"beyond {AGAINST[luck.against]}, luck alone would be expected to reach {luck.threshold_annual:.2f}. "
-            + _tested(luck)
+            f"beyond {AGAINST[luck.against]}, luck alone would be expected to reach {luck.threshold_annual:.2f}"
+            f"{_left(luck)}. {_tested(luck)}"
         )
         if luck.best_sharpe_annual > MAX_SHARPE_ANNUAL:
             lines.append(
@@ -141,6 +152,13 @@ def _tested(luck: SweepLuck) -> str:
     if luck.probability is None:
         return f"{luck.bars} bars are too few to test the best against that; {FEWEST_RETURNS} are needed."
     return f"Tested against that, the best has 1 - p = {luck.probability:.2f}."
+
+
+def _left(luck: SweepLuck) -> str:
+    if luck.best_beyond_annual is None or luck.left_annual is None or luck.probability is None:
+        return ""
+    rest = f"{luck.left_annual:.2f}" if luck.left_annual > 0 else "nothing"
+    return f" and the best reached {luck.best_beyond_annual:.2f}, so that {rest} is left after the discount"
 
 
 def luck_of_the_best(
@@ -183,4 +201,5 @@ def luck_of_the_best(
         against=against,
         passes=believable and passes_test(probability, against, alpha),
         bars=len(returns),
+        best_beyond_annual=sample.sharpe * year,
     )

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from engine.web.pages import choosing, people, practising, quant, reading, settings, working
+from engine.web.pages import choosing, people, practising, quant, reading, settings, sweeping, working
 
 router = APIRouter(include_in_schema=False)
-for _part in (choosing, working, reading, quant, settings, practising, people):
+for _part in (choosing, working, reading, quant, sweeping, settings, practising, people):
     router.include_router(_part.router)

@@ -27,7 +27,6 @@ EXPERT = {
     "index.html": "the whole verdict",
     "forecast.html": "skill of the forecasts",
     "tearsheet.html": "the account in detail",
-    "sweep.html": "other settings",
 }
 
 

@@ -21,6 +21,13 @@ STEPS = (
     ("what-if", "What if", "What would have happened?"),
     ("luck", "Luck", "Is it more than luck?"),
 )
+EXPERTS = {
+    "account": "Account",
+    "trades": "Trades",
+    "texts": "Texts",
+    "sweeps": "Sweeps",
+    "expert": "Reports",
+}  # pages of a run for the expert, the last of which leads to the others
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -28,6 +35,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.globals["zip"] = zip
 
 
 def page(request: Request, template: str, title: str, code: int = 200, **context: Any) -> HTMLResponse:
@@ -37,6 +45,7 @@ def page(request: Request, template: str, title: str, code: int = 200, **context
         "title": title,
         "person": person,
         "steps": STEPS,
+        "experts": EXPERTS,
         "run": None,
         "step": None,
         "risk": RISK,

@@ -27,6 +27,7 @@ DOING = {
     "simulate": "trading through the past",
     "baselines": "comparing with simpler ways",
     "report": "writing the pages",
+    "settings": "trying settings",
 }
 
 
@@ -50,7 +51,10 @@ async def stop(request: Request, person: RunsWriter, job_id: str) -> Response:
 
 def leads_to(job: Job) -> str | None:
     """Return the page of what a job has made."""
-    made = (job.result or {}).get("run")
+    found = job.result or {}
+    if job.kind == "sweep" and found.get("name"):
+        return f"/runs/{found['name']}"  # RUN/sweeps/NNN
+    made = found.get("run")
     if made:
         name = Path(str(made)).name
         return f"/runs/{name}/luck" if job.kind == "audit" else f"/runs/{name}/tomorrow"

@@ -19,8 +19,9 @@ from engine.runs.stored import stored_forecasts
 from engine.simulation.cerebro import simulate
 from engine.sweep.grid import parse_axis
 from engine.sweep.job import BATCH, sweep, write_sweep
-from engine.sweep.page import drawn_axes, heat_map, heat_table, sweep_page
+from engine.sweep.page import heat_map, sweep_page
 from engine.sweep.result import SweepLuck, best_rows, sweep_lines
+from engine.sweep.surface import drawn_axes, heat_table
 from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError, ForewalkError
 from helpers.own_code import write_module

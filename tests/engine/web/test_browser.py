@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.sweep.job import sweep, write_sweep
 from helpers.making import make_bars
 from helpers.own_code import price_table
 from helpers.run_folders import make_small_run
@@ -30,6 +31,7 @@ def site(tmp_path_factory):
     """A server with a run and a paper book whose order waits; yields its address and folder."""
     folder = tmp_path_factory.mktemp("site")
     make_small_run(folder / "runs" / "one")
+    write_sweep(sweep(folder / "runs" / "one"))
     (folder / "book").mkdir()
     file, _ = write_book(folder / "book")
     with server(folder, "--paper", file) as (_, address):
@@ -149,6 +151,8 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/runs/one/trades",
         "/runs/one/account",
         "/runs/one/texts",
+        "/runs/one/sweeps",
+        "/runs/one/sweeps/001",
         "/tries",
         "/settings",
     ):

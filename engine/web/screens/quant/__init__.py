@@ -1,0 +1,1 @@
+"""What the pages for the quant show: the surface of a sweep, and how a live book drifts."""
