@@ -101,9 +101,10 @@ def _ticks(
     for place in _spread(len(columns)):
         x = LEFT + (place + 0.5) * wide
         parts.append(drawing.words("tick", round(x, 1), bottom + 22, across.values[columns[place]], "middle"))
-    for place in _spread(len(rows)) if down is not None else ():
-        y = TOP + (place + 0.5) * high + 5
-        parts.append(drawing.words("tick", LEFT - 6, round(y, 1), down.values[rows[place]], "end"))
+    if down is not None:
+        for place in _spread(len(rows)):
+            y = TOP + (place + 0.5) * high + 5
+            parts.append(drawing.words("tick", LEFT - 6, round(y, 1), down.values[rows[place]], "end"))
     return parts
 
 
