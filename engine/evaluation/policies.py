@@ -27,6 +27,7 @@ from forewalk.instruments import account_bars
 from forewalk.returns import simple_returns
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts
+from strategies.risk import as_told
 
 REBALANCE_BARS = 21
 MOMENTUM_BARS = 252
@@ -72,7 +73,7 @@ def policy_baselines(
         "shuffled": shuffled_account(bars, forecasts, settings, seed),
     }
     if settings.strategy.always_held:
-        plain = simulate_beside(bars, with_plain_risk(bars, forecasts), settings)
+        plain = simulate_beside(bars, with_plain_risk(bars, forecasts), as_told(settings))
         found["ewma_sized"] = plain.equity["equity"].to_numpy(dtype=np.float64)
     if account is not None:
         targets = equal_weight_targets(members, mean_exposure(account))

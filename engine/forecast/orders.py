@@ -90,6 +90,8 @@ def orders_from(
         )
     if CLOSED_AT in bars.extras or "rate_close" in bars.extras:
         return {}, "orders are told for one market in the account's own currency only"
+    if settings.strategy.smooth_std_bars > 1:
+        return {}, "strategy.smooth_std_bars needs the forecasts of earlier bars: the daemon knows them"
     unknown = sorted({*holdings.positions} - {*bars.symbols})
     if unknown:
         raise DataError(

@@ -32,6 +32,7 @@ from forewalk.sessions import exchange_zone
 from forewalk.settings.loading import load_settings
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts, SimulationResult
+from strategies.risk import as_told, last_rows, smoothed
 
 if TYPE_CHECKING:
     from broker.journal.records import DecisionRow, StoredOrder, Target
@@ -133,9 +134,10 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
     last = pd.Timestamp(decisions[-1].asof)
     span = bars.since(pd.Timestamp(decisions[0].asof))
     span = span.until(span.timestamps[min(int(span.timestamps.searchsorted(last)) + 1, len(span) - 1)])
-    forecasts = stored_forecasts(
-        stored.forecasts, span.timestamps, span.symbols, run_settings.label.horizon_bars
-    )
+    until = bars.until(span.timestamps[-1]).timestamps
+    whole = stored_forecasts(stored.forecasts, until, span.symbols, run_settings.label.horizon_bars)
+    forecasts = last_rows(smoothed(whole, settings.strategy.smooth_std_bars), len(span))
+    settings = as_told(settings)
     if not np.isfinite(forecasts.mean).any():
         raise DataError(f"{run} has no forecast in the book's span; compare with a run that reaches into it")
     backtest = resimulated(span, forecasts, settings, float(decisions[0].cash))

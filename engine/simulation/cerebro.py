@@ -27,6 +27,7 @@ from forewalk.data.cleaning.together import forecasts_in_time, in_time
 from forewalk.instruments import traded, with_currencies
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import CLOSED_AT, Bars, Forecasts, SimulationResult
+from strategies.risk import as_told, smoothed
 
 AFTER = pd.Timedelta(1, unit="us")
 COLLECT_EVERY = 200_000  # new objects between two looks for garbage
@@ -99,8 +100,9 @@ def simulate(
     refuse_styles(bars, settings.execution)
     bars = with_frictions(bars, settings.execution)
     if CLOSED_AT in bars.extras:
-        span, told = _by_true_closes(bars, forecasts, settings)
-        lived = simulate(span, told, settings, strategy, runonce, preload, cerebro_builder)
+        smooth = smoothed(forecasts, settings.strategy.smooth_std_bars)  # over days, not over closes
+        span, told = _by_true_closes(bars, smooth, settings)
+        lived = simulate(span, told, as_told(settings), strategy, runonce, preload, cerebro_builder)
         return _by_day(lived, bars, forecasts, settings)
     span = bars.since(forecasts.timestamps[0])
     chosen = strategy or load_strategy(settings)

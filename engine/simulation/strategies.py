@@ -24,6 +24,7 @@ from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts
 from strategies.indicator import ForecastTable
 from strategies.policy import Decision, Outlook, Positions, decision_of
+from strategies.risk import smoothed
 from strategies.signal import SignalStrategy
 
 BULK = ("once", "preonce", "oncestart")  # where backtrader's indicators calculate all bars at once
@@ -121,7 +122,7 @@ def strategy_params(
     if settings.strategy.is_own and needs_whole_history(strategy):
         params.update(settings.strategy.params)
     if forecasts is not None and needs_forecasts(strategy):
-        params["table"] = ForecastTable(forecasts)
+        params["table"] = ForecastTable(smoothed(forecasts, settings.strategy.smooth_std_bars))
     if issubclass(strategy, SignalStrategy):
         params["settings"] = settings.strategy
         params["fractional"] = settings.execution.fractional

@@ -50,7 +50,9 @@ OTHERS: Mapping[str, Mapping[str, Any]] = {
 }
 # Each asset at constant risk: the values of the published recipe, none fitted to the sample (docs/constant-risk.md).
 CONSTANT_RISK = {"sizing": "constant_risk", "always_held": True, "target_volatility": 0.15}
-HOW_MUCH = frozenset({"target_volatility", "trade_band", "tilt", "max_weight", "max_gross"})
+HOW_MUCH = frozenset(
+    {"target_volatility", "trade_band", "smooth_std_bars", "tilt", "max_weight", "max_gross"}
+)
 
 
 def with_preset(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,7 +149,8 @@ class FoldSettings(Section):
 
 class StrategySettings(Chosen):
     """The policy: from forecasts to target weights. Where it says nothing, or only how much (`target_volatility`,
-    `trade_band`, `tilt`, `max_weight`, `max_gross`), it is constant risk, but for `data.interval` below a day."""
+    `trade_band`, `smooth_std_bars`, `tilt`, `max_weight`, `max_gross`), it is constant risk, but for `data.interval`
+    below a day."""
 
     built_in = ("per_symbol", "cross_section")
     called_kind = "policy"
@@ -191,6 +192,8 @@ class StrategySettings(Chosen):
     """Annual volatility that one position of full weight share should have; not with fixed_fraction."""
     trade_band: float = Field(0.05, ge=0.0, lt=1.0)
     """constant_risk: a held position is resized when it is further than this share of its wanted size from it."""
+    smooth_std_bars: int = Field(1, ge=1, le=252)
+    """The policy takes the root mean square of the stds of so many bars, this one included, for a forecast's std."""
     tilt: float = Field(0.0, ge=0.0)
     """constant_risk: a size is multiplied by 1 + tilt x mean / std in the position's direction, from 0 to 2."""
     max_weight: float | None = Field(None, gt=0.0)

@@ -11,7 +11,7 @@ KEYS = Keys("SIM-key-4711", "sim-secret-0815")
 
 
 class TableModels:
-    """Answers with the rows of a table of forecasts that end at the bar asked about."""
+    """Answers with the rows of a table of forecasts from the first bar wanted to the bar asked about."""
 
     def __init__(self, forecasts):
         self._forecasts = forecasts
@@ -21,7 +21,7 @@ class TableModels:
 
         f = self._forecasts
         stop = int(f.timestamps.searchsorted(task.bars.timestamps[-1], side="right"))
-        start = max(0, stop - len(task.bars))
+        start = min(int(f.timestamps.searchsorted(task.first)), stop - 1)
         rows = slice(start, stop)
         return replace(
             f,

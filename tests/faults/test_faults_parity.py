@@ -10,6 +10,7 @@ from in_process import Desk
 from broker.simulator.harness import Simulator
 from engine.live.parity import FOLLOWS, MISSED, PARTIAL, REFUSED, UNEXPLAINED, compare, resimulated
 from helpers.live_values import live_settings, random_forecasts, some_bars
+from strategies.risk import as_told, smoothed
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -22,11 +23,14 @@ def traded(
     disturb=lambda desk, number: None,
     split=1.0,
     forge=lambda path: None,
+    spread=0.0,
     **options,
 ):
     """Return the journal's comparison with the backtest after so many sessions, its file forged before that."""
     bars = some_bars(sessions + 3, seed=seed)
     forecasts = random_forecasts(bars, seed=seed)
+    noise = np.random.default_rng(seed).normal(0.0, spread, forecasts.std.shape)
+    forecasts = replace(forecasts, std=forecasts.std * np.exp(noise))
     with Simulator(bars, cash=100_000, **options, market_fill="open") as simulator:
         desk = Desk(settings, simulator, tmp_path, forecasts)
         for number in range(sessions):
@@ -37,10 +41,10 @@ def traded(
             first, last = (journal.decisions.all()[place].asof for place in (0, -1))
             span = bars.since(first).until(bars.timestamps[int(bars.timestamps.searchsorted(last)) + 1])
             rows = slice(len(bars) - len(bars.since(first)), len(bars) - len(bars.since(first)) + len(span))
-            table = cut(forecasts, rows)
+            table = cut(smoothed(forecasts, settings.strategy.smooth_std_bars), rows)
             span = in_new_shares(span, split)
-            backtest = resimulated(span, table, settings, 100_000.0)
-            report = compare(journal, span, table, backtest, settings)
+            backtest = resimulated(span, table, as_told(settings), 100_000.0)
+            report = compare(journal, span, table, backtest, as_told(settings))
             ledger = {symbol: float(quantity) for symbol, quantity in journal.ledger.quantities().items()}
         assert ledger == {s: float(q) for s, q in truth["positions"].items() if float(q)}
         desk.daemon.journal.close()
@@ -111,6 +115,18 @@ def test_a_replay_of_a_few_bars_only_changes_no_decision(tmp_path):
 def test_restarts_between_all_sessions_change_no_decision(tmp_path):
     report = traded(tmp_path, 12, live_settings(), disturb=lambda desk, number: desk.restart())
     assert report.equal == report.decisions
+
+
+def test_stds_smoothed_over_more_bars_than_are_replayed_bring_the_backtests_decisions(tmp_path):
+    strategy = {
+        "sizing": "volatility_target",
+        "smooth_std_bars": 9,
+        "max_weight": 0.3,
+        "entry": 0.0,
+        "min_hold_bars": 0,
+    }
+    settings = live_settings(strategy=strategy, live={"replay_bars": 5}, execution={"stale_exit_bars": 2})
+    assert_identical(traded(tmp_path, 12, settings, spread=0.5), 12)
 
 
 def test_slippage_is_measured_order_by_order(tmp_path):

@@ -115,6 +115,7 @@ strategies = st.fixed_dictionaries(
         "sizing": st.sampled_from(["fixed_fraction", "volatility_target", "constant_risk"]),
         "always_held": st.booleans(),
         "tilt": st.sampled_from([0.0, 0.3, 2.0]),
+        "smooth_std_bars": st.sampled_from([1, 1, 3, 21]),
         "trade_band": st.sampled_from([0.0, 0.05, 0.4]),
         "fraction": maybe(st.sampled_from([0.001, 0.1, 0.5, 2.0])),
         "target_volatility": st.sampled_from([0.01, 0.1, 1.0]),

@@ -202,7 +202,9 @@ class Decider:
         strategy = self._chosen()
         if needs_whole_history(strategy):
             first = bars.timestamps[0]
-        forecasts = self._forecasts(bars, first) if needs_forecasts(strategy) else None
+        before = bars.timestamps.searchsorted(first) - (self._settings.strategy.smooth_std_bars - 1)
+        told_from = bars.timestamps[max(0, int(before))]
+        forecasts = self._forecasts(bars, told_from) if needs_forecasts(strategy) else None
         splits = self._corporate.past_splits(bars.timestamps[-1].to_pydatetime())
         state = account_state(self._journal, look.account.cash, first.to_pydatetime(), splits)
         self.untidy = True

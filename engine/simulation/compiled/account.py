@@ -27,6 +27,7 @@ from forewalk.sessions import bar_open_times
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 from strategies.policy import REASONS
+from strategies.risk import smoothed
 
 Log = npt.NDArray[Any]  # records of LOG
 
@@ -38,6 +39,7 @@ def simulate_compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> S
         ConfigError: the policy is the user's own.
     """
     bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
+    forecasts = smoothed(forecasts, settings.strategy.smooth_std_bars)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     path = np.empty((2, len(span)))
     equity, totals, log, open_, close = _run(span, forecasts, settings, path)
@@ -59,6 +61,7 @@ def equity_and_orders(
 ) -> tuple[pd.DatetimeIndex, FloatArray, pd.DataFrame]:
     """Return times, account values, [T], and orders of `simulate_compiled`, and spare the other tables."""
     bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
+    forecasts = smoothed(forecasts, settings.strategy.smooth_std_bars)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     equity, _, log, _, _ = _run(span, forecasts, settings, NO_PATH)
     return span.timestamps, equity, _orders(log[log["quantity"] != 0], span)

@@ -36,6 +36,7 @@ from forewalk.instruments import traded
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Arrays, Bars, FloatArray, Forecasts
+from strategies.risk import smoothed
 
 Numbers = npt.NDArray[np.int64]
 ALONE = Processes(1)  # this thread
@@ -102,7 +103,8 @@ def simulate_settings(
     for which, numbers in enumerate(groups):
         execution = settings[numbers[0]].execution
         own_span = with_frictions(bars, execution).since(forecasts.timestamps[0])
-        arrays[f"panel{which}"] = make_panel(own_span, forecasts, execution, ranked)
+        told = smoothed(forecasts, settings[numbers[0]].strategy.smooth_std_bars)
+        arrays[f"panel{which}"] = make_panel(own_span, told, execution, ranked)
         arrays |= {f"{name}{which}": values for name, values in account_terms(own_span).items()}
     parts = [
         (which, numbers[i : i + CHUNK])
@@ -172,7 +174,10 @@ def _simulate_part(task: tuple[int, Rules], arrays: Arrays) -> Outputs:
 
 
 def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
-    """Group the settings by what decides how much a bar can fill, and at which spread: they share a panel."""
+    """Group the settings by what decides how much a bar can fill, at which spread, and which std counts.
+
+    They share a panel.
+    """
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, each in enumerate(settings):
         execution = each.execution
@@ -180,6 +185,7 @@ def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
             *(execution.max_volume_share, execution.volume_known),
             *(execution.fractional, execution.stale_exit_bars),
             *(execution.delisting_return, execution.spread, execution.impact > 0),
+            each.strategy.smooth_std_bars,
         )
         groups.setdefault(key, []).append(number)
     return [np.array(members) for members in groups.values()]
