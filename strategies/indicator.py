@@ -10,7 +10,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from forewalk.types import FloatArray, Forecasts
+from forewalk.types import Bars, FloatArray, Forecasts
 
 
 def backtrader_times(timestamps: pd.DatetimeIndex) -> FloatArray:
@@ -46,6 +46,25 @@ class ForecastTable:
 
     def __repr__(self) -> str:  # backtrader prints parameters into chart labels
         return "forecasts"
+
+
+class PastReturns:
+    """Log returns of one bar [T, S] of the whole history, looked up by time: the last `bars` known at a close."""
+
+    def __init__(self, bars: Bars, count: int) -> None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(np.where(bars.close > 0, bars.close, np.nan))
+        self._returns = np.vstack([np.full((1, logs.shape[1]), np.nan), np.diff(logs, axis=0)])
+        self._rows = {time: row for row, time in enumerate(backtrader_times(bars.timestamps).tolist())}
+        self._count = count
+
+    def until(self, time: float) -> FloatArray:
+        """Return the returns [<= bars, S] up to the close at backtrader's time `time`, its own included."""
+        row = self._rows[time] + 1
+        return self._returns[max(0, row - self._count) : row]
+
+    def __repr__(self) -> str:  # backtrader prints parameters into chart labels
+        return "returns"
 
 
 class ForecastIndicator(bt.Indicator):

@@ -14,9 +14,11 @@ import numpy as np
 
 from forewalk.settings.sections import StrategySettings
 from forewalk.types import BoolArray, FloatArray, IntArray
+from strategies.risk import least_variance, shrunk_correlation
 
 HOLD = np.nan  # as a target: leave the position as it is
 BPS = 1e-4
+KEPT_TO_SIZE = ("constant_risk", "least_variance")  # what is held is resized
 LIMIT_TOLERANCE = 1.1  # drift a position may make beyond a limit before it is trimmed
 
 REASONS = ("", "entry", "exit", "stop_loss", "take_profit", "no_forecast", "limit", "turnover", "resize")
@@ -30,7 +32,8 @@ class Outlook:
     NaN mean or std: no forecast. `horizon_years` is the horizon as a fraction of a year, of each symbol where their
     markets differ. Where markets close at different times, `due` says whose close this is: only these are decided on;
     forecast and close of the others are those of their own last close. None: all. `missing` says whose bar is missing
-    here without being so for long: nothing can be traded in it. None: nobody's.
+    here without being so for long: nothing can be traded in it. None: nobody's. `returns` are past log returns,
+    [W, S], the newest last, for `sizing = "least_variance"`.
     """
 
     mean: FloatArray
@@ -39,6 +42,7 @@ class Outlook:
     horizon_years: float | FloatArray
     due: BoolArray | None = None
     missing: BoolArray | None = None
+    returns: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +100,8 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     10 % beyond `max_weight` or `max_gross` are trimmed back. A symbol that is not due keeps what it has, which counts
     in the sum.
 
-    With `constant_risk` what is held is resized when it leaves the band around its wanted size, at any age; a symbol
-    whose bar is missing stays as it is, where any other policy closes it for want of a forecast.
+    With `constant_risk` and `least_variance` what is held is resized when it leaves the band around its wanted size,
+    at any age; a symbol whose bar is missing stays as it is, where any other policy closes it for want of a forecast.
     """
     score = outlook.mean / outlook.std
     due = np.ones(len(score), dtype=bool) if outlook.due is None else outlook.due
@@ -119,7 +123,9 @@ def decide(outlook: Outlook, positions: Positions, settings: StrategySettings) -
     pays = np.abs(outlook.mean) >= settings.min_gain_bps * BPS
     entering = due & (side == 0) & (wanted != 0) & priced & pays
     size = _position_size(np.where(side != 0, side, wanted), score, waits, outlook, settings)
-    if settings.sizing == "constant_risk":
+    if settings.sizing == "least_variance":
+        size = _together(wanted, size, outlook, settings)
+    if settings.sizing in KEPT_TO_SIZE:
         held = due & (side != 0) & np.isnan(target) & np.isfinite(score) & priced
         if held.any() or entering.any():
             size = size * _fit(held, entering, size, positions.weight, target, settings.max_gross)
@@ -145,7 +151,7 @@ def _stops(
 
 def _waits(score: FloatArray, side: FloatArray, outlook: Outlook, settings: StrategySettings) -> BoolArray:
     """Whose position is left alone until its next bar."""
-    if settings.sizing != "constant_risk" or outlook.missing is None:
+    if settings.sizing not in KEPT_TO_SIZE or outlook.missing is None:
         return np.zeros(len(score), dtype=bool)
     return np.asarray((side != 0) & ~np.isfinite(score) & outlook.missing)
 
@@ -286,7 +292,7 @@ def _position_size(
     limit = settings.weight_limit(len(outlook.std))
     whole = 1.0 if settings.sizing == "constant_risk" else settings.max_gross
     share = settings.fraction if settings.fraction is not None else whole / max(places, 1)
-    if settings.sizing == "fixed_fraction":
+    if settings.sizing in ("fixed_fraction", "least_variance"):
         size = np.full(len(outlook.std), share)
     else:
         annual = outlook.std / np.sqrt(outlook.horizon_years)
@@ -294,6 +300,20 @@ def _position_size(
     if settings.sizing == "constant_risk":
         size = size * np.minimum(np.maximum(1.0 + settings.tilt * (score * side), 0.0), 2.0)
     return np.asarray(np.minimum(np.where(np.isnan(size), 0.0, size), limit))
+
+
+def _together(
+    wanted: FloatArray, size: FloatArray, outlook: Outlook, settings: StrategySettings
+) -> FloatArray:
+    """Share the sizes of the symbols wanted out among them so that together they vary least."""
+    chosen = np.flatnonzero((wanted != 0) & np.isfinite(outlook.std))
+    if outlook.returns is None or not len(chosen):
+        return size
+    std = outlook.std[chosen] / np.sqrt(np.broadcast_to(outlook.horizon_years, outlook.std.shape)[chosen])
+    covariance = shrunk_correlation(outlook.returns[:, chosen]) * np.outer(std, std)
+    shared = np.array(size)
+    shared[chosen] = size[chosen].sum() * least_variance(covariance, wanted[chosen])
+    return np.minimum(shared, settings.weight_limit(len(size)))
 
 
 def _cap_turnover(

@@ -12,7 +12,7 @@ import numpy as np
 from forewalk.settings.sections import ExecutionSettings, StrategySettings
 from forewalk.types import BoolArray, FloatArray
 from strategies.indicator import ForecastIndicator, ForecastTable, now
-from strategies.policy import Decision, Outlook, Positions, decide
+from strategies.policy import KEPT_TO_SIZE, Decision, Outlook, Positions, decide
 from strategies.styles import style_of, terms_of
 
 SHARE_DECIMALS = 6
@@ -22,7 +22,8 @@ class SignalStrategy(bt.Strategy):
     """Hold the weights that `decide` asks for; orders are made at the close, by default filled at the next open.
 
     Parameters: `table` (ForecastTable), `settings` (StrategySettings), `fractional` (bool), `execution`
-    (ExecutionSettings, of which the styles count), `bars_per_year` (float, or one for each symbol). An order that a
+    (ExecutionSettings, of which the styles count), `bars_per_year` (float, or one for each symbol), `returns`
+    (PastReturns, for a policy that looks at how symbols move together). An order that a
     bar has not filled wholly is cancelled before the next decision.
     With `settings.stop_orders` a stop order rests for every position, from the bar after the one that opened it; what
     is added to a position changes its average entry price, from which the stop is counted.
@@ -39,6 +40,7 @@ class SignalStrategy(bt.Strategy):
         ("fractional", False),
         ("execution", ExecutionSettings()),
         ("bars_per_year", 252.0),
+        ("returns", None),
     )
 
     policy = staticmethod(decide)
@@ -58,7 +60,7 @@ class SignalStrategy(bt.Strategy):
         self.rates, self.own = self.lines_of("rate"), self.lines_of("own")
         # Mean and std of each at its market's last close; one that has not closed yet is expected to say something.
         self.known = np.array([np.zeros(len(self.datas)), np.ones(len(self.datas))])
-        self.waiting = self.p.settings.sizing == "constant_risk"
+        self.waiting = self.p.settings.sizing in KEPT_TO_SIZE
         self.horizon_years = table.forecasts.horizon_bars / self.p.bars_per_year
 
     def lines_of(self, name: str) -> list[Any]:
@@ -102,6 +104,7 @@ class SignalStrategy(bt.Strategy):
             horizon_years=self.horizon_years,
             due=due,
             missing=now(self.capacities) == 0.0 if self.waiting and self.capacities else None,
+            returns=None if self.p.returns is None else self.p.returns.until(self.data.datetime[0]),
         )
 
     def priced(self, close: FloatArray) -> FloatArray:

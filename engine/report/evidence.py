@@ -57,7 +57,7 @@ def evidence_context(
         "tries": Markup(_tries(evidence)),
         "policies": policy_table(metrics.strategy, metrics.policies),
         "costs": Markup(costs_svg(metrics.reality, metrics.benchmark.sharpe_annual or 0.0)),
-        "reality": reality_table(metrics.reality),
+        "reality": reality_table(metrics.reality, metrics.strategy.turnover_per_year),
         "sizes": size_table(metrics.reality),
         "capacity": Markup(capacity_svg(metrics.reality, metrics.benchmark.sharpe_annual)),
         "seeds": seed_table(metrics.seeds),

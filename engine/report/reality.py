@@ -12,8 +12,8 @@ from engine.report.tables import PageTable
 BEYOND = "Cost per fill at which nothing is left beyond buying and holding"
 
 
-def reality_table(reality: RealityMetrics | None) -> PageTable:
-    """What a late order, borrowed shares and more money would change."""
+def reality_table(reality: RealityMetrics | None, turnover: float | None = None) -> PageTable:
+    """What a late order, borrowed shares and more money would change; `turnover` is the account's, a year."""
     if not reality:
         return PageTable(("", "Value"), ())
     delay, even = reality.delay, reality.break_even.cost_bps
@@ -25,6 +25,7 @@ def reality_table(reality: RealityMetrics | None) -> PageTable:
             if beyond is None
             else (("Cost per fill at which nothing is left beyond buying and holding", _bp(beyond)),)
         ),
+        *budget_rows(reality, turnover),
         ("Sharpe ratio when every order is one bar late", tables.number(delay.sharpe_annual)),
         ("Total return when every order is one bar late", tables.percent(delay.total_return)),
     ]
@@ -39,6 +40,34 @@ def reality_table(reality: RealityMetrics | None) -> PageTable:
         share = f"{limit.volume_share:.0%}"
         rows.append((f"Largest account within {share} of each bar's volume", tables.number(limit.money, 0)))
     return PageTable(("", "Value"), tuple(rows), (0,))
+
+
+def budget_rows(reality: RealityMetrics, turnover: float | None) -> list[tuple[str, str]]:
+    """Turnover as a budget: how much of it what was earned would pay for, and what of that the account has used.
+
+    Traded so many times more at the run's own fee and slippage, what it earned would be gone: the cost at which
+    nothing is left over the cost that was paid. Nothing where it trades for free, or not at all.
+    """
+    cost = reality.delay.fee_bps + reality.delay.slippage_bps
+    if not turnover or not cost:
+        return []
+    rows = [("Turnover a year (buys plus sells over mean equity)", f"{turnover:.1f}")]
+    named = (
+        ("what it earns", reality.break_even),
+        ("what it earns beyond buying and holding", reality.break_even_excess),
+    )
+    for what, even in named:
+        if even is not None:
+            pays = f"Turnover a year that {what} would pay for, at {cost:g} bp a fill"
+            rows.append((pays, _budget(turnover, cost, even.cost_bps)))
+    return rows
+
+
+def _budget(turnover: float, cost: float, even: float | None) -> str:
+    if not even:
+        return "none"
+    share = cost / even
+    return f"{turnover / share:.1f}, of which {share:.0%} is used"
 
 
 def _bp(even: BreakEven) -> str:

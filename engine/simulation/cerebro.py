@@ -24,6 +24,7 @@ from engine.simulation.recorder import Recorder, event_tables
 from engine.simulation.strategies import load_strategy, run_strategy_in, strategy_params
 from engine.simulation.tables import equity_table
 from forewalk.data.cleaning.together import forecasts_in_time, in_time
+from forewalk.errors import ConfigError
 from forewalk.instruments import traded, with_currencies
 from forewalk.settings.sections import ExecutionSettings, Settings
 from forewalk.types import CLOSED_AT, Bars, Forecasts, SimulationResult
@@ -100,6 +101,11 @@ def simulate(
     refuse_styles(bars, settings.execution)
     bars = with_frictions(bars, settings.execution)
     if CLOSED_AT in bars.extras:
+        if settings.strategy.sizing == "least_variance":
+            raise ConfigError(
+                "strategy.sizing = 'least_variance' needs returns of the same hours: these markets close at "
+                "different times; use one market, or sizing = 'constant_risk'"
+            )
         smooth = smoothed(forecasts, settings.strategy.smooth_std_bars)  # over days, not over closes
         span, told = _by_true_closes(bars, smooth, settings)
         lived = simulate(span, told, as_told(settings), strategy, runonce, preload, cerebro_builder)

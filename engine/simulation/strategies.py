@@ -22,7 +22,7 @@ from forewalk.plugins.loading import Plugin
 from forewalk.sessions import bars_per_year
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts
-from strategies.indicator import ForecastTable
+from strategies.indicator import ForecastTable, PastReturns
 from strategies.policy import Decision, Outlook, Positions, decision_of
 from strategies.risk import smoothed
 from strategies.signal import SignalStrategy
@@ -128,6 +128,8 @@ def strategy_params(
         params["fractional"] = settings.execution.fractional
         params["execution"] = settings.execution
         params["bars_per_year"] = _bars_per_year(bars)
+        if settings.strategy.sizing == "least_variance":
+            params["returns"] = PastReturns(bars, settings.strategy.covariance_bars)
     return params
 
 

@@ -184,14 +184,20 @@ class StrategySettings(Chosen):
     """cross_section: largest sum of |weight changes| per bar."""
     always_held: bool = False
     """per_symbol: every symbol with a forecast is held long, whatever its sign; its std counts, and `tilt`."""
-    sizing: Literal["fixed_fraction", "volatility_target", "constant_risk"] = "fixed_fraction"
-    """Equal weights, or ones inverse to the forecast std: at the entry, or all the time (`constant_risk`)."""
+    sizing: Literal["fixed_fraction", "volatility_target", "constant_risk", "least_variance"] = (
+        "fixed_fraction"
+    )
+    """Equal weights, or ones inverse to the forecast std: at the entry, or all the time (`constant_risk`). With
+    cross_section also `least_variance`: all the time those that vary least together."""
+    covariance_bars: int = Field(252, ge=60)
+    """least_variance: past returns that say how symbols move together (Ledoit-Wolf); the forecast says how much."""
     fraction: float | None = Field(None, gt=0.0)
     """Weight of one position; none means max_gross (constant_risk: 1) over the number of places."""
     target_volatility: float = Field(0.10, gt=0.0)
     """Annual volatility that one position of full weight share should have; not with fixed_fraction."""
     trade_band: float = Field(0.05, ge=0.0, lt=1.0)
-    """constant_risk: a held position is resized when it is further than this share of its wanted size from it."""
+    """constant_risk, least_variance: a held position is resized when it is further than this share of its wanted size
+    from it."""
     smooth_std_bars: int = Field(1, ge=1, le=252)
     """The policy takes the root mean square of the stds of so many bars, this one included, for a forecast's std."""
     tilt: float = Field(0.0, ge=0.0)
@@ -209,9 +215,13 @@ class StrategySettings(Chosen):
             raise ValueError(
                 "always_held is long in every symbol: it goes with per_symbol and long_flat only"
             )
-        if self.stop_orders and self.sizing == "constant_risk":
+        if self.sizing == "least_variance" and self.kind == "per_symbol":
             raise ValueError(
-                "stop_orders with constant_risk: stops and additions are a wash trade; set it to false"
+                "sizing = 'least_variance' shares out what a cross-section has chosen: set kind = 'cross_section'"
+            )
+        if self.stop_orders and self.sizing in ("constant_risk", "least_variance"):
+            raise ValueError(
+                f"stop_orders with {self.sizing}: stops and additions are a wash trade; set it to false"
             )
         for name in ("entry", "exit", "min_gain_bps"):
             if self.always_held and getattr(self, name) != type(self).model_fields[name].default:

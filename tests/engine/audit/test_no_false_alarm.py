@@ -42,6 +42,10 @@ SETTINGS = {
         "strategy__kind": "cross_section", "strategy__direction": "long_short", "strategy__top": 1,
         "strategy__hysteresis": 0, "strategy__turnover_cap": 1.0, "strategy__sizing": "volatility_target",
     },
+    "weights that vary least together": {
+        "strategy__kind": "cross_section", "strategy__sizing": "least_variance", "strategy__top": 2,
+        "strategy__covariance_bars": 60, "strategy__smooth_std_bars": 5,
+    },
     "stops and fractions": {
         "strategy__stop_loss": 0.02, "strategy__take_profit": 0.02, "execution__fractional": True,
         "execution__max_volume_share": 1e-4,
