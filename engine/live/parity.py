@@ -106,8 +106,7 @@ class Parity:
         if not self.slippage_bps:
             return ""
         values = np.array(self.slippage_bps)
-        high = np.percentile(np.abs(values), 95)
-        mean, median = values.mean(), np.median(values)
+        mean, median, high = values.mean(), np.median(values), np.percentile(np.abs(values), 95)
         return f", slippage {mean:+.2f} bp on average, median {median:+.2f}, 95 % within {high:.2f}"
 
 
@@ -134,14 +133,14 @@ def parity(run: Path, settings: Settings, journal: Journal) -> Parity:
     last = pd.Timestamp(decisions[-1].asof)
     span = bars.since(pd.Timestamp(decisions[0].asof))
     span = span.until(span.timestamps[min(int(span.timestamps.searchsorted(last)) + 1, len(span) - 1)])
-    until = bars.until(span.timestamps[-1]).timestamps
-    whole = stored_forecasts(stored.forecasts, until, span.symbols, run_settings.label.horizon_bars)
+    until, horizon = bars.until(span.timestamps[-1]).timestamps, run_settings.label.horizon_bars
+    whole = stored_forecasts(stored.forecasts, until, span.symbols, horizon)
     forecasts = last_rows(smoothed(whole, settings.strategy.smooth_std_bars), len(span))
-    settings = as_told(settings)
     if not np.isfinite(forecasts.mean).any():
         raise DataError(f"{run} has no forecast in the book's span; compare with a run that reaches into it")
-    backtest = resimulated(span, forecasts, settings, float(decisions[0].cash))
-    return compare(journal, span, forecasts, backtest, settings)
+    told = as_told(settings)
+    backtest = resimulated(span, forecasts, told, float(decisions[0].cash))
+    return compare(journal, span, forecasts, backtest, told)
 
 
 def resimulated(bars: Bars, forecasts: Forecasts, settings: Settings, cash: float) -> SimulationResult:
@@ -256,8 +255,7 @@ class _Walk:
         return self.again[asof]
 
     def order(self, row: int, asof: pd.Timestamp, decision: DecisionRow, symbol: str) -> None:
-        live = self.live_orders.get((decision.decision_id, symbol))
-        other = self.orders.get((asof, symbol))
+        live, other = self.live_orders.get((decision.decision_id, symbol)), self.orders.get((asof, symbol))
         if live is None and other is None:
             return
         if live is None or other is None:
