@@ -29,7 +29,7 @@ ZERO = "zero"  # the network with nothing learned
 
 @dataclass(frozen=True)
 class MeanCorrelation(Record):
-    """Correlation across the symbols of a bar: its mean over the bars, mean / std, and t with HAC errors."""
+    """Correlation across the symbols of a bar: mean over the bars, mean / std, and t (`robust_mean_test`)."""
 
     mean: float | None
     icir: float | None
@@ -206,7 +206,8 @@ def _directions(
 
 def _summary(per_bar: FloatArray, horizon_bars: int) -> MeanCorrelation | None:
     test = mean_test(per_bar, horizon_bars)
-    return MeanCorrelation(test.mean, test.ratio, test.t) if test.observations else None
+    t = robust_mean_test(per_bar, horizon_bars).t
+    return MeanCorrelation(test.mean, test.ratio, t) if test.observations else None
 
 
 def _rank_difference(own: FloatArray, other: FloatArray, horizon_bars: int) -> RankDifference | None:

@@ -130,7 +130,7 @@ def evidence_lines(overall: ForecastSkill) -> tuple[str, ...]:
         if ic:
             lines.append(
                 f"{label}: mean {number(ic.mean, 4)}, ICIR {number(ic.icir)}, "
-                f"t = {number(ic.t)} over {ic.bars:,} bars."
+                f"t = {number(ic.t)} ({p_value(ic.p)}, two-sided) over {ic.bars:,} bars."
             )
     if overall.variance:
         lines.append(_variance_line(overall.variance))

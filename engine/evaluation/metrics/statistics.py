@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import stdtr
 
 from engine.evaluation.metrics.door import Record, named
+from engine.evaluation.metrics.inference import robust_mean_test
 from forewalk.types import BoolArray, FloatArray
 
 MIN_SYMBOLS_FOR_IC = 5
@@ -162,22 +163,24 @@ def clustered_share(hits: BoolArray, counted: BoolArray, horizon_bars: int = 1) 
 
     Args:
         hits, counted: bool [T, S]; the share is hits among counted cells.
-        horizon_bars: h; bars closer than the overlap are correlated, see `hac_lag`.
+        horizon_bars: h; bars closer than the overlap are correlated.
 
-    The linearised ratio estimator (Cochran 1977, Sampling Techniques, ch. 6) with Newey-West errors over
-    bars; clipped to [0, 1]. (NaN, NaN) with fewer than three bars.
+    The linearised ratio estimator (Cochran 1977, Sampling Techniques, ch. 6) with the errors of `robust_mean_test`
+    over bars, which keep their size where labels overlap far or bars are few; clipped to [0, 1]. (NaN, NaN) where
+    these cannot be told: below four horizons, or where all bars have the same share.
     """
     per_bar = counted.sum(axis=1)
     rows = per_bar > 0
-    if rows.sum() < 3:
+    if not rows.any():
         return math.nan, math.nan
     sizes = per_bar[rows].astype(np.float64)
     right = (hits & counted).sum(axis=1)[rows].astype(np.float64)
     share = right.sum() / sizes.sum()
     n = len(sizes)
-    variance = newey_west_variance(right - share * sizes, hac_lag(n, horizon_bars)) * n / sizes.sum() ** 2
-    half = 1.959963984540054 * math.sqrt(variance)
-    return max(0.0, share - half), min(1.0, share + half)
+    test = robust_mean_test((right - share * sizes) * n / sizes.sum() + share, horizon_bars)
+    if math.isnan(test.low):
+        return math.nan, math.nan
+    return max(0.0, test.low), min(1.0, test.high)
 
 
 def matthews_correlation(true_up: int, true_down: int, false_up: int, false_down: int) -> float:

@@ -25,6 +25,7 @@ from engine.evaluation.metrics.forecasts.calibration import (
 from engine.evaluation.metrics.forecasts.claims import SkillClaims, skill_claims
 from engine.evaluation.metrics.forecasts.direction import Direction, direction_hits
 from engine.evaluation.metrics.forecasts.volatility import VarianceSkill, ewma_variance, variance_skill
+from engine.evaluation.metrics.inference import robust_mean_test
 from engine.evaluation.metrics.statistics import (
     DieboldMariano,
     diebold_mariano,
@@ -58,8 +59,10 @@ class InformationCoefficient(Record):
     Attributes:
         mean, std: per bar.
         icir: mean / std.
-        t: of the mean with Newey-West errors of `lag_bars` autocovariances.
+        t: of the mean, see `robust_mean_test`; None below four horizons.
         bars: that have at least five symbols.
+        lag_bars: 0; of a run by version 0.1 the autocovariances in the Newey-West errors that its `t` has.
+        p: two-sided, of `t` with as few degrees of freedom as overlap leaves; None also in a run by version 0.1.
     """
 
     mean: float | None
@@ -67,7 +70,8 @@ class InformationCoefficient(Record):
     icir: float | None
     t: float | None
     bars: int = field(metadata=named("days"))
-    lag_bars: int = field(metadata=named("lag"))
+    lag_bars: int = field(default=0, metadata=named("lag"))
+    p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -256,9 +260,8 @@ def _ic(per_bar: FloatArray, horizon_bars: int) -> InformationCoefficient | None
     test = mean_test(per_bar, horizon_bars)
     if not test.observations:
         return None
-    return InformationCoefficient(
-        test.mean, test.std, test.ratio, test.t, bars=test.observations, lag_bars=test.lag_bars
-    )
+    robust, bars = robust_mean_test(per_bar, horizon_bars), test.observations
+    return InformationCoefficient(test.mean, test.std, test.ratio, robust.t, bars=bars, p=robust.p_two_sided)
 
 
 def _coverage(cells: _Cells) -> Coverage:

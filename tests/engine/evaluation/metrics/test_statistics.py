@@ -108,6 +108,33 @@ def test_the_clustered_interval_is_wider_when_symbols_are_right_together():
     assert high - low > 3 * (exact.high - exact.low)
 
 
+def slow_guesses(random, bars, horizon, symbols=8):
+    """Which of forecasts that move slowly and know nothing are right about outcomes that overlap."""
+    moves = random.normal(size=(bars + horizon, symbols)) + 0.6 * random.normal(size=(bars + horizon, 1))
+    total = np.cumsum(moves, axis=0)
+    outcome = total[horizon:] - total[:-horizon]
+    noise, guess = random.normal(size=(bars, symbols)), np.zeros((bars, symbols))
+    for row in range(1, bars):
+        guess[row] = 0.9 * guess[row - 1] + noise[row]
+    return (guess > 0) == (outcome > 0)
+
+
+@pytest.mark.parametrize(("bars", "horizon"), [(60, 1), (60, 5), (120, 20), (600, 20)])
+def test_the_interval_of_the_direction_holds_a_coin_however_far_labels_overlap(bars, horizon):
+    random = np.random.default_rng(11)
+    missed = 0
+    for _ in range(400):
+        hits = slow_guesses(random, bars, horizon)
+        low, high = clustered_share(hits, np.ones_like(hits), horizon)
+        missed += not low <= 0.5 <= high
+    assert 0.02 < missed / 400 < 0.085
+
+
+def test_three_horizons_have_no_interval():
+    hits = slow_guesses(np.random.default_rng(11), 60, 20)
+    assert np.isnan(clustered_share(hits, np.ones_like(hits), 20)).all()
+
+
 def test_matthews_correlation_is_pearsons_of_the_two_directions():
     random = np.random.default_rng(7)
     truth, call = random.random(300) < 0.6, random.random(300) < 0.4

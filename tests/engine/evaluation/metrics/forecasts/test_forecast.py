@@ -153,3 +153,22 @@ def test_arrays_of_another_shape_are_refused(forecasts_of, panel):
     mean, actual, close, trailing = panel
     with pytest.raises(ValueError, match="close has shape"):
         forecast_metrics(forecasts_of(mean), actual, close[1:], trailing)
+
+
+def ranks_of(forecasts_of, random, bars, horizon):
+    """What a report says of the ranks of forecasts that move slowly and know nothing of outcomes that overlap."""
+    moves = random.normal(0, 0.01, (bars + horizon, 8))
+    total, noise = np.cumsum(moves, axis=0), random.normal(0, 0.01, (bars, 8))
+    for row in range(1, bars):
+        noise[row] += 0.9 * noise[row - 1]
+    actual, forecasts = total[horizon:] - total[:-horizon], forecasts_of(noise, horizon=horizon)
+    return forecast_metrics(forecasts, actual, np.exp(total[:bars]), moves[:bars]).overall.rank_ic
+
+
+def test_ranks_that_know_nothing_are_significant_about_as_often_as_they_should_be(forecasts_of):
+    random = np.random.default_rng(4)
+    found = [ranks_of(forecasts_of, random, 120, 20) for _ in range(150)]
+    assert 0.01 < np.mean([ic.p < 0.05 for ic in found]) < 0.11
+    assert np.mean([abs(ic.t) >= 2 for ic in found]) < 0.22  # of three degrees of freedom 14 %
+    few = ranks_of(forecasts_of, random, 60, 20)
+    assert (few.t, few.p) == (None, None)  # three horizons say nothing
