@@ -5,8 +5,9 @@ discounts that luck (deflated Sharpe ratio, PBO, SPA), so it must not depend on 
 
 - rows are only ever appended; SQLite triggers refuse to change or delete one;
 - each row's hash covers the row and the hash before it, so a row edited, removed or inserted is noticed;
-- `trials.head` beside the ledger and `trial.json` in each run folder name a trial that must be in it, so a
-  ledger that was cut off, deleted or replaced is noticed too. What is gone is booked as lost, in the ledger.
+- `trials.head` beside the ledger and `trial.json` in the folder of each run, sweep and tuning name a trial that must
+  be in it, so a ledger that was cut off, deleted or replaced by an older copy is noticed too. What is gone is
+  booked as lost, in the ledger.
 
 The ledger lies beside the run folders: `runs/trials.sqlite`. Any number of processes may write to it.
 """
@@ -108,8 +109,9 @@ class Ledger:
             return max(int(booked or 0) + _missing(_witness(self._head), connection), *noticed, 0)
 
     def _witnesses(self) -> list[Path]:
-        receipts = sorted(self.path.parent.glob(f"*/{WITNESS_FILE}"))
-        return [self._head, *(path for path in receipts if not path.parent.is_symlink())]
+        runs = [folder for folder in sorted(self.path.parent.glob("*")) if not folder.is_symlink()]
+        found = [path for run in runs for path in (run / WITNESS_FILE, *run.glob(f"sweeps/*/{WITNESS_FILE}"))]
+        return [self._head, *(path for path in found if path.exists())]
 
     def verify(self) -> list[str]:
         """Return what is wrong with the ledger, in words; empty when every trial ever recorded is in it."""
@@ -192,8 +194,17 @@ def record_backtest(
     returns = simple_returns(simulation.equity["equity"].to_numpy(dtype=np.float64))
     trial = make_trial("backtest", folder.name, bars, settings, returns, plugins=plugins)
     recorded = Ledger(folder.parent / LEDGER_FILE).record(trial)
-    _write_witness(folder / WITNESS_FILE, recorded.number, recorded.hash)
+    leave_receipt(folder, recorded)
     return recorded
+
+
+def leave_receipt(folder: Path, recorded: Trial) -> None:
+    """Leave in the folder of a run, sweep or tuning which trial the ledger must hold from now on.
+
+    Raises:
+        ForewalkError: it could not be written.
+    """
+    _write_witness(folder / WITNESS_FILE, recorded.number, recorded.hash)
 
 
 @contextmanager

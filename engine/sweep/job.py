@@ -99,7 +99,8 @@ def sweep(
 
 
 def write_sweep(result: Sweep) -> Path:
-    """Write heat map, table and page into `RUN/sweeps/NNN`; return that folder."""
+    """Write heat map, table, page and the receipt of its last trial into `RUN/sweeps/NNN`; return that folder."""
+    from engine.runs.ledger import LEDGER_FILE, Ledger, leave_receipt
     from engine.sweep.page import heat_map, standalone, sweep_page
     from engine.sweep.stored import write_outcome
 
@@ -108,6 +109,9 @@ def write_sweep(result: Sweep) -> Path:
     (folder / "heatmap.svg").write_text(standalone(heat_map(result, "sharpe")), encoding="utf-8")
     (folder / "index.html").write_text(sweep_page(result), encoding="utf-8")
     write_outcome(result, folder)
+    own = [trial for trial in Ledger(result.run.parent / LEDGER_FILE).trials() if trial.name == result.name]
+    if own:
+        leave_receipt(folder, own[-1])
     return folder
 
 

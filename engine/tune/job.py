@@ -187,7 +187,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _recorder(folder: Path, bars: Bars) -> Callable[[str, Settings, Sequence[Forecasts]], None]:
     """Return what puts a trial's account over its inner tests into the ledger beside the folder."""
-    from engine.runs.ledger import LEDGER_FILE, Ledger
+    from engine.runs.ledger import LEDGER_FILE, Ledger, leave_receipt
     from engine.runs.trial import make_trial
     from engine.simulation.compiled.run import simulate_settings
     from engine.tune.result import joined
@@ -199,7 +199,7 @@ def _recorder(folder: Path, bars: Bars) -> Callable[[str, Settings, Sequence[For
         forecasts = joined(parts)
         seen = bars.until(forecasts.timestamps[-1])
         (equity,) = simulate_settings(seen, forecasts, [settings]).equity
-        ledger.record(make_trial("tune", name, seen, settings, simple_returns(equity)))
+        leave_receipt(folder, ledger.record(make_trial("tune", name, seen, settings, simple_returns(equity))))
 
     return record
 

@@ -15,7 +15,7 @@ from made_trials import BARS, PRICES, TIMES, a_trial
 
 from engine.runs import rows
 from engine.runs.counts import distinct_trials, related_trials
-from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger
+from engine.runs.ledger import HEAD_FILE, WITNESS_FILE, Ledger, leave_receipt
 from engine.runs.listing import ledger_lines
 from engine.runs.trial import make_trial
 from forewalk.errors import ForewalkError
@@ -136,6 +136,39 @@ def test_the_receipt_in_a_run_folder_betrays_a_ledger_deleted_with_its_head(full
     full_ledger.path.with_name(HEAD_FILE).unlink()
     full_ledger.record(a_trial(8))
     assert "run-1/trial.json names trial 6" in " ".join(full_ledger.verify())
+
+
+def set_aside(ledger, folder):
+    """Copy the ledger and its head, to be put back later."""
+    folder.mkdir()
+    return [shutil.copy(path, folder) for path in ledger.path.parent.glob("trials.*")]
+
+
+def test_an_older_copy_of_the_ledger_put_back_alone_is_betrayed_by_the_head(full_ledger, tmp_path):
+    copies = set_aside(full_ledger, tmp_path / "aside")
+    full_ledger.record_many([a_trial(number) for number in range(7, 10)])
+    shutil.copy(next(path for path in copies if path.endswith(".sqlite")), full_ledger.path)
+    assert full_ledger.lost() == 3
+    full_ledger.record(a_trial(20))
+    assert full_ledger.lost() == 3
+
+
+@pytest.mark.parametrize("where", ["run-1", "run-1/sweeps/001", "tune-1"])
+def test_an_older_copy_put_back_with_its_head_is_betrayed_by_the_folder_of_what_was_tried(
+    full_ledger, tmp_path, where
+):
+    copies = set_aside(full_ledger, tmp_path / "aside")
+    *_, last = full_ledger.record_many([a_trial(number) for number in range(7, 10)])
+    folder = full_ledger.path.parent / where
+    folder.mkdir(parents=True)
+    leave_receipt(folder, last)
+    assert full_ledger.verify() == []
+    for path in copies:
+        shutil.copy(path, full_ledger.path.parent)
+    assert full_ledger.lost() == 3
+    assert f"{where}/trial.json names trial 9" in " ".join(full_ledger.verify())
+    full_ledger.record(a_trial(20))
+    assert full_ledger.lost() == 2  # at least: one trial more stands where the three were
 
 
 def test_a_chain_sealed_anew_after_an_edit_does_not_match_the_head(full_ledger):

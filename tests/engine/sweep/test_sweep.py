@@ -124,6 +124,16 @@ def test_trying_the_same_again_adds_no_luck(run):
     assert len(Ledger(run.parent / LEDGER_FILE).trials()) == 24
 
 
+def test_a_sweep_is_missed_where_the_ledger_was_put_back_as_it_was_before(run):
+    folder, ledger = write_sweep(sweep(run, AXES)), Ledger(run.parent / LEDGER_FILE)
+    assert json.loads((folder / "trial.json").read_text())["number"] == 12
+    assert (ledger.verify(), ledger.lost()) == ([], 0)
+    for path in run.parent.glob("trials.*"):
+        path.unlink()
+    assert ledger.lost() == 12
+    assert sweep(run, [parse_axis("strategy.entry=0.4,0.5")]).luck.tries == 12  # 2 and the 10 that must be gone
+
+
 def test_trying_more_raises_the_bar(run):
     few, many = sweep(run, AXES).luck, sweep(run, THREE).luck
     assert few.tries == 12

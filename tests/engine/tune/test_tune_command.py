@@ -88,6 +88,7 @@ def test_the_command_leaves_page_table_journal_and_trials_in_the_ledger(tmp_path
     assert [trial.kind for trial in Ledger(tmp_path / "runs" / LEDGER_FILE).trials()] == ["tune"] * len(
         trials
     )
+    assert json.loads((tmp_path / "runs/t/trial.json").read_text())["number"] == len(trials)
     page = (tmp_path / "runs/t/index.html").read_text(encoding="utf-8")
     assert found["verdict"] in page.replace("&#39;", "'")
     assert (tmp_path / "runs/t/trials.journal").is_file()
