@@ -66,6 +66,19 @@ def test_the_readme_names_real_files_settings_and_targets():
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= set(targets)
 
 
+def test_the_readme_says_alpha_and_luck_beside_the_totals():
+    table = README.partition("## Honest numbers")[2].partition("How fast")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    for row, words in {
+        "alpha a year against buy-and-hold": r"t = -?\d",
+        "its lead over buy-and-hold": r"\(-?\d.* to -?\d",
+        "Sharpe ratio (95 % interval)": r"\(-?\d.* to -?\d",
+        "Sharpe ratio of the same policy on shuffled forecasts": r"\d",
+    }.items():
+        (found,) = [line for line in rows if line.startswith(f"| {row}")]
+        assert re.search(words, found.partition("|")[2].partition("|")[2])
+
+
 @pytest.mark.parametrize("override", sorted(set(re.findall(r"--set (\S+=\w+)", README))))
 def test_the_readme_overrides_are_accepted(override):
     assert load_settings(overrides=[override], environment={}) != settings_from({})

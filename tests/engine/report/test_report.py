@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.evaluation.evidence import universe_metrics
+from engine.evaluation.metrics.alarms import Alarm
 from engine.report.over_time import conformal_table
 from engine.report.pages import write_forecast_page, write_index
 from engine.report.tearsheet import write_tearsheet
@@ -95,6 +96,52 @@ def test_text_that_a_user_chose_is_escaped(pages, name):
 def test_the_verdict_is_the_first_paragraph_after_the_heading(pages, name, judged):
     text = " ".join("".join(parse(pages[name]).text).split())
     assert text.index(judged.verdict) < text.index("Strategy" if name == "index.html" else "Errors beside")
+
+
+def with_luck(judged, probability, p_greater, claimed, alarms=(), against="buy_and_hold"):
+    """The run with other outcomes of its tests."""
+    metrics = judged.evidence.metrics
+    deflated = replace(metrics.luck.deflated, probability=probability)
+    alpha = replace(metrics.luck.alpha, p_greater=p_greater)
+    luck = replace(metrics.luck, deflated=deflated, alpha=alpha, against=against)
+    first, *rest = metrics.forecast.claims.questions
+    asked = (replace(first, claimed=claimed), *(replace(other, claimed=False) for other in rest))
+    claims = replace(metrics.forecast.claims, questions=asked)
+    forecast = replace(metrics.forecast, claims=claims)
+    changed = replace(metrics, luck=luck, forecast=forecast, alarms=alarms)
+    return replace(judged, evidence=replace(judged.evidence, metrics=changed))
+
+
+ALARM = (Alarm("mean rank IC a bar", 0.9678, 0.15),)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("outcome", "box"),
+    [
+        ({"probability": 0.99, "p_greater": 0.01, "claimed": True}, "verdict good"),
+        ({"probability": 0.90, "p_greater": 0.01, "claimed": True}, "verdict"),
+        ({"probability": None, "p_greater": 0.01, "claimed": True}, "verdict"),
+        ({"probability": 0.99, "p_greater": 0.01, "claimed": False}, "verdict"),
+        ({"probability": 0.99, "p_greater": 0.5, "claimed": True, "against": "cash"}, "verdict"),
+        ({"probability": 0.99, "p_greater": 0.01, "claimed": True, "alarms": ALARM}, "verdict alarm"),
+    ],
+)
+def test_the_box_is_green_where_skill_and_account_pass_and_red_before_anything_too_good(
+    judged, tmp_path, name, outcome, box
+):
+    WRITERS[name](with_luck(judged, **outcome), tmp_path / name)
+    tags = [dict(attributes) for tag, attributes in parse((tmp_path / name).read_text()).seen if tag == "p"]
+    (shown,) = [tag for tag in tags if tag.get("class", "").startswith("verdict")]
+    assert shown["class"] == box
+    assert (shown.get("role") == "alert") == (box == "verdict alarm")
+
+
+def test_clark_west_and_pesaran_timmermann_stand_on_the_page_with_their_p(pages):
+    text = " ".join("".join(parse(pages["forecast.html"]).text).split())
+    asked = text[text.index("What may be claimed") : text.index("Beside other forecasters")]
+    for question in ("Clark-West", "rank IC above 0", "Pesaran-Timmermann", "p for all together (Holm)"):
+        assert question in asked
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -1,6 +1,8 @@
 """Costs that grow: spreads told from highs and lows, impact by the square root, borrowed money, delistings."""
 
+import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -53,6 +55,38 @@ def test_no_cost_depends_on_the_bar_it_is_paid_on(seed, cut):
 def test_a_market_that_only_bounces_shows_its_spread_exactly(spread):
     high, low = np.full(9, 100 * (1 + spread / 2)), np.full(9, 100 * (1 - spread / 2))
     np.testing.assert_allclose(pair_spreads(high, low, np.full(9, 100.0)), spread, rtol=1e-9)
+
+
+def by_the_paper(high, low, close):
+    """Corwin & Schultz (2012), equations 14, 15 and 18 for a pair of days, as written there."""
+    (high_1, high_2), (low_1, low_2), last = high, low, close[0]
+    moved = max(low_2 - last, 0.0) - max(
+        last - high_2, 0.0
+    )  # overnight: the second day is moved to the close
+    high_2, low_2 = high_2 - moved, low_2 - moved
+    beta = math.log(high_1 / low_1) ** 2 + math.log(high_2 / low_2) ** 2
+    gamma = math.log(max(high_1, high_2) / min(low_1, low_2)) ** 2
+    k = 3 - 2 * math.sqrt(2)
+    alpha = (math.sqrt(2 * beta) - math.sqrt(beta)) / k - math.sqrt(gamma / k)
+    return max(2 * (math.exp(alpha) - 1) / (1 + math.exp(alpha)), 0.0)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 9999))
+def test_the_spread_is_that_of_the_papers_formulas_over_the_bars_before(seed):
+    bars = make_bars(rows=50, symbols=2, seed=seed, missing=[(slice(10, 14), 0)])
+    found = estimated_spread(bars)
+    for column in range(2):
+        own = np.flatnonzero(bars.present[:, column]).tolist()
+        pairs = []
+        for before, row in pairwise(own):
+            if pairs:
+                expected = np.mean(pairs[-21:]) * bars.close[before, column]
+                assert found[row, column] == pytest.approx(expected, rel=1e-9, abs=1e-12)
+            both = [getattr(bars, name)[[before, row], column] for name in ("high", "low", "close")]
+            pairs.append(by_the_paper(*both))
+        assert any(pairs)
+        assert np.isnan(found[own[:2], column]).all()
 
 
 def test_a_spread_among_moves_is_found_about_right():

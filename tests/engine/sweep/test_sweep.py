@@ -131,7 +131,9 @@ def test_a_sweep_is_missed_where_the_ledger_was_put_back_as_it_was_before(run):
     for path in run.parent.glob("trials.*"):
         path.unlink()
     assert ledger.lost() == 12
-    assert sweep(run, [parse_axis("strategy.entry=0.4,0.5")]).luck.tries == 12  # 2 and the 10 that must be gone
+    assert (
+        sweep(run, [parse_axis("strategy.entry=0.4,0.5")]).luck.tries == 12
+    )  # 2 and the 10 that must be gone
 
 
 def test_trying_more_raises_the_bar(run):

@@ -201,6 +201,21 @@ def test_for_independent_returns_the_interval_is_that_of_the_delta_method():
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.08)
 
 
+def garch_returns(random, bars):
+    """Returns of a GARCH(1, 1) with fat tails; the mean is 0.03 of their standard deviation."""
+    variance, found = 1.0, np.empty(bars)
+    for bar, shock in enumerate(random.standard_t(6, bars) / math.sqrt(1.5)):
+        found[bar] = math.sqrt(variance) * shock
+        variance = 0.04 + 0.08 * found[bar] ** 2 + 0.88 * variance
+    return 0.01 * found + 0.0003
+
+
+def test_the_interval_of_the_sharpe_ratio_holds_the_true_one_where_volatility_comes_in_spells():
+    random, true = np.random.default_rng(3), 0.03 * math.sqrt(252)
+    bounds = [sharpe_interval(garch_returns(random, 500), 252, seed, 200)[1:] for seed in range(150)]
+    assert 0.91 <= np.mean([low <= true <= high for low, high in bounds]) <= 0.985
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_two_accounts_swapped_swap_the_sign(seed):
     one, other = np.random.default_rng(seed).normal(0.0005, 0.01, (2, 120))
