@@ -11,6 +11,7 @@ import pandas as pd
 from forewalk.types import FloatArray
 
 DAYS_A_YEAR = 365.25
+SAME_SYMBOLS = "same_symbols"  # column of the equity, where the benchmark is another
 
 
 def simple_returns(values: FloatArray) -> FloatArray:
@@ -19,6 +20,12 @@ def simple_returns(values: FloatArray) -> FloatArray:
     alive = values[:-1] > 0
     returns[1:][alive] = values[1:][alive] / values[:-1][alive] - 1.0
     return returns
+
+
+def same_symbols(equity: pd.DataFrame) -> FloatArray:
+    """Return the value of the run's own symbols in equal parts, [T], whatever the benchmark is."""
+    name = SAME_SYMBOLS if SAME_SYMBOLS in equity else "benchmark"
+    return equity[name].to_numpy(dtype=np.float64)
 
 
 def drawdown_series(values: FloatArray) -> FloatArray:

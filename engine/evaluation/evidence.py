@@ -42,13 +42,12 @@ from engine.evaluation.sizes import SIZES, delistings, size_rows
 from engine.evaluation.subject import Evidence, MembershipMetrics, Metrics, Subject, UniverseMetrics
 from engine.runs.counts import Tried, count_tries, distinct_trials, ratios_beyond, related_trials
 from engine.runs.trial import make_trial
-from engine.simulation.benchmark import same_symbols
 from engine.simulation.engines import is_compiled, simulate_again, simulate_beside
 from forewalk.compute.threads import one_thread
 from forewalk.data.universe import read_universe
 from forewalk.features.news import bar_tone
 from forewalk.plugins.sources import hashes
-from forewalk.returns import simple_returns
+from forewalk.returns import same_symbols, simple_returns
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 

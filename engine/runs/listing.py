@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from engine.runs.counts import count_tries, distinct_trials, related_trials
 from engine.runs.ledger import Ledger
-from engine.runs.trial import Trial
+from engine.runs.trial import Trial, seconds_of
+from forewalk.errors import ConfigError
+from forewalk.returns import same_symbols, simple_returns
+from forewalk.settings.loading import load_settings
+
+EQUITY_FILE = "equity.parquet"
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,9 @@ class DataTrials:
     Attributes:
         data_fingerprint, data: the data, as a hash and in words.
         trials: recorded. kinds: of them, by kind.
-        distinct: tries on all data that overlap with these. effective: of those, what the verdict reckons with.
+        distinct: tries on all data that overlap with these.
+        effective: of those, what the verdict of the last run on these data would reckon with: without those that are
+            the same beyond its benchmark. As accounts, where no whole folder of such a run is there.
         best_sharpe_per_bar: not annualised, None where no account ever moved.
         lost: trials that are known to be missing from the whole ledger.
     """
@@ -36,7 +45,8 @@ class DataTrials:
 def ledger_summary(ledger: Ledger) -> list[DataTrials]:
     """Return one entry per set of data; `dataclasses.asdict` of it can be written as JSON."""
     everyone, lost = ledger.trials(), ledger.lost()
-    return [_summary(name, trials, everyone, lost) for name, trials in _by_data(everyone).items()]
+    runs = ledger.path.parent
+    return [_summary(name, trials, everyone, lost, runs) for name, trials in _by_data(everyone).items()]
 
 
 def _by_data(everyone: list[Trial]) -> dict[str, list[Trial]]:
@@ -46,8 +56,10 @@ def _by_data(everyone: list[Trial]) -> dict[str, list[Trial]]:
     return by_data
 
 
-def _summary(fingerprint: str, trials: list[Trial], everyone: list[Trial], lost: int) -> DataTrials:
-    count = count_tries(related_trials(everyone, trials[-1]), lost)
+def _summary(
+    fingerprint: str, trials: list[Trial], everyone: list[Trial], lost: int, runs: Path
+) -> DataTrials:
+    count = count_tries(related_trials(everyone, trials[-1]), lost, _held_returns(trials, runs))
     sharpes = [trial.sharpe_per_bar for trial in distinct_trials(trials) if np.isfinite(trial.sharpe_per_bar)]
     return DataTrials(
         data_fingerprint=fingerprint,
@@ -61,11 +73,31 @@ def _summary(fingerprint: str, trials: list[Trial], everyone: list[Trial], lost:
     )
 
 
+def _held_returns(trials: list[Trial], runs: Path) -> pd.Series | None:
+    """Return what holding gave in the last of these runs whose folder is there and whole, by time in seconds.
+
+    None without such a folder, and for a book that is compared with cash.
+    """
+    for name in dict.fromkeys(trial.name.partition("/")[0] for trial in reversed(trials)):
+        folder = runs / name
+        if name in ("", "..") or not (folder / EQUITY_FILE).is_file():
+            continue
+        try:
+            if load_settings(folder / "config.toml", environment={}).strategy.market_neutral:
+                return None
+            equity = pd.read_parquet(folder / EQUITY_FILE)
+            held = simple_returns(same_symbols(equity))
+            return pd.Series(held, index=seconds_of(pd.DatetimeIndex(equity["time"])))
+        except (ConfigError, OSError, ValueError, KeyError):
+            continue  # `forewalk runs` names a damaged folder
+    return None
+
+
 def ledger_lines(ledger: Ledger, listed: int = 0) -> list[str]:
     """Return the ledger as text: two lines per set of data, then its last `listed` trials."""
     everyone, lost, lines = ledger.trials(), ledger.lost(), []
     for fingerprint, trials in _by_data(everyone).items():
-        entry = _summary(fingerprint, trials, everyone, lost)
+        entry = _summary(fingerprint, trials, everyone, lost, ledger.path.parent)
         counts = ", ".join(f"{count} {kind}" for kind, count in entry.kinds.items() if count)
         lines.append(f"{entry.data}  [{fingerprint[:12]}]")
         lines.append(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from engine.simulation.feeds import delisted
 from engine.simulation.money import Holding, with_frictions
 from forewalk.instruments import account_bars
+from forewalk.returns import SAME_SYMBOLS
 from forewalk.settings.sections import ExecutionSettings
 from forewalk.types import Bars, BoolArray, FloatArray, Forecasts, SimulationResult
-
-SAME_SYMBOLS = "same_symbols"  # column of the equity, where the benchmark is another
 
 
 def equal_weight_benchmark(bars: Bars, members: BoolArray, execution: ExecutionSettings) -> FloatArray:
@@ -67,12 +65,6 @@ def beside(simulation: SimulationResult, benchmark: Bars, execution: ExecutionSe
     equity = simulation.equity.rename(columns={"benchmark": SAME_SYMBOLS})
     equity.insert(len(equity.columns) - 1, "benchmark", held)
     return replace(simulation, equity=equity)
-
-
-def same_symbols(equity: pd.DataFrame) -> FloatArray:
-    """Return the value of the run's own symbols in equal parts, [T], whatever the benchmark is."""
-    name = SAME_SYMBOLS if SAME_SYMBOLS in equity else "benchmark"
-    return equity[name].to_numpy(dtype=np.float64)
 
 
 def benchmark_of(bars: Bars, forecasts: Forecasts, execution: ExecutionSettings) -> FloatArray:

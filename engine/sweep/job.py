@@ -194,8 +194,7 @@ def _held_returns(stored: StoredRun) -> pd.Series:
     import pandas as pd
 
     from engine.runs.trial import seconds_of
-    from engine.simulation.benchmark import same_symbols
-    from forewalk.returns import simple_returns
+    from forewalk.returns import same_symbols, simple_returns
 
     times = seconds_of(pd.DatetimeIndex(stored.equity["time"]))
     return pd.Series(simple_returns(same_symbols(stored.equity)), index=times)

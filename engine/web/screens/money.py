@@ -66,7 +66,7 @@ def what_if(run: Path) -> WhatIf:
 
     Holding is of the run's own symbols, whatever `evaluation.benchmark` names.
     """
-    from engine.simulation.benchmark import same_symbols
+    from forewalk.returns import same_symbols
 
     equity = pd.read_parquet(run / "equity.parquet")
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

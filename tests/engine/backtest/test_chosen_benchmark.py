@@ -8,9 +8,9 @@ import pytest
 from engine.backtest.job import backtest
 from engine.backtest.writing import write_backtest
 from engine.reproduce.job import reproduce
-from engine.simulation.benchmark import same_symbols
 from forewalk.data.benchmark import benchmark_bars
 from forewalk.errors import DataError
+from forewalk.returns import same_symbols
 from forewalk.settings.loading import load_settings
 from helpers.making import make_bars
 from helpers.own_code import price_table, write_project

@@ -14,8 +14,11 @@ from matplotlib.colors import to_hex
 from typer.testing import CliRunner
 
 from engine.cli.app import app
+from engine.runs.counts import count_tries
 from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.runs.listing import ledger_summary
 from engine.runs.stored import stored_forecasts
+from engine.runs.trial import seconds_of
 from engine.simulation.cerebro import simulate
 from engine.sweep.grid import parse_axis
 from engine.sweep.job import BATCH, sweep, write_sweep
@@ -24,6 +27,7 @@ from engine.sweep.result import SweepLuck, best_rows, sweep_lines
 from engine.sweep.surface import drawn_axes, heat_table
 from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError, ForewalkError
+from forewalk.returns import simple_returns
 from helpers.own_code import write_module
 from helpers.run_folders import make_run
 
@@ -134,6 +138,21 @@ def test_a_sweep_is_missed_where_the_ledger_was_put_back_as_it_was_before(run):
     assert (
         sweep(run, [parse_axis("strategy.entry=0.4,0.5")]).luck.tries == 12
     )  # 2 and the 10 that must be gone
+
+
+def test_the_list_of_the_ledger_counts_as_the_sweep_and_the_verdict_do(run):
+    luck, ledger = sweep(run, THREE).luck, Ledger(run.parent / LEDGER_FILE)
+    (entry,) = ledger_summary(ledger)
+    assert (entry.distinct + entry.lost, entry.effective) == (luck.tries, luck.independent_tries)
+    held = pd.read_parquet(run / "equity.parquet").set_index("time")["benchmark"]
+    of_a_run = count_tries(
+        ledger.trials(),
+        0,
+        pd.Series(simple_returns(held.to_numpy()), seconds_of(pd.DatetimeIndex(held.index))),
+    )
+    assert of_a_run.counted == entry.effective
+    shutil.rmtree(run)
+    assert ledger_summary(ledger)[0].effective <= entry.effective  # as accounts: the market makes them alike
 
 
 def test_trying_more_raises_the_bar(run):
