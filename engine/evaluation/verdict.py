@@ -138,7 +138,7 @@ def _exposure_sentence(metrics: Metrics) -> str:
     own, twin = metrics.strategy.sharpe_annual, metrics.policies.get("equal_exposure")
     if metrics.luck.against == "cash" or own is None or twin is None or twin.sharpe_annual is None:
         return ""
-    if twin.sharpe_annual < own - CLOSE_SHARPE or not metrics.strategy.trades:
+    if twin.sharpe_annual < own - CLOSE_SHARPE or not _traded(metrics.strategy):
         return ""
     return (
         f"The same mean exposure, held all the time in equal parts, has a Sharpe ratio of {twin.sharpe_annual:.2f}, "

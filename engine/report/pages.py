@@ -246,6 +246,13 @@ def _curves_left_out(curves: tuple[TrainingCurve, ...]) -> str:
     return " ".join(notes)
 
 
+def _symbols_in_words(subject: Subject) -> str:
+    """How many symbols there are; where some have no forecast, of how many that were loaded."""
+    loaded = len(subject.bars.symbols)
+    told = int(np.isfinite(subject.forecasts.mean).any(axis=0).sum())
+    return tables.symbols_of(loaded) if told == loaded else f"{told:,} of {tables.symbols_of(loaded)} loaded"
+
+
 def _run_table(subject: Subject) -> tables.PageTable:
     settings, bars = subject.settings, subject.bars
     label, folds, execution = settings.label, settings.folds, settings.execution
@@ -255,7 +262,7 @@ def _run_table(subject: Subject) -> tables.PageTable:
     rows = (
         (
             "Data",
-            f"{settings.data.source}, {tables.symbols_of(len(bars.symbols))}, {tables.bars_of(len(bars))}, {span}",
+            f"{settings.data.source}, {_symbols_in_words(subject)}, {tables.bars_of(len(bars))}, {span}",
         ),
         ("Data fingerprint", bars.fingerprint[:16]),
         ("Label", f"{label.kind.replace('_', ' ')} return over {horizon}{traded}"),

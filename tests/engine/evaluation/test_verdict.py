@@ -8,7 +8,7 @@ from engine.evaluation.evidence import universe_metrics
 from engine.evaluation.metrics.accounts.relative import FactorLoading
 from engine.evaluation.metrics.alarms import Alarm
 from engine.evaluation.metrics.forecasts.claims import SkillClaim, SkillClaims
-from engine.evaluation.metrics.over_time import RankAt
+from engine.evaluation.metrics.over_time import RankAt, WithoutYear
 from engine.evaluation.verdict import verdict_sentence
 from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
@@ -238,3 +238,41 @@ def test_a_shuffled_twin_that_does_as_well_is_said(twin, said):
     policies = {"shuffled": replace(BASE.benchmark, sharpe_annual=twin)}
     sentence = verdict_sentence(replace(known, policies=policies), Settings())
     assert ("in another order of time has a Sharpe ratio of" in sentence) is said
+
+
+@pytest.mark.parametrize("trades", [3, 0])  # a position that is resized and never closed is no closed trade
+@pytest.mark.parametrize(
+    ("twin", "against", "said"),
+    [
+        (0.68, "buy_and_hold", True),
+        (1.5, "buy_and_hold", True),
+        (0.6, "buy_and_hold", False),
+        (None, "buy_and_hold", False),
+        (1.5, "cash", False),
+    ],
+)
+def test_the_same_exposure_without_any_decision_that_does_as_well_is_said(twin, against, said, trades):
+    known = replace(metrics(sharpe_annual=0.72, trades=trades), luck=replace(BASE.luck, against=against))
+    policies = {"equal_exposure": replace(BASE.benchmark, sharpe_annual=twin)}
+    sentence = verdict_sentence(replace(known, policies=policies), Settings())
+    assert ("The same mean exposure, held all the time in equal parts, has" in sentence) is said
+
+
+GOOD_YEAR = WithoutYear(2015, 0.3, 0.1, None, alpha_per_year=0.05, t=3.0)
+
+
+@pytest.mark.parametrize(
+    ("rest", "total", "said"),
+    [
+        (GOOD_YEAR, 0.4, False),
+        (replace(GOOD_YEAR, total_return=-0.05), 0.4, True),  # nothing is left of it
+        (replace(GOOD_YEAR, total_return=0.08), 0.4, True),  # it is behind the benchmark
+        (replace(GOOD_YEAR, t=0.4), 0.4, True),  # its alpha is within luck
+        (None, 0.4, False),
+    ],
+)
+def test_a_result_that_one_year_made_is_told_without_it(rest, total, said):
+    known = replace(metrics(total_return=total), luck=replace(BASE.luck, deflated=deflated(0.99)))
+    sentence = verdict_sentence(replace(known, time=replace(BASE.time, without=rest)), Settings())
+    assert ("Without 2015: " in sentence) is said
+    assert ("that one year made the result" in sentence) is said

@@ -215,6 +215,7 @@ def test_a_symbol_without_a_forecast_is_not_counted_in_a_header(judged, tmp_path
     for name, write in WRITERS.items():
         write(run, tmp_path / name)
         assert "6 symbols," in (tmp_path / name).read_text(encoding="utf-8").split("</header>")[0]
+    assert "6 of 7 symbols loaded" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_intervals_that_failed_are_shown_widened_where_that_is_asked_for(judged, tmp_path):
