@@ -203,6 +203,8 @@ def _alpha_sentence(luck: LuckMetrics) -> str:
             "against no alpha at all"
         )
     said = "luck alone rarely gives that" if passes(luck) else "that is within luck"
+    if passed > CLEAR and not passes(luck):
+        said = "but with errors that allow for days that follow from each other it is within luck"
     if luck.against == "cash" and passed > CLEAR and not passes(luck):
         beta, t = alpha.loadings["buy_and_hold"].beta, alpha.t
         said = (
@@ -223,11 +225,8 @@ def _factor_sentence(factors: FactorMetrics | None) -> str:
             f"Against {names} of {factors.file} nothing can be said: too few bars have them, "
             "or they repeat each other."
         )
-    side = (
-        "that is within luck"
-        if alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)
-        else "luck alone rarely gives that"
-    )
+    within = alpha.low_per_year <= 0 <= (alpha.high_per_year or 0)
+    side = "that is within luck" if within else "luck alone rarely gives that"
     return (
         f"Against {names} of {factors.file} an alpha of {alpha.alpha_per_year:.1%} a year is left (95% interval "
         f"{alpha.low_per_year:.1%} to {alpha.high_per_year:.1%}, t = {alpha.t:.1f}); {side}."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.evaluation.metrics.accounts.luck import FEWEST_RETURNS, deflated_sharpe, passes_test
+from engine.evaluation.metrics.accounts.luck import CLEAR, FEWEST_RETURNS, deflated_sharpe, passes_test
 from engine.evaluation.metrics.accounts.relative import alpha_against
 from engine.evaluation.metrics.alarms import MAX_SHARPE_ANNUAL, WHERE_LEAKS_SIT
 from engine.evaluation.metrics.door import Record, named, to_json
@@ -151,7 +151,10 @@ def sweep_lines(result: Sweep) -> list[str]:
 def _tested(luck: SweepLuck) -> str:
     if luck.probability is None:
         return f"{luck.bars} bars are too few to test the best against that; {FEWEST_RETURNS} are needed."
-    return f"Tested against that, the best has 1 - p = {luck.probability:.2f}."
+    believable = luck.best_sharpe_annual is not None and luck.best_sharpe_annual <= MAX_SHARPE_ANNUAL
+    doubt = luck.probability > CLEAR and believable and not luck.passes
+    rest = ", but its alpha, with errors that allow for days that follow from each other, is within luck"
+    return f"Tested against that, the best has 1 - p = {luck.probability:.2f}{rest if doubt else ''}."
 
 
 def _left(luck: SweepLuck) -> str:
@@ -199,7 +202,7 @@ def luck_of_the_best(
         threshold_annual=deflated.threshold * year,
         probability=probability,
         against=against,
-        passes=believable and passes_test(probability, against, alpha),
+        passes=believable and passes_test(probability, alpha),
         bars=len(returns),
         best_beyond_annual=sample.sharpe * year,
     )

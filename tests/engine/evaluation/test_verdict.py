@@ -131,13 +131,20 @@ def test_the_number_of_tries_stands_beside_what_was_tested(tries, words):
 
 
 @pytest.mark.parametrize(
-    ("passed", "words"),
-    [(0.05, "within luck"), (0.95, "within luck"), (0.96, "luck alone rarely gives that")],
+    ("passed", "p", "words"),
+    [
+        (0.05, 0.01, "within luck"),
+        (0.95, 0.01, "within luck"),
+        (0.96, 0.01, "luck alone rarely gives that"),
+        (0.96, 0.06, "but with errors that allow for days that follow from each other it is within luck"),
+    ],
 )
-def test_more_than_the_benchmark_is_said_only_where_the_test_says_so(passed, words):
-    sentence = verdict_sentence(lucky(deflated=deflated(passed)), Settings())
+def test_more_than_the_benchmark_is_said_only_where_the_test_says_so(passed, p, words):
+    alpha = replace(BASE.luck.alpha, p_greater=p)
+    sentence = verdict_sentence(lucky(deflated=deflated(passed), alpha=alpha), Settings())
     assert f"1 - p = {passed:.2f}; " in sentence
     assert words in sentence
+    assert ("rarely" in sentence) == ("rarely" in words)
 
 
 def test_alpha_stands_with_its_t_and_its_beta():

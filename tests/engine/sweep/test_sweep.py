@@ -291,6 +291,12 @@ def test_a_book_that_is_as_much_short_as_long_is_compared_with_cash_and_said_so(
     assert "beyond cash" in " ".join(sweep_lines(found))
 
 
+def test_a_best_whose_alpha_is_within_luck_is_told_so(result):
+    for passes in (True, False):
+        said = " ".join(sweep_lines(replace(result, luck=replace(FOUND, passes=passes))))
+        assert ("days that follow from each other, is within luck" in said) is not passes
+
+
 def test_too_few_bars_and_too_good_a_ratio_are_said(result):
     short = replace(result, luck=replace(FOUND, probability=None, passes=False, bars=20))
     assert "20 bars are too few" in " ".join(sweep_lines(short))

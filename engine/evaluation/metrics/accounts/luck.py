@@ -211,20 +211,20 @@ def luck_metrics(
 
 
 def passes(luck: LuckMetrics) -> bool:
-    """Whether the test against the benchmark (or cash) passes after all tries: 1 - p above 0.95.
+    """Whether the test against the benchmark (or cash) passes after all tries, and the alpha beside it at 5 %.
 
-    As many dollars short as long is not yet free of the market: long what swings more and short what swings less
-    earns its drift. So an account that is compared with cash must have an alpha above zero at its own beta, too.
+    The first counts the tries and takes the days for independent; the alpha's errors allow for days that follow from
+    each other, as those of stale prices do. As many dollars short as long is not yet free of the market, either:
+    long what swings more and short what swings less earns its drift, and has no alpha at its own beta.
     """
-    return passes_test(luck.deflated.probability, luck.against, luck.alpha)
+    return passes_test(luck.deflated.probability, luck.alpha)
 
 
-def passes_test(probability: float | None, against: str, alpha: Alpha) -> bool:
-    """Do `passes` by its parts: 1 - p after all tries, what it was tested against, alpha against holding."""
+def passes_test(probability: float | None, alpha: Alpha) -> bool:
+    """Do `passes` by its parts: 1 - p after all tries, and alpha against holding, which may be unknown."""
     if probability is None or not probability > CLEAR:
         return False
-    p = alpha.p_greater
-    return against != "cash" or p is None or p < 1.0 - CLEAR
+    return alpha.p_greater is None or alpha.p_greater < 1.0 - CLEAR
 
 
 def _shape(sample: SharpeSample) -> float:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from engine.evaluation.metrics.accounts.luck import (
     luck_metrics,
     minimum_track_record,
     passes,
+    passes_test,
     probabilistic_sharpe,
 )
+from engine.evaluation.metrics.accounts.relative import alpha_against
 from forewalk.returns import SharpeSample, hedged_returns, sharpe_sample
 
 sharpes = st.floats(-0.2, 0.2)
@@ -170,6 +173,36 @@ def test_long_what_swings_more_and_short_what_swings_less_is_no_skill():
         claimed += passes(luck)
     assert against_cash > 20
     assert claimed <= 6
+
+
+def following(random, bars, share):
+    """Noise of which each day keeps so much of the day before, as stale prices do."""
+    noise = random.normal(0, 0.01, bars)
+    for bar in range(1, bars):
+        noise[bar] += share * noise[bar - 1]
+    return noise
+
+
+def test_days_that_follow_from_each_other_are_not_taken_for_as_many_days():
+    random = np.random.default_rng(8)
+    by_ratio, claimed = [], []
+    for _ in range(400):
+        market = random.normal(0.0005, 0.01, 400)
+        returns = 0.5 * market + following(random, 400, 0.3)
+        ratio = probabilistic_sharpe(sharpe_sample(hedged_returns(returns, market)))
+        by_ratio.append(ratio > CLEAR)
+        claimed.append(passes_test(ratio, alpha_against(returns, {"buy_and_hold": market}, 252)))
+    assert np.mean(by_ratio) > 0.09
+    assert np.mean(claimed) < 0.085
+
+
+@pytest.mark.parametrize(
+    ("probability", "p", "passed"),
+    [(0.96, 0.01, True), (0.95, 0.01, False), (0.99, 0.06, False), (0.99, None, True), (None, 0.01, False)],
+)
+def test_what_passes_has_a_ratio_beyond_all_tries_and_an_alpha(probability, p, passed):
+    alpha = replace(luck_of(np.random.default_rng(4).normal(0.001, 0.01, 800)).alpha, p_greater=p)
+    assert passes_test(probability, alpha) is passed
 
 
 def test_the_summary_of_an_account_that_never_moved_says_nothing():
