@@ -13,7 +13,7 @@ import argparse
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from engine.training.walkforward import walk_forward
 from forewalk.compute.workers import workers_of
 from forewalk.data.loading import load_bars
 from forewalk.features.own import panel_of
-from forewalk.features.panel import build_labels, label_returns, one_bar_returns
-from forewalk.folds import walk_forward_folds
+from forewalk.features.panel import FeaturePanel, Labels, build_labels, label_returns, one_bar_returns
+from forewalk.folds import Fold, walk_forward_folds
 from forewalk.returns import simple_returns
 from forewalk.settings.loading import settings_from
 from forewalk.settings.sections import LabelSettings, Settings
@@ -37,7 +37,9 @@ from forewalk.types import Bars, FloatArray, Forecasts
 from models.base import Forecaster
 from models.baselines.rank_rules import SIGNALS
 from models.baselines.simple import BaselineForecaster
+from models.recurrent.ensemble import EnsembleForecaster, FittedEnsemble
 from models.recurrent.forecaster import LSTMForecaster
+from models.timeline import Timeline
 
 NETWORK = "lstm"
 BARS_A_YEAR = 252
@@ -78,8 +80,8 @@ def settings_of(path: Path, seeds: int, refit: int, source: Mapping[str, Any]) -
     )
 
 
-def judge(settings: Settings, fewest_bars: int) -> Judged:
-    """Train, forecast and trade one panel."""
+def judge(settings: Settings, fewest_bars: int, ensemble: bool = False) -> Judged:
+    """Train, forecast and trade one panel; with `ensemble` also network, trees and ridge together, both ways."""
     bars, _ = load_bars(settings.data)
     if bars.member is None:
         enough = (bars.present.sum(axis=0) >= fewest_bars).tolist()
@@ -101,13 +103,32 @@ def judge(settings: Settings, fewest_bars: int) -> Judged:
         print(f"  {name}: rank IC x 1e-4 {_told(rank_ic(forecasts[name].mean, told))}", flush=True)
     first = len(bars) - len(forecasts[NETWORK])
     told = labels.returns[first:]
-    forecasts = {name: forecasts[name] for name in (NETWORK, "trees", "ridge", *SIGNALS)}
+    together = pooled(panel, labels, folds, settings) if ensemble else {}
+    forecasts = {name: forecasts[name] for name in (NETWORK, "trees", "ridge", *SIGNALS)} | together
     traded = label_returns(bars, LabelSettings(kind="market_relative", execution="next_open"))[first:]
     ranks = {name: rank_ic(each.mean, told) for name, each in forecasts.items()}
     tradable = {name: rank_ic(each.mean, traded) for name, each in forecasts.items()}
     accounts = {name: _account(bars, each, settings) for name, each in forecasts.items()}
     accounts["equal_weight"] = _equal_weight(bars, forecasts[NETWORK], settings)
     return Judged(bars.timestamps[first:], ranks, tradable, accounts)
+
+
+def pooled(
+    panel: FeaturePanel, labels: Labels, folds: Sequence[Fold], settings: Settings
+) -> dict[str, Forecasts]:
+    """Return what an ensemble forecasts with equal weights and with those of its validation rows; trained once."""
+    model = settings.model.model_copy(
+        update={"ensemble": settings.model.ensemble.model_copy(update={"weights": "validation"})}
+    )
+    forecaster = EnsembleForecaster(model, settings.seed)
+    timeline, _ = walk_forward(panel, labels, folds, forecaster, model.max_age_bars, workers_of(settings))
+    models = [each for each in timeline.models if isinstance(each, FittedEnsemble)]
+    for each in models:
+        print(
+            f"  {each.model_id}: " + ", ".join(f"{name} {share:.2f}" for name, share in each.shares.items())
+        )
+    even = Timeline(tuple(replace(each, weights=None) for each in models), model.max_age_bars)
+    return {"ensemble, equal": even.forecasts(panel, 1), "ensemble, weighed": timeline.forecasts(panel, 1)}
 
 
 def _forecaster(name: str, settings: Settings) -> Forecaster:
@@ -199,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--refit", type=int, default=504, help="bars")
     parser.add_argument("--fewest-bars", type=int, default=1512, help="of a symbol")
     parser.add_argument("--start", help="first session")
+    parser.add_argument("--ensemble", action="store_true", help="network, trees and ridge together as well")
     parser.add_argument("--universe", type=Path, help="who belongs when, for a panel with all that ever were")
     given = parser.parse_args(arguments)
     source = {
@@ -207,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for panel in given.panels:
         print(f"\n## {panel.stem}", flush=True)
         begun = time.perf_counter()
-        found = judge(settings_of(panel, given.seeds, given.refit, source), given.fewest_bars)
+        found = judge(settings_of(panel, given.seeds, given.refit, source), given.fewest_bars, given.ensemble)
         print("\n".join(lines_of(found)))
         print(f"\n{len(found.times)} bars out of sample, {time.perf_counter() - begun:.0f} s")
 

@@ -19,6 +19,7 @@ EPILOG = """\b
 Examples:
   python -m engine.forecast
   python -m engine.forecast runs/latest
+  python -m engine.forecast runs/latest --explain
   python -m engine.forecast --symbols AAPL,MSFT --source yahoo --positions positions.csv
   python -m engine.forecast --horizons 1,5,20
   python -m engine.forecast runs/one-day runs/one-week --watch
@@ -70,6 +71,9 @@ def forecast(
         bool,
         typer.Option("--once", help="With --watch: for the newest close and leave; for cron and timers."),
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also what each forecast is made of, by feature; of a RUN.")
+    ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table and nothing else.")] = False,
     as_json: Json = False,
     progress_form: Progress = None,
@@ -79,6 +83,8 @@ def forecast(
     Every forecast given is written to a log before its outcome is known; see `forewalk track`.
     """
     form = _form(as_csv, as_json)
+    if explain and as_csv:
+        raise UsageError("--explain has no place in the table of --csv; take --json, or the text")
     if once and not watch:
         raise UsageError("--once belongs to --watch; without it a forecast is given once anyway")
     data = {
@@ -98,7 +104,7 @@ def forecast(
 
             book = ForecastLog(log)
             return tuple(
-                give(what, book, progress, overrides, positions, page)
+                give(what, book, progress, overrides, positions, page, explain=explain)
                 for what, page in zip(asked, pages, strict=True)
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from engine.forecast.job import Given
 from engine.forecast.skill import Skill
 from engine.forecast.track import TrackRecord
 from engine.runs.cells import guarded
+
+MOST_PARTS = 5  # of a forecast, the largest ones
 
 
 def lines(given: Given) -> list[str]:
@@ -23,7 +26,7 @@ def lines(given: Given) -> list[str]:
         + (f", by the newest model of {answer.run}" if answer.run else ", trained just now")
     ]
     for each in answer.symbols:
-        said += ["", *_symbol_lines(each)]
+        said += ["", *_symbol_lines(each), *_made_of(given.made_of, each.symbol)]
     said += [""] if answer.silent else []
     said += [f"{symbol}: no forecast ({reason})" for symbol, reason in answer.silent.items()]
     said += ["", f"all symbols, out of sample: {record(answer.skill)}"]
@@ -84,6 +87,20 @@ def _symbol_lines(each: SymbolForecast) -> list[str]:
         f"  order: {each.order or 'none'}",
         f"  so far: {record(each.skill)}",
     ]
+
+
+def _made_of(told: dict[str, Any] | None, symbol: str) -> list[str]:
+    """Return what a forecast is made of in a line: the baseline and the largest parts."""
+    found = next((each for each in (told or {"symbols": []})["symbols"] if each["symbol"] == symbol), None)
+    if told is None or found is None:
+        return []
+    largest = sorted(found["parts"].items(), key=lambda item: -abs(item[1]))[:MOST_PARTS]
+    unit = "units of the score" if told["unit"] == "score" else "multiples of its volatility"
+    whose = "the networks' part, " if told["of"] == "network" else ""
+    parts = ", ".join(f"{name} {value:+.3f}" for name, value in largest)
+    rest = found["value"] - found["baseline"] - sum(value for _, value in largest)
+    ends = f"{whose}{found['value']:+.3f} = {found['baseline']:+.3f} of an average bar"
+    return [f"  made of, in {unit}: {ends}; {parts}; all others {rest:+.3f}"]
 
 
 def bars_of(count: int) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from forewalk.settings.base import Chosen, Parameters, Section
+from forewalk.settings.base import Chosen, Parameters, Section, split_commas
 from forewalk.settings.features import FEWEST_SYMBOLS, FeatureSettings, LabelSettings
 
 RANK_LOSS = "rank_correlation"
@@ -34,6 +34,27 @@ class AugmentSettings(Section):
     def on(self) -> bool:
         """Whether anything is changed."""
         return any(getattr(self, name) > 0 for name in type(self).model_fields)
+
+
+class EnsembleSettings(Section):
+    """What stands beside the networks with `model.kind = "ensemble"`, and who has how much to say."""
+
+    beside: tuple[Literal["trees", "ridge"], ...] = ("trees", "ridge")
+    """Trained beside the networks on the same features and labels: `trees`, `ridge` or both."""
+    weights: Literal["equal", "validation"] = "equal"
+    """The same say for each, or in every fold what would have been best on its validation rows."""
+
+    @field_validator("beside", mode="before")
+    @classmethod
+    def _split(cls, beside: object) -> object:
+        return split_commas(beside)
+
+    @field_validator("beside")
+    @classmethod
+    def _somebody_once(cls, beside: tuple[str, ...]) -> tuple[str, ...]:
+        if not beside or len(set(beside)) < len(beside):
+            raise ValueError("name trees, ridge or both, each once; without any set model.kind = 'recurrent'")
+        return beside
 
 
 class ModelSettings(Chosen):
@@ -84,6 +105,8 @@ class ModelSettings(Chosen):
     """Networks trained from different seeds and averaged."""
     augment: AugmentSettings = AugmentSettings()
     """Changes of what is trained on, drawn anew for every pass."""
+    ensemble: EnsembleSettings = EnsembleSettings()
+    """With `kind = "ensemble"`: what stands beside the networks."""
     device: Literal["cpu", "auto", "cuda"] = "cpu"
     """Where networks are trained: on `cuda` seeds and folds at once, equal to rounding; `auto` where there is one."""
     max_age_bars: int = Field(504, ge=1)

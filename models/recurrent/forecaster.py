@@ -148,8 +148,12 @@ class LSTMForecaster:
 
     def assemble(self, info: ModelInfo, parts: Sequence[bytes]) -> FittedLSTM:
         """Put the trained networks together."""
+        return self.assembled(info, list(zip(self.members(info.symbols), parts, strict=True)))
+
+    def assembled(self, info: ModelInfo, parts: Sequence[tuple[str, bytes]]) -> FittedLSTM:
+        """Put some trained networks together, each with its name."""
         members = []
-        for name, part in zip(self.members(info.symbols), parts, strict=True):
+        for name, part in parts:
             weights, header = unpack(part)
             members.append(make_member(name, weights, header, len(info.feature_names), self.settings))
         return FittedLSTM(

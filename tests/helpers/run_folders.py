@@ -36,7 +36,7 @@ def make_run(folder, rows=300, skill=0.0, **tree):
     )
 
 
-def make_explainable_run(folder):
+def make_explainable_run(folder, **model):
     """Write a real run of the bundled bars with its models, small and without evidence, into `folder`."""
     from engine.report.certificate import NOT_EXPLAINED
     from engine.training.walked import walk
@@ -45,7 +45,7 @@ def make_explainable_run(folder):
         {
             "data": {"start": "2009-01-01"},
             "folds": {"train_bars": 400, "refit_every_bars": 300},
-            "model": {"seeds": 1, "max_epochs": 1},
+            "model": {"seeds": 1, "max_epochs": 1, **model},
             "jobs": 1,
         }
     )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from forewalk.compute.workers import Workers
     from forewalk.features.panel import FeaturePanel
     from forewalk.settings.sections import Settings
-    from models.base import StoredForecaster
+    from forewalk.types import Bars
+    from models.base import FittedForecaster, StoredForecaster
 
 FILE = "explanation.json"
 
@@ -66,7 +67,8 @@ def explain(
         )
         progress("newest forecast", 0, 1)
         newest = _newest(stored, panel, forecaster, files, settings)
-    told = {**_told(found, panel.names, repeats), "newest": newest}
+        shares = _shares(forecaster, files)
+    told = {**_told(found, panel.names, repeats), "newest": newest, **({"shares": shares} if shares else {})}
     _write(run / FILE, told)
     show_explanation(run, explanation_fragment(told))
     return told
@@ -114,19 +116,33 @@ def _newest(
     settings: Settings,
 ) -> dict[str, Any] | None:
     """Return the parts of each symbol's newest forecast; None where the model has no gradient to follow."""
-    import numpy as np
     import pandas as pd
 
+    last = stored.forecasts.iloc[-1]
+    row = int(panel.timestamps.searchsorted(pd.Timestamp(last["asof"])))
+    model = forecaster.load(files[str(last["model_id"])])
+    return parts_of(model, panel, min(row, len(panel) - 1), settings)
+
+
+def parts_of(
+    model: FittedForecaster, panel: FeaturePanel, row: int, settings: Settings
+) -> dict[str, Any] | None:
+    """Return what the forecast of each symbol at one bar is made of, by integrated gradients, in plain JSON types.
+
+    Of an ensemble the parts are those of its networks: a forest is a step function. None where the model has no
+    gradient to follow.
+    """
+    import numpy as np
+
     from models.recurrent.attribution import attribution
+    from models.recurrent.ensemble import FittedEnsemble
     from models.recurrent.fitted import FittedLSTM
 
-    last = stored.forecasts.iloc[-1]
-    model = forecaster.load(files[str(last["model_id"])])
+    of = "network" if isinstance(model, FittedEnsemble) else "model"
+    if isinstance(model, FittedEnsemble):
+        model = model.network
     if not isinstance(model, FittedLSTM):
         return None
-    moment = pd.Timestamp(last["asof"])
-    row = int(panel.timestamps.searchsorted(moment))
-    row = min(row, len(panel) - 1)
     symbols = []
     for column, symbol in enumerate(panel.symbols):
         if not (np.isfinite(panel.values[row, column]).all() and panel.eligible[row, column]):
@@ -145,7 +161,41 @@ def _newest(
             }
         )
     unit = "score" if settings.model.loss == "rank_correlation" else "volatilities"
-    return {"asof": moment.isoformat(), "model_id": model.model_id, "unit": unit, "symbols": symbols}
+    about = {"asof": panel.timestamps[row].isoformat(), "model_id": model.model_id, "of": of, "unit": unit}
+    return {**about, "symbols": symbols}
+
+
+def newest_parts(run: Path, bars: Bars, settings: Settings, model_id: str) -> dict[str, Any]:
+    """Return what the forecasts of the newest bar are made of, as a run's own model makes them.
+
+    Raises:
+        UsageError: the model is none whose forecast has parts.
+    """
+    from engine.live.models.files import run_models
+    from forewalk.errors import UsageError
+    from forewalk.features.own import panel_of
+    from forewalk.plugins.holding import held
+    from models.kinds import forecaster_of
+
+    files = {path.stem: path for path in run_models(run)}
+    with held(settings):
+        panel = panel_of(bars, settings)
+        model = forecaster_of(settings).load(files[model_id])
+        found = parts_of(model, panel, len(panel) - 1, settings)
+    if found is None:
+        raise UsageError(
+            f"--explain: {settings.model.kind} has no gradient to follow; `forewalk explain {run}` says which "
+            "features carry it"
+        )
+    return found
+
+
+def _shares(forecaster: StoredForecaster, files: dict[str, Path]) -> dict[str, dict[str, float]]:
+    """Return how much each member of each ensemble has to say, by model; nothing where the models are none."""
+    from models.recurrent.ensemble import FittedEnsemble
+
+    models = {name: forecaster.load(path) for name, path in sorted(files.items())}
+    return {name: model.shares for name, model in models.items() if isinstance(model, FittedEnsemble)}
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:
@@ -163,9 +213,20 @@ def summary_lines(told: dict[str, Any], most: int = 10) -> list[str]:
     for each in told["features"][:most]:
         count = f"above 0 in {each['positive_models']} of {len(told['models'])}"
         lines.append(f"  {each['feature']:<28} {each[told['measure']]:+.5f}  {count}")
+    if told.get("shares"):
+        lines.append(f"mean share of {shares_text(told['shares'])}")
     if told["stability"] is not None:
         lines.append(f"rank correlation of importances between models: {told['stability']:+.2f}")
     return lines
+
+
+def shares_text(shares: dict[str, dict[str, float]]) -> str:
+    """Return the mean share of each member of the ensembles and how far it goes from model to model."""
+    said = []
+    for name in next(iter(shares.values())):
+        values = [model[name] for model in shares.values()]
+        said.append(f"{name} {sum(values) / len(values):.0%} ({min(values):.0%} to {max(values):.0%})")
+    return ", ".join(said)
 
 
 def shown_where(run: Path) -> str:

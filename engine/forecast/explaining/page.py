@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.forecast.explaining.job import shares_text
 from engine.report import tables
 from engine.report.rendering import render
 from engine.report.tables import PageTable
@@ -26,6 +27,8 @@ def explanation_fragment(told: dict[str, Any]) -> str:
         "unit": "units of the score" if newest["unit"] == "score" else "multiples of the symbol's volatility",
         "gap": f"{max((abs(each['gap']) for each in newest['symbols']), default=0.0):.1e}",
         "parts": _parts_table(newest["symbols"]),
+        "of": "the networks' part of the forecast" if newest.get("of") == "network" else "the forecast",
+        "shares": shares_text(told["shares"]) if told.get("shares") else "",
     }
     return render("explanation.html", context)
 

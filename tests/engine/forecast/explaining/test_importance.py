@@ -12,13 +12,14 @@ from typer.testing import CliRunner
 
 from engine.cli.app import app
 from engine.forecast.explaining.importance import importance_of, importances, losses_on, rotated, stability
-from engine.forecast.explaining.job import shown_where
+from engine.forecast.explaining.job import shares_text, shown_where
 from engine.report.certificate import NOT_EXPLAINED
 from engine.training.walkforward import training_data
 from forewalk.compute.pool import Processes
 from helpers.run_folders import make_explainable_run
 from models.base import ScaledForecast, fit
 from models.baselines.simple import BaselineForecaster
+from models.recurrent.ensemble import EnsembleForecaster
 from models.recurrent.forecaster import LSTMForecaster
 
 
@@ -147,3 +148,54 @@ def test_a_page_without_a_place_for_it_is_said_to_have_none(run):
     page.write_text("<p>of an earlier version</p>", encoding="utf-8")
     assert "has no place for it; run the backtest again" in shown_where(run)
     page.write_text(whole, encoding="utf-8")
+
+
+def test_an_ensemble_leans_on_what_its_members_lean_on(planted):
+    model = planted.settings.model.model_copy(update={"kind": "ensemble"})
+    found = fit(EnsembleForecaster(model, 7), planted.data)
+    features = planted.panel.names
+    rises = [np.mean(measured(found, planted, name).likelihood) for name in features]
+    assert int(np.argmax(rises)) == 0
+
+
+@pytest.fixture(scope="module")
+def ensemble_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ensemble") / "runs" / "small"
+    return make_explainable_run(folder, kind="ensemble", ensemble={"weights": "validation"})
+
+
+def test_an_ensembles_page_says_how_much_each_has_to_say_and_whose_the_parts_are(ensemble_run):
+    answer = CliRunner().invoke(app, ["explain", str(ensemble_run), "--repeats", "1", "--jobs", "1"])
+    assert answer.exit_code == 0, answer.output
+    told = json.loads((ensemble_run / "explanation.json").read_text(encoding="utf-8"))
+    assert set(told["shares"]) == set(told["models"])
+    assert all(sum(shares.values()) == pytest.approx(1.0) for shares in told["shares"].values())
+    assert told["newest"]["of"] == "network"
+    page = (ensemble_run / "forecast.html").read_text(encoding="utf-8")
+    for text in (answer.output, page):
+        assert shares_text(told["shares"]) in text
+    assert "add up to the networks&#39; part of the forecast" in page
+
+
+@pytest.mark.parametrize("which", ["run", "ensemble_run"])
+def test_a_forecast_tells_what_it_is_made_of_as_explain_does(which, request, tmp_path):
+    folder = request.getfixturevalue(which)
+    words = ["forecast", str(folder), "--explain", "--log", str(tmp_path / "log.sqlite")]
+    answer = CliRunner().invoke(app, [*words, "--json"])
+    assert answer.exit_code == 0, answer.output
+    made_of = json.loads(answer.stdout)["made_of"]
+    explained = CliRunner().invoke(app, ["explain", str(folder), "--repeats", "1", "--jobs", "1", "--json"])
+    assert made_of == json.loads(explained.stdout)["newest"]
+    text = CliRunner().invoke(app, [*words, "--html", str(tmp_path / "page.html")])
+    assert text.output.count("made of, in multiples of its volatility: ") == 4
+    assert ("the networks' part, " in text.output) == (which == "ensemble_run")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--explain"], "finished run"), (["runs/latest", "--explain", "--csv"], "no place in the table")],
+)
+def test_explain_without_a_run_or_a_place_is_refused(words, said, tmp_path):
+    answer = CliRunner().invoke(app, ["forecast", *words, "--log", str(tmp_path / "log.sqlite")])
+    assert answer.exit_code != 0
+    assert said in str(answer.exception)
