@@ -1,4 +1,4 @@
-"""`python -m benchmarks.noise [STUDY ...]`: sweeping, claims, sizes, power; see docs/luck.md.
+"""`python -m benchmarks.noise [STUDY ...]`: sweeping, claims, sizes, power, tuning; see docs/luck.md.
 
 What a study found is kept in benchmarks/results/noise/, a line a panel: started again, it goes on where it was.
 """
@@ -14,11 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread per process, as the 
 
 import pandas as pd
 
-from benchmarks.noise import claims, power, sizes, sweeping
+from benchmarks.noise import claims, power, sizes, sweeping, tuning
 from benchmarks.noise.kept import work_through
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "noise"
-STUDIES = ("sweeping", "claims", "sizes", "power")
+STUDIES = ("sweeping", "claims", "sizes", "power", "tuning")
 
 
 def main() -> None:
@@ -49,6 +49,9 @@ def _found(name: str, panels: int, folder: Path) -> str:
     if name == "power":
         table = work_through(folder / "power.jsonl", power.tasks(panels), power.study, print)
         return power.summary(table).round(2).to_string()
+    if name == "tuning":
+        table = work_through(folder / "tuning.jsonl", tuning.tasks(panels), tuning.study, print)
+        return tuning.summary(table).round(4).to_string()
     table = work_through(folder / "claims.jsonl", claims.tasks(panels), claims.study, print)
     return claims.summary(table).round(3).to_string()
 

@@ -7,19 +7,23 @@ Bioinformatics 7, show what choosing on the rows that are then reported costs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from engine.training.walkforward import panel_and_labels, walk_forward
 from forewalk.errors import DataError, LeakError
-from forewalk.features.panel import FeaturePanel, Labels
+from forewalk.features.own import panel_of
+from forewalk.features.panel import FeaturePanel, Labels, build_labels
 from forewalk.folds import Fold, walk_forward_folds
 from forewalk.settings.sections import FoldSettings, Settings
-from forewalk.types import Arrays, FloatArray, Forecasts
+from forewalk.types import Arrays, Bars, BoolArray, FloatArray, Forecasts
 from models.kinds import forecaster_of
 
 TESTED = 0.4  # of the outer fold's past, cut into the inner tests
+AnyArray = npt.NDArray[Any]
 FEWEST_BARS = 50  # of an inner training window
 
 
@@ -100,6 +104,41 @@ def check_past(past: Past, outer: Fold) -> None:
         raise LeakError(
             f"{outer.model_id}: tuning sees a label that ends {last}, after {outer.trained_until}"
         )
+    nameless = np.isfinite(past.labels.scaled).any(axis=1) & np.asarray(past.labels.end.isna())
+    if nameless.any():
+        row = past.panel.timestamps[int(np.flatnonzero(nameless)[0])]
+        raise LeakError(
+            f"{outer.model_id}: tuning sees an outcome of {row} that was not known by {outer.trained_until}"
+        )
+
+
+def prove_blind(past: Past, outer: Fold, bars: Bars, settings: Settings) -> None:
+    """Cut the fold's past again from bars that end where its training ends, and raise LeakError where it is another.
+
+    What `check_past` cannot see is caught here: a feature, scale or label within the past that knows what came after.
+    """
+    known = bars.until(outer.trained_until)
+    panel = panel_of(known, settings)
+    labels = build_labels(known, panel, settings.label)
+    again = cut_past(panel, labels, outer, settings.folds, len(past.folds))
+    pairs: dict[str, tuple[AnyArray | None, AnyArray | None]] = {
+        "features": (past.panel.values, again.panel.values),
+        "scales": (past.panel.scale, again.panel.scale),
+        "eligible symbols": (past.panel.eligible, again.panel.eligible),
+        "labels": (past.labels.scaled, again.labels.scaled),
+        "rank labels": (past.labels.scores, again.labels.scores),
+    }
+    for what, (one, other) in pairs.items():
+        if one is None or other is None:
+            continue
+        cells = np.asarray(np.isclose(one, other, rtol=1e-5, atol=1e-9, equal_nan=True))
+        same: BoolArray = np.array([bool(row.all()) for row in cells])
+        if not same.all():
+            row = past.panel.timestamps[int(np.argmin(same))]
+            raise LeakError(
+                f"{outer.model_id}: {what} that tuning sees at {row} change with bars after {outer.trained_until}; "
+                "the choice would know the outer test"
+            )
 
 
 def fit_inner(task: InnerTask, arrays: Arrays) -> InnerResult:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.training.walked import Progress
-    from engine.tune.result import FoldChoice, Tuning
+    from engine.tune.inner import Past
+    from engine.tune.result import FoldChoice, Outer, Tuning
     from engine.tune.space import Params, Space, Value
     from engine.tune.study import Plan
     from forewalk.compute.workers import Workers
@@ -65,10 +66,11 @@ def tune(
         ConfigError: Optuna is missing, a value is not allowed, `out` holds another task's journal, or another command
             is at work there.
         DataError: the data cannot be used, or are too short for the inner folds, or have no outcome to judge by.
+        LeakError: what a fold would be tuned on knows what came after its training.
     """
     from engine.evaluation.cautions import refuse_nonsense
-    from engine.training.walkforward import walk_forward
-    from engine.tune.result import Tuning, compared
+    from engine.tune.inner import prove_blind
+    from engine.tune.result import Tuning
     from engine.tune.space import with_own
     from engine.tune.study import Plan
     from forewalk.compute.workers import workers_of
@@ -78,8 +80,6 @@ def tune(
     from forewalk.features.own import panel_of
     from forewalk.features.panel import build_labels
     from forewalk.folds import walk_forward_folds
-    from models.kinds import forecaster_of
-    from models.timeline import Timeline
 
     if settings.own_code:
         raise ConfigError(
@@ -102,23 +102,45 @@ def tune(
     with _alone(folder):
         choices = choose(
             panel, labels, folds, settings, plan, effort.inner, folder, key, workers, _recorder(folder, bars),
-            progress,
+            progress, lambda past, fold: prove_blind(past, fold, bars, settings),
         )  # fmt: skip
+    test = judge(panel, labels, folds, settings, choices, workers, bars.fingerprint, progress)
+    return Tuning(folder, effort, space, choices, test, settings.model.loss == "rank_correlation")
+
+
+def judge(
+    panel: FeaturePanel,
+    labels: Labels,
+    folds: Sequence[Fold],
+    settings: Settings,
+    choices: Sequence[FoldChoice],
+    workers: Workers,
+    fingerprint: str = "",
+    progress: Progress = lambda what, done, total: None,
+) -> Outer:
+    """Train each outer fold with what it chose and with the run's own settings, and compare them on its test rows.
+
+    Raises:
+        DataError: on no bar is the loss of both known.
+    """
+    from engine.training.walkforward import walk_forward
+    from engine.tune.result import compared
+    from models.kinds import forecaster_of
+    from models.timeline import Timeline
 
     def models(of: Callable[[int], Settings]) -> Forecasts:
         fitted: list[FittedForecaster] = []
         for number, fold in enumerate(folds):
             progress("comparing", number, len(folds))
             mine, age = forecaster_of(of(number)), settings.model.max_age_bars
-            timeline, _ = walk_forward(panel, labels, [fold], mine, age, workers, bars.fingerprint)
+            timeline, _ = walk_forward(panel, labels, [fold], mine, age, workers, fingerprint)
             fitted.extend(timeline.models)
         return Timeline(tuple(fitted), settings.model.max_age_bars).forecasts(panel, labels.horizon_bars)
 
     own = models(lambda number: settings)
     tuned = models(lambda number: choices[number].settings(settings))
     first = len(panel) - len(own)
-    test = compared(own, tuned, labels.returns[first:], panel.scale[first:], settings)
-    return Tuning(folder, effort, space, choices, test, settings.model.loss == "rank_correlation")
+    return compared(own, tuned, labels.returns[first:], panel.scale[first:], settings)
 
 
 def choose(
@@ -133,11 +155,14 @@ def choose(
     workers: Workers,
     record: Callable[[str, Settings, Sequence[Forecasts]], None] = lambda name, settings, forecasts: None,
     progress: Progress = lambda what, done, total: None,
+    prove: Callable[[Past, Fold], None] = lambda past, fold: None,
 ) -> tuple[FoldChoice, ...]:
     """Let each fold choose on its own past, the first one first; a later fold begins with what earlier ones chose.
 
+    `prove` is given each fold's past before anything is tried on it, and raises where it knows too much.
+
     Raises:
-        LeakError: the inner folds of a fold could see beyond its `trained_until`.
+        LeakError: what a fold is tuned on could know what came after its `trained_until`.
     """
     from dataclasses import replace
 
@@ -150,6 +175,7 @@ def choose(
         progress("tuning", number, len(folds))
         past = cut_past(panel, labels, fold, settings.folds, inner)
         check_past(past, fold)
+        prove(past, fold)
         own_plan = replace(plan, seed=plan.seed + FOLD_SEEDS * number)
         warm: list[dict[str, Value] | Params] = [choices[-1].values] if choices else []
         journal = Journal(folder / JOURNAL_FILE, fold.model_id, key)

@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
-from engine.tune.inner import Past, check_past, cut_past
+from engine.tune.inner import Past, check_past, cut_past, prove_blind
 from engine.tune.job import choose
 from engine.tune.study import Journal, Plan, best_of, run_study
 from forewalk.compute.pool import Processes
@@ -97,6 +97,51 @@ def test_inner_folds_that_read_outer_rows_are_caught(past, rows):
     leaky = Past(panel, past.labels, past.folds) if rows == "bars" else replace(past, labels=labels)
     with pytest.raises(LeakError, match="tuning sees"):
         check_past(leaky, folds[0])
+
+
+def test_an_outcome_that_nobody_knew_is_caught(past):
+    _, _, folds = made(make_bars())
+    ends = past.labels.end
+    unknown = replace(past.labels, end=ends.where(ends < ends.max()))
+    with pytest.raises(LeakError, match="was not known by"):
+        check_past(Past(past.panel, unknown, past.folds), folds[0])
+
+
+PLANTED = {
+    "features": lambda past, later: {
+        "panel": replace(past.panel, values=past.panel.values + later.astype(np.float32))
+    },
+    "scales": lambda past, later: {
+        "panel": replace(past.panel, scale=past.panel.scale * (1 + later[:, :, 0]))
+    },
+    "labels": lambda past, later: {
+        "labels": replace(past.labels, scaled=past.labels.scaled + later[:, :, 0])
+    },
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_past_that_knows_the_outer_test_is_caught_before_anything_is_tried(what, tmp_path):
+    bars = make_bars()
+    panel, labels, folds = made(bars)
+    outer = folds[0]
+    honest = cut_past(panel, labels, outer, SETTINGS.folds, 2)
+    prove_blind(honest, outer, bars, SETTINGS)
+    after = np.nanmean(labels.returns[outer.test])  # one number of the outer test, in every row of the past
+    later = np.full((*honest.panel.values.shape[:2], 1), after)
+    with pytest.raises(LeakError, match=f"{what} that tuning sees at .* change with bars after"):
+        prove_blind(replace(honest, **PLANTED[what](honest, later)), outer, bars, SETTINGS)
+
+
+def test_a_leak_stops_the_command_with_nothing_in_its_journal(tmp_path, past):
+    panel, labels, folds = made(make_bars())
+
+    def caught(past, fold):
+        raise LeakError("planted")
+
+    with pytest.raises(LeakError, match="planted"):
+        choose(panel, labels, folds[:1], SETTINGS, PLAN, 2, tmp_path, "key", Processes(1), prove=caught)
+    assert not (tmp_path / "trials.journal").exists()
 
 
 def test_a_study_killed_anywhere_and_resumed_equals_the_uninterrupted_one(past, uninterrupted, tmp_path):

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from engine.evaluation.baselines import run_baselines
 from engine.runs.ledger import LEDGER_FILE, Ledger
 from engine.simulation.compiled.run import simulate_settings
 from engine.training.walkforward import walk_forward
+from engine.tune.job import choose
+from engine.tune.study import Plan
 from forewalk.compute.cluster import Cluster, disconnect
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import workers_of
@@ -139,6 +142,18 @@ def test_a_sweep_has_the_same_bits_on_a_cluster(nodes, kind):
     pd.testing.assert_frame_equal(here.table, there.table)
     assert len(np.unique(here.equity[:, -1])) > 10
     assert done[-1] == (len(grid), len(grid))
+
+
+def test_tuning_tries_and_chooses_the_same_on_a_cluster(nodes, tmp_path):
+    _, settings, panel, labels, folds = prepared()
+    plan = Plan({"model.hidden_size": (2, 4)}, trials=3, budget_s=1e9, seed=5)
+    found = []
+    for where, workers in (("here", Processes(1)), ("there", Cluster(nodes[0].address))):
+        (tmp_path / where).mkdir()
+        (choice,) = choose(panel, labels, folds[:1], settings, plan, 2, tmp_path / where, "key", workers)
+        found.append([replace(each, processor_s=0.0) for each in choice.tried])
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
 
 
 def test_the_sweep_command_writes_the_same_table_from_a_cluster(nodes, tmp_path):
