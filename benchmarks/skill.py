@@ -55,14 +55,14 @@ class Judged:
     accounts: Mapping[str, FloatArray]
 
 
-def settings_of(path: Path, seeds: int, refit: int, source: Mapping[str, Any]) -> Settings:
+def settings_of(path: Path, seeds: int, refit: int, source: Mapping[str, Any], train: int = 1250) -> Settings:
     """Return the settings of a panel: ranked inputs and labels, the recipe of docs/skill.md."""
     return settings_from(
         {
             "data": {"source": "files", "path": str(path), **source},
             "features": {"cross_section": True},
             "label": {"kind": "rank", "horizon_bars": 1},
-            "folds": {"train_bars": 1250, "refit_every_bars": refit},
+            "folds": {"train_bars": train, "refit_every_bars": refit},
             "model": {
                 "loss": "rank_correlation",
                 "seeds": seeds,
