@@ -99,7 +99,7 @@ def written(openapi: dict[str, Any]) -> dict[str, str]:
     files = {
         "__init__.py": _package(groups),
         "asked.py": _types("What is sent to the server.", asked, schemas),
-        "answers.py": _types("What the server answers.", answered, schemas),
+        **_answers(calls, answered, schemas),
         "forewalk.ts": _typescript(calls, asked | answered, schemas),
     }
     for group in groups:
@@ -140,9 +140,27 @@ def _python(schema: dict[str, Any], module: str = "") -> str:
     return SCALARS[schema["type"]] if "type" in schema else "Any"
 
 
-def _types(about: str, names: set[str], schemas: dict[str, Any]) -> str:
+def _answers(calls: list[Call], names: set[str], schemas: dict[str, Any]) -> dict[str, str]:
+    """Return the types of answers: those that the paper book alone gives in a file of their own."""
+    elsewhere = _reached([call.schema for call in calls if call.schema and call.group != "live"], schemas)
+    book = names & _reached([call.schema for call in calls if call.group == "live"], schemas) - elsewhere
+    rest = names - book
+    known = sorted(map(_called, rest))
+    about = "What the server answers."
+    lines = [_head(about), f"from .book import {', '.join(sorted(map(_called, book)))}"]
+    lines += [f"from .rest import {', '.join(known)}", f"__all__ = {sorted(map(_called, names))!r}"]
+    return {
+        "answers/__init__.py": "\n".join(lines) + "\n",
+        "answers/book.py": _types(
+            "What the paper book answers.", book, schemas, f"from .rest import {', '.join(known)}"
+        ),
+        "answers/rest.py": _types(about, rest, schemas),
+    }
+
+
+def _types(about: str, names: set[str], schemas: dict[str, Any], more: str = "") -> str:
     lines = [_head(about), "from __future__ import annotations"]
-    lines += ["from typing import Any, Literal, NotRequired, TypedDict"]
+    lines += ["from typing import Any, Literal, NotRequired, TypedDict", more]
     for name in sorted(names, key=_called):
         schema = schemas[name]
         about = " ".join(schema.get("description", "One page of a list.").partition("\n\n")[0].split())
@@ -314,5 +332,6 @@ def _formatted(text: str) -> str:
 
 if __name__ == "__main__":
     for name, text in written(document()).items():
+        (FOLDER / name).parent.mkdir(exist_ok=True)
         (FOLDER / name).write_text(text, encoding="utf-8")
     print(f"wrote {FOLDER.name}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from broker.journal.journal import Journal
 from broker.port import Notify
 from engine.live.schedule import sessions_around
-from engine.live.watch.readings import Reading
+from engine.live.watch.readings import Reading, write_readings
 from forewalk.compute.child import InferenceFailed, ModelProcess
 from forewalk.errors import ForewalkError
 from forewalk.plugins.holding import held, sources_of
@@ -171,6 +171,9 @@ def write_page(task: SummaryTask) -> SummaryDone:
     try:
         found, problem = _read(journal, task)
         bars = len(write_summary(journal, task.settings, task.page, found))
+        last = journal.decisions.last()
+        if last is not None:
+            write_readings(task.page.parent, last.asof, found, problem)
         return SummaryDone(bars, found, problem)
     finally:
         journal.close()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from pathlib import Path
 
 from engine.evaluation.metrics.drift import COVERAGE, LOSS, QLIKE, WIDTH
+from forewalk.errors import DataError
 
+FILE = "drift.json"  # beside the page of the day
 FEATURES, FILLS, DATA = "features", "fills", "data"
 OF_MODELS = (LOSS, COVERAGE, WIDTH, QLIKE, FEATURES)  # the watches that a newer model may quieten
 SAYS = {
@@ -40,3 +46,43 @@ class Reading:
     def alarm(self) -> str | None:
         """What the diary and a person are told, the same every day that the alarm goes on; None without one."""
         return None if self.since is None else f"{self.watch} since {self.since}: {SAYS[self.watch]}"
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What every watch said after a session.
+
+    Attributes:
+        asof: UTC close of the last bar that had been decided on. readings: none where drift is not watched.
+        problem: why the drift could not be read, "" where it could.
+    """
+
+    asof: datetime
+    readings: tuple[Reading, ...]
+    problem: str = ""
+
+
+def write_readings(folder: Path, asof: datetime, found: Sequence[Reading], problem: str) -> None:
+    """Write what the watches said into the book's folder, whole or not at all."""
+    told = {"asof": asof.isoformat(), "readings": [asdict(each) for each in found], "problem": problem}
+    unfinished = folder / f".{FILE}.{os.getpid()}.part"
+    unfinished.write_text(json.dumps(told, indent=2, default=str) + "\n", encoding="utf-8")
+    unfinished.replace(folder / FILE)
+
+
+def stored_readings(folder: Path) -> Readings | None:
+    """Return what the watches said last; None where nothing was ever read. DataError where it is damaged."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        found = tuple(
+            Reading(**{**each, "since": each["since"] and date.fromisoformat(each["since"])})
+            for each in told["readings"]
+        )
+        return Readings(datetime.fromisoformat(told["asof"]), found, told["problem"])
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise DataError(
+            f"{FILE} of the book is damaged: {problem}; the next session writes it anew"
+        ) from None

@@ -43,7 +43,7 @@ def write_summary(
         tearsheet = page.with_name(f"{page.stem}-tearsheet.html")
         _whole(tearsheet, lambda path: _tearsheet(journal, settings, equity, path))
     facts = book_facts(journal, settings, journal.path.parent / "models", readings)
-    expected, why_not = _expected(settings, len(equity))
+    expected, why_not = expected_band(settings, len(equity))
     held = equity["benchmark"].to_numpy(dtype=np.float64)
     beside = None if tearsheet is None else tearsheet.name
     _whole(page, lambda path: write_page(facts, account(journal), held, expected, why_not, path, beside))
@@ -72,7 +72,7 @@ def _tearsheet(journal: Journal, settings: Settings, equity: pd.DataFrame, path:
     )
 
 
-def _expected(settings: Settings, bars: int) -> tuple[FloatArray | None, str]:
+def expected_band(settings: Settings, bars: int) -> tuple[FloatArray | None, str]:
     """Return the band of the run behind the book, or why there is none."""
     from engine.live.watch.expected import expected_growth
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -49,6 +51,51 @@ class LiveStatus(BaseModel):
     waiting: int
     halts: list[HaltInForce]
     lines: list[str]
+
+
+class WatchReading(BaseModel):
+    """One watch: `level` is its sum over its limit, null where it cannot be read and `detail` says why.
+
+    Attributes:
+        since: session in which the alarm that is not over began. alarm: what a person is told of it.
+    """
+
+    watch: str
+    sessions: int
+    level: float | None
+    since: date | None
+    detail: str
+    alarm: str | None
+
+
+class AccountPlace(BaseModel):
+    """Where the account is: growth of one unit of money since the first decision, deposits taken out.
+
+    Attributes:
+        held: growth of just holding. expected: quantiles by level that the backtest leads to expect, null for none.
+        inside: the narrowest of the ranges for 50, 80 and 95 of 100 that holds the account, null for none.
+    """
+
+    decisions: int
+    account: float
+    held: float
+    expected: dict[str, float] | None
+    inside: int | None
+
+
+class LiveDrift(BaseModel):
+    """Whether the book still does what its backtest did.
+
+    Attributes:
+        asof: UTC close of the last bar decided on when the watches were read. silent: why there are no readings.
+        account: null before the first decision. no_band: why nothing is expected of it.
+    """
+
+    asof: str | None
+    readings: list[WatchReading]
+    silent: str
+    account: AccountPlace | None
+    no_band: str
 
 
 class Order(BaseModel):
@@ -132,6 +179,28 @@ def status(request: Request, person: BookReader) -> LiveStatus:
             halts=halts,
             lines=status_lines(journal, running),
         )
+
+
+@router.get("/live/drift", responses=problems(404, 409))
+def drift(request: Request, person: BookReader) -> LiveDrift:
+    """Return what the watches said after the last session, and where the account is in its backtest's band."""
+    from engine.live.watch.facts import account
+    from engine.live.watch.summary import account_history, expected_band
+    from engine.web.screens.quant.drift import place_of, readings_of, unread
+
+    settings = settings_of(places_of(request, person))
+    with journal_of(settings, readonly=True) as journal:
+        place, why_not = None, ""
+        own = account(journal)
+        if len(own.times):
+            expected, why_not = expected_band(settings, len(own.times))
+            held = account_history(journal, settings)["benchmark"].to_numpy(dtype="float64")
+            place = AccountPlace(**asdict(place_of(own, held, expected)))
+    found, problem = readings_of(settings.live.state.expanduser())
+    readings = [WatchReading(**asdict(each), alarm=each.alarm) for each in found.readings] if found else []
+    silent = problem or (found.problem if found else "") or ("" if readings else unread(settings))
+    asof = found.asof.isoformat() if found else None
+    return LiveDrift(asof=asof, readings=readings, silent=silent, account=place, no_band=why_not)
 
 
 @router.get("/live/orders", responses=problems(404, 409))

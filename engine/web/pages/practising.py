@@ -17,8 +17,9 @@ from engine.runs.overview import overview
 from engine.web.access import BookReader, Trader, places_of
 from engine.web.api import live
 from engine.web.api.asked import OfRun, Settings
-from engine.web.api.book import NoBook
+from engine.web.api.book import NoBook, journal_of, settings_of
 from engine.web.pages.rendering import page, then
+from engine.web.screens.quant.drift import NOT_SKILL, DriftScreen, drift_screen
 
 router = APIRouter()
 SHOWN_RUNS = 8
@@ -56,6 +57,23 @@ async def paper(request: Request, person: BookReader, said: str = "", by: str = 
         orders=others,
         said=said if hmac.compare_digest(by.encode(), _mark(said).encode()) else "",
         **given,
+    )
+
+
+@router.get("/paper/drift")
+async def drift(request: Request, person: BookReader) -> Response:
+    """Show whether the book still does what its backtest did."""
+    places = places_of(request, person)
+
+    def look() -> tuple[DriftScreen, float]:
+        settings = settings_of(places)
+        with journal_of(settings, readonly=True) as journal:
+            found = drift_screen(journal, settings, settings.live.state.expanduser())
+        return found, settings.live.drift_alarms_per_year
+
+    found, alarms = await asyncio.to_thread(look)
+    return page(
+        request, "paper/drift.html", "Drift", step="paper", found=found, alarms=alarms, not_skill=NOT_SKILL
     )
 
 

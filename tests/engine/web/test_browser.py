@@ -154,6 +154,7 @@ def test_every_page_in_the_light_and_in_the_dark(visit, scheme):
         "/runs/one/sweeps",
         "/runs/one/sweeps/001",
         "/tries",
+        "/paper/drift",
         "/settings",
     ):
         person.page.goto(person.address + path)

@@ -1,5 +1,14 @@
 // The API of a Forewalk server. Written by `make docs` from the OpenAPI document of the server; do not edit.
 
+/** Where the account is: growth of one unit of money since the first decision, deposits taken out. */
+export interface AccountPlace {
+  decisions: number;
+  account: number;
+  held: number;
+  expected: Record<string, number> | null;
+  inside: number | null;
+}
+
 /** The nonce that the order was shown with. */
 export interface Approval {
   nonce: string;
@@ -114,6 +123,15 @@ export interface Key {
   user: string;
   created: string;
   used: string | null;
+}
+
+/** Whether the book still does what its backtest did. */
+export interface LiveDrift {
+  asof: string | null;
+  readings: Array<WatchReading>;
+  silent: string;
+  account: AccountPlace | null;
+  no_band: string;
 }
 
 /** What the book is at. */
@@ -366,6 +384,16 @@ export interface User {
   created: string;
 }
 
+/** One watch: `level` is its sum over its limit, null where it cannot be read and `detail` says why. */
+export interface WatchReading {
+  watch: string;
+  sessions: number;
+  level: number | null;
+  since: string | null;
+  detail: string;
+  alarm: string | null;
+}
+
 /** An address that is told; `events` are those that it wants, none of them means all. Its secret is nowhere. */
 export interface Webhook {
   id: string;
@@ -565,6 +593,13 @@ export interface Calls {
     query: { };
     body: undefined;
     answer: LiveStatus;
+  };
+  /** Return what the watches said after the last session, and where the account is in its backtest's band. */
+  "GET /api/v1/live/drift": {
+    path: {  };
+    query: { };
+    body: undefined;
+    answer: LiveDrift;
   };
   /** Return the orders that are not finished, or all. */
   "GET /api/v1/live/orders": {

@@ -18,6 +18,10 @@ class Live(Group):
         """Return what the book holds, what it waits for and what is halted."""
         return cast("answers.LiveStatus", self._transport.json("GET", "/api/v1/live"))
 
+    def drift(self) -> answers.LiveDrift:
+        """Return what the watches said after the last session, and where the account is in its backtest's band."""
+        return cast("answers.LiveDrift", self._transport.json("GET", "/api/v1/live/drift"))
+
     def orders(self, *, everything: bool = False) -> list[answers.Order]:
         """Return the orders that are not finished, or all."""
         return cast(

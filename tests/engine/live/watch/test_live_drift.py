@@ -14,7 +14,7 @@ from broker.journal.records import DecisionRow, Target
 from engine.live.models.retrain import CHAMPION, Retrainer
 from engine.live.watch.daily import DRIFT, SummaryTask, write_page
 from engine.live.watch.drift import data_reading, feature_reading, forecast_readings, readings
-from engine.live.watch.readings import OF_MODELS, Reading
+from engine.live.watch.readings import OF_MODELS, Reading, stored_readings
 from engine.runs.folder import forecast_table
 from forewalk.types import Forecasts
 from helpers.live_values import SYMBOLS, live_settings, some_bars
@@ -178,6 +178,7 @@ def test_a_drift_that_cannot_be_read_costs_no_page(journal, monkeypatch, tmp_pat
     assert (done.bars, done.readings) == (LIVED, ())
     assert done.problem.startswith("the drift could not be read: ")
     assert page.exists()
+    assert stored_readings(page.parent).problem == done.problem
 
 
 # what follows from an alarm

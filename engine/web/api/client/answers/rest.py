@@ -66,16 +66,6 @@ class Forecast(TypedDict):
     actual: float | None
 
 
-class HaltInForce(TypedDict):
-    """A stop of a symbol, or of everything where that is null; `confirmed` is whether the broker has done it."""
-
-    symbol: str | None
-    reason: str
-    since: str
-    flatten: bool
-    confirmed: bool
-
-
 class Health(TypedDict):
     """That the server answers, and its version."""
 
@@ -113,21 +103,6 @@ class Key(TypedDict):
     used: str | None
 
 
-class LiveStatus(TypedDict):
-    """What the book is at."""
-
-    book: str
-    running: bool
-    decided: str | None
-    equity: float | None
-    equity_at: str | None
-    positions: dict[str, str]
-    unfinished: int
-    waiting: int
-    halts: list[HaltInForce]
-    lines: list[str]
-
-
 class Me(TypedDict):
     """Who asks, what they may do, and the quotas of their team."""
 
@@ -138,24 +113,6 @@ class Me(TypedDict):
     via: str
     scopes: list[str]
     plan: dict[str, int]
-
-
-class Order(TypedDict):
-    """An order of the book; `nonce` binds an approval to the order as it is shown here, null where none waits."""
-
-    client_order_id: str
-    symbol: str
-    side: str
-    quantity: str
-    kind: str
-    state: str
-    filled: str
-    average_price: str | None
-    decided_price: str
-    send_from: str
-    valid_until: str
-    reason: str
-    nonce: str | None
 
 
 class PageOfDelivery(TypedDict):
@@ -192,16 +149,6 @@ class PageOfJob(TypedDict):
     total: int
     limit: int
     offset: int
-
-
-class Practice(TypedDict):
-    """What a practice book is at."""
-
-    running: bool
-    phase: str
-    day: int
-    days: int
-    problem: NotRequired[str]
 
 
 class Problem(TypedDict):
@@ -252,12 +199,6 @@ class RunPage(TypedDict):
     limit: int
     offset: int
     problems: list[str]
-
-
-class Said(TypedDict):
-    """What came of it, in words."""
-
-    lines: list[str]
 
 
 class ShownKey(TypedDict):
