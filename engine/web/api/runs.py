@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from engine.runs.overview import RunOverview, overview
 from engine.web.access import Person, RunsReader, places_of
 from engine.web.api.common import Limit, Offset, missing, problems, tagged
+from engine.web.screens.account import AccountSeries, account_series
 from engine.web.screens.texts import texts_screen
 from forewalk.errors import DataError, UsageError
 
@@ -115,6 +117,24 @@ def texts(
     none.
     """
     return tagged(request, asdict(texts_screen(folder_of(request, person, run), symbol, day)))
+
+
+@router.get("/runs/{run}/series", response_model=AccountSeries, responses=problems(404))
+def series(
+    request: Request,
+    person: RunsReader,
+    run: str,
+    since: Annotated[date | None, Query(description="First day; without it the run's first.")] = None,
+    until: Annotated[date | None, Query(description="Last day, included; without it the run's last.")] = None,
+    points: Annotated[int, Query(ge=4, le=20_000, description="Rows at most.")] = 1000,
+) -> Response:
+    """Return the account of a run bar by bar: equity, just holding, how far below the highest so far, and exposure.
+
+    Of a window of more bars than `points` the lowest and the highest account of every part are kept, with the first
+    and the last bar; `thinned` says so.
+    """
+    folder = folder_of(request, person, run)
+    return tagged(request, asdict(account_series(folder, since, until, points)))
 
 
 @router.get("/runs/{run}/artefacts", responses=problems(404))

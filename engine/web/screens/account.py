@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,9 +13,11 @@ from markupsafe import Markup
 
 from engine.web.screens import drawing
 from engine.web.screens.windows import Moves, moves_of, window_of
+from forewalk.errors import UsageError
 from forewalk.returns import drawdown_series
-from forewalk.types import FloatArray
+from forewalk.types import FloatArray, IntArray
 
+EARLIEST, LATEST = date(1700, 1, 1), date(2260, 1, 1)  # days of a series of nanoseconds
 WHOLE = 1_000_000  # bars: as many as there are, up to the widest window
 
 
@@ -24,7 +27,7 @@ class AccountScreen:
 
     Attributes:
         value, fall, invested: charts. said: of this window, in words.
-        moves: (what, query) of links to other windows.
+        moves: (what, query) of links to other windows. since, until: first and last day of this one.
         months: (month, value at its end, change, change of just holding) of the window, the newest first, as text.
     """
 
@@ -34,6 +37,88 @@ class AccountScreen:
     said: str
     moves: Moves
     months: tuple[tuple[str, str, str, str], ...]
+    since: str
+    until: str
+
+
+@dataclass(frozen=True)
+class AccountSeries:
+    """The account of a run as numbers, [rows of the window that are shown].
+
+    Attributes:
+        bars: of the run. within: of the window. shown: of those. thinned: whether some of the window are left out.
+        first, last: moments of the run's first and last bar, UTC.
+        time: UTC. equity, benchmark: money; just holding begins with the account's money at the run's first bar.
+        drawdown, benchmark_drawdown: share below the highest of the run so far, 0 or less.
+        exposure: gross value held over equity.
+    """
+
+    bars: int
+    within: int
+    shown: int
+    thinned: bool
+    first: str
+    last: str
+    time: list[str]
+    equity: list[float | None]
+    benchmark: list[float | None]
+    drawdown: list[float | None]
+    benchmark_drawdown: list[float | None]
+    exposure: list[float | None]
+
+
+def account_series(folder: Path, since: date | None, until: date | None, points: int) -> AccountSeries:
+    """Return the account between two days, both included; None means the run's first and last.
+
+    Beyond `points` rows the window is cut into parts and the lowest and the highest account of each is kept, with the
+    first and the last row: falls and peaks are not lost. A value that cannot be told is None.
+
+    Raises:
+        UsageError: the days are in the wrong order.
+    """
+    if since is not None and until is not None and since > until:
+        raise UsageError(f"since {since} is after until {until}: turn them round")
+    table = pd.read_parquet(folder / "equity.parquet")
+    times = pd.DatetimeIndex(table["time"])
+    first = 0 if since is None else int(times.searchsorted(_moment(since)))
+    last = len(times) if until is None else int(times.searchsorted(_moment(until) + pd.Timedelta(days=1)))
+    own, held, exposure = (
+        table[name].to_numpy(dtype=np.float64) for name in ("equity", "benchmark", "gross_exposure")
+    )
+    rows = first + kept_rows(own[first:last], points)
+    return AccountSeries(
+        bars=len(times),
+        within=max(last - first, 0),
+        shown=len(rows),
+        thinned=len(rows) < last - first,
+        first=times[0].isoformat(),
+        last=times[-1].isoformat(),
+        time=[times[row].isoformat() for row in rows],
+        equity=_plain(own[rows]),
+        benchmark=_plain(held[rows]),
+        drawdown=_plain(drawdown_series(own)[rows]),
+        benchmark_drawdown=_plain(drawdown_series(held)[rows]),
+        exposure=_plain(exposure[rows]),
+    )
+
+
+def kept_rows(values: FloatArray, points: int) -> IntArray:
+    """Return rows of a series, in order and at most `points`, its first, last, lowest and highest among them."""
+    count = len(values)
+    if count <= points:
+        return np.arange(count)
+    parts = np.array_split(np.arange(count), max((points - 2) // 2, 1))
+    ends = [part[each] for part in parts for each in (np.argmin(values[part]), np.argmax(values[part]))]
+    return np.unique([0, *ends, count - 1])
+
+
+def _moment(day: date) -> pd.Timestamp:
+    """Return the beginning of a day, UTC; one that no series holds is as good as the nearest that it can hold."""
+    return pd.Timestamp(min(max(day, EARLIEST), LATEST), tz="UTC")
+
+
+def _plain(values: FloatArray) -> list[float | None]:
+    return [float(each) if np.isfinite(each) else None for each in values]
 
 
 def account_screen(folder: Path, bars: int = WHOLE, to: str | None = None) -> AccountScreen:
@@ -64,6 +149,8 @@ def account_screen(folder: Path, bars: int = WHOLE, to: str | None = None) -> Ac
         ),
         moves=moves_of(_link, times, first, last, span),
         months=_months(dates, shown, beside),
+        since=f"{dates[0]:%Y-%m-%d}",
+        until=f"{dates[-1]:%Y-%m-%d}",
     )
 
 

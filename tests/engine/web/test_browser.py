@@ -178,6 +178,29 @@ def test_the_experts_page_is_shown_in_its_frame(visit):
     playwright.expect(frame.get_by_role("heading", level=1)).to_contain_text("Backtest")
 
 
+def test_the_account_is_read_day_by_day_and_drawn_closer_by_keyboard_without_a_reload(visit):
+    person = visit("phone")
+    person.open("/runs/one/account")
+    asked = []
+    person.page.on("request", lambda request: asked.append(request.url))
+    slider, said = person.page.get_by_label("One day of it"), person.page.locator("#day-said")
+    playwright.expect(slider).to_be_visible()
+    slider.focus()
+    person.page.keyboard.press("Home")
+    first = said.inner_text()
+    person.page.keyboard.press("ArrowRight")
+    playwright.expect(said).not_to_have_text(first)
+    assert re.match(r"\d{4}-\d\d-\d\d: [\d,]+, just holding [\d,]+; -?[\d.]+ % below", first)
+    chart = person.page.get_by_role("img", name=re.compile("Value of the account"))
+    whole = chart.get_attribute("aria-label")
+    person.page.get_by_role("button", name="Closer around this day").press("Enter")
+    playwright.expect(chart).not_to_have_attribute("aria-label", whole)
+    assert [url for url in asked if "/series?" not in url] == []
+    person.look()
+    person.page.get_by_role("button", name="All of it").press("Enter")
+    playwright.expect(person.page.get_by_text(re.compile("bars of this window are drawn"))).to_be_visible()
+
+
 def test_a_file_is_looked_at_run_and_stopped(visit, tmp_path):
     file = tmp_path / "prices.csv"
     price_table(make_bars(300, 2)).to_csv(file, index=False)

@@ -9,6 +9,22 @@ export interface AccountPlace {
   inside: number | null;
 }
 
+/** The account of a run as numbers, [rows of the window that are shown]. */
+export interface AccountSeries {
+  bars: number;
+  within: number;
+  shown: number;
+  thinned: boolean;
+  first: string;
+  last: string;
+  time: Array<string>;
+  equity: Array<number | null>;
+  benchmark: Array<number | null>;
+  drawdown: Array<number | null>;
+  benchmark_drawdown: Array<number | null>;
+  exposure: Array<number | null>;
+}
+
 /** The nonce that the order was shown with. */
 export interface Approval {
   nonce: string;
@@ -537,6 +553,13 @@ export interface Calls {
     query: { symbol?: string | null; day?: string | null; };
     body: undefined;
     answer: Record<string, unknown>;
+  };
+  /** Return the account of a run bar by bar: equity, just holding, how far below the highest so far, and exposure. */
+  "GET /api/v1/runs/{run}/series": {
+    path: { run: string; };
+    query: { since?: string | null; until?: string | null; points?: number; };
+    body: undefined;
+    answer: AccountSeries;
   };
   /** Return the files of a run. */
   "GET /api/v1/runs/{run}/artefacts": {

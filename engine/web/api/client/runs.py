@@ -38,6 +38,21 @@ class Runs(Group):
             ),
         )
 
+    def series(
+        self, run: str, *, since: str | None = None, until: str | None = None, points: int = 1000
+    ) -> answers.AccountSeries:
+        """Return the account of a run bar by bar: equity, just holding, how far below the highest so far, and
+        exposure.
+        """
+        return cast(
+            "answers.AccountSeries",
+            self._transport.json(
+                "GET",
+                f"/api/v1/runs/{part(run)}/series",
+                query={"since": since, "until": until, "points": points},
+            ),
+        )
+
     def artefacts(self, run: str) -> list[answers.Artefact]:
         """Return the files of a run."""
         return cast(

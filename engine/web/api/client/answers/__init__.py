@@ -5,6 +5,7 @@ Written by `make docs` from the OpenAPI document of the server; do not edit.
 
 from .book import AccountPlace, HaltInForce, LiveDrift, LiveStatus, Order, Practice, Said, WatchReading
 from .rest import (
+    AccountSeries,
     Artefact,
     Delivery,
     Entry,
@@ -32,6 +33,7 @@ from .rest import (
 
 __all__ = [
     "AccountPlace",
+    "AccountSeries",
     "Artefact",
     "Delivery",
     "Entry",

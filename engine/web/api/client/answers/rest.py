@@ -8,6 +8,23 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 
+class AccountSeries(TypedDict):
+    """The account of a run as numbers, [rows of the window that are shown]."""
+
+    bars: int
+    within: int
+    shown: int
+    thinned: bool
+    first: str
+    last: str
+    time: list[str]
+    equity: list[float | None]
+    benchmark: list[float | None]
+    drawdown: list[float | None]
+    benchmark_drawdown: list[float | None]
+    exposure: list[float | None]
+
+
 class Artefact(TypedDict):
     """A file of a run: its path within it, and its size in bytes."""
 
