@@ -6,14 +6,13 @@ close after it, `limit` orders within the next bar and at their price or better,
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import backtrader as bt
 
 from forewalk.settings.execution import ExecutionSettings, Style
+from strategies.limits import limit_at
 
-COIN_TICK = 1e-9
 ALWAYS_MARKET = ("stop_loss",)  # an exit that must not miss
 
 
@@ -42,10 +41,4 @@ def limit_price(symbol: str, close: float, side: int, bps: float) -> float:
     >>> limit_price("AAPL", 101.0, 1, 25.0), limit_price("AAPL", 101.0, -1, 25.0)
     (101.25, 100.75)
     """
-    exact = close * (1.0 + side * bps * 1e-4)
-    tick = COIN_TICK if "/" in symbol else 0.01 if exact >= 1.0 else 0.0001
-    steps = exact / tick
-    whole = round(steps)
-    if abs(steps - whole) > 1e-6 * max(1.0, abs(steps) * 1e-6):
-        whole = math.floor(steps) if side > 0 else math.ceil(steps)
-    return round(max(whole, 1) * tick, 9)
+    return limit_at(close, side, bps, "/" in symbol)

@@ -18,7 +18,7 @@ class ExecutionSettings(Section):
     engine: Literal["compiled", "cerebro"] = "compiled"
     """What simulates beside the reported account, which is Cerebro's: `compiled` code, which each run proves equal to
     Cerebro, or Cerebro again, much slower. Never changes a result. A strategy of your own, several currencies,
-    markets that close apart, resting stops, limit orders and orders for the close always run in Cerebro."""
+    weights of least variance and markets that close apart always run in Cerebro."""
     entry_style: Style = "market"
     """Orders that open or add. `market`: at the next open. `open_auction`, `close_auction`: in the next auction of
     the open or the close (opg, cls; daily bars). `limit`: at `limit_bps` from the last close, for one bar."""

@@ -49,7 +49,8 @@ def make_world(
         paid = np.where(random.random((rows, symbols)) < 0.1, random.uniform(0, 2, (rows, symbols)), 0.0)
         spread = random.uniform(0, 0.5, (rows, symbols))
         spread[random.random((rows, symbols)) < 0.1] = np.nan
-        history = history.with_extras(dividend=paid, spread=spread)
+        level = prices[0] / 50  # no dividend or spread of many times the price
+        history = history.with_extras(dividend=paid * level, spread=spread * level)
     silent = (random.random((bars, symbols)) < holes) | (missing[WARM_UP:] & (not everywhere))
     mean = random.normal(0, 0.01 * reach, (bars, symbols)).round(3)  # rounded: ties and exact zeros
     std = np.where(random.random((bars, symbols)) < 0.5, 0.02, random.uniform(0.01, 0.05, (bars, symbols)))
@@ -109,6 +110,7 @@ strategies = st.fixed_dictionaries(
         "min_hold_bars": st.integers(0, 7),
         "stop_loss": maybe(st.sampled_from([0.01, 0.05, 0.5])),
         "take_profit": maybe(st.sampled_from([0.01, 0.08, 0.5])),
+        "stop_orders": st.booleans(),
         "top": st.integers(1, 8),
         "hysteresis": st.integers(0, 8),
         "turnover_cap": maybe(st.sampled_from([0.05, 0.3, 1.0])),
@@ -140,6 +142,9 @@ executions = st.fixed_dictionaries(
         "max_volume_share": maybe(st.sampled_from([0.001, 0.1, 1.0])),
         "volume_known": st.sampled_from(["before", "bar"]),
         "stale_exit_bars": st.integers(1, 12),
+        "entry_style": st.sampled_from(["market", "market", "open_auction", "close_auction", "limit"]),
+        "exit_style": st.sampled_from(["market", "market", "open_auction", "close_auction", "limit"]),
+        "limit_bps": st.sampled_from([0.0, 25.0, 300.0, -40.0]),
     }
 )
 
@@ -151,9 +156,10 @@ def _possible(strategy):
         "long_flat",
     )
     tilt = strategy["tilt"] if strategy["sizing"] == "constant_risk" else 0.0
+    stops = strategy["stop_orders"] and strategy["stop_loss"] and strategy["sizing"] != "constant_risk"
     of_forecasts = ("entry", "exit", "min_gain_bps") if always else ()
     rest = {name: value for name, value in strategy.items() if name not in of_forecasts}
-    return {**rest, "always_held": always, "tilt": tilt}
+    return {**rest, "always_held": always, "tilt": tilt, "stop_orders": bool(stops)}
 
 
 all_settings = st.builds(

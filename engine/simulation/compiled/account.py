@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,17 @@ import pandas as pd
 
 from engine.simulation.compiled.inputs import account_terms, make_panel, make_rules, terms_of
 from engine.simulation.compiled.run import NO_PATH, STATUSES, run_accounts
-from engine.simulation.compiled.types import DIVIDENDS, INTEREST, LOG
+from engine.simulation.compiled.types import (
+    AT_CLOSE,
+    AT_LIMIT,
+    AT_STOP,
+    BOOKED,
+    DIVIDENDS,
+    FILLS,
+    INTEREST,
+    KINDS,
+    LOG,
+)
 from engine.simulation.money import with_frictions
 from engine.simulation.tables import (
     DECISION_COLUMNS,
@@ -29,7 +40,25 @@ from forewalk.types import Bars, FloatArray, Forecasts, SimulationResult
 from strategies.policy import REASONS
 from strategies.risk import smoothed
 
-Log = npt.NDArray[Any]  # records of LOG
+Records = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Account:
+    """What the compiled code wrote down: account values [T], totals, log, fills and book; the panel that it saw."""
+
+    equity: FloatArray
+    totals: FloatArray
+    log: Records
+    fills: Records
+    book: Records
+    panel: Records
+
+    @property
+    def ordered(self) -> Records:
+        """The rows of the log with an order."""
+        ordered: Records = self.log[self.log["quantity"] != 0]
+        return ordered
 
 
 def simulate_compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> SimulationResult:
@@ -42,17 +71,20 @@ def simulate_compiled(bars: Bars, forecasts: Forecasts, settings: Settings) -> S
     forecasts = smoothed(forecasts, settings.strategy.smooth_std_bars)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
     path = np.empty((2, len(span)))
-    equity, totals, log, open_, close = _run(span, forecasts, settings, path)
-    orders = _orders(log[log["quantity"] != 0], span)
-    trips, held, slippage = _fills(log[log["filled"] != 0], open_, span)
-    received = {"interest": float(totals[INTEREST]), "dividends": float(totals[DIVIDENDS])}
+    account = _run(span, forecasts, settings, path)
+    orders = _orders(account.ordered, span)
+    trips, slippage = _fills(account, span)
+    received = {"interest": account.totals[INTEREST], "dividends": account.totals[DIVIDENDS]}
+    counts = {**count_orders(orders, slippage), **{name: float(sum) for name, sum in received.items() if sum}}
     return SimulationResult(
-        equity=equity_table(span.timestamps, equity, path[0], path[1], span, forecasts, settings.execution),
+        equity=equity_table(
+            span.timestamps, account.equity, path[0], path[1], span, forecasts, settings.execution
+        ),
         orders=orders,
         trades=pd.DataFrame(trips.closed, columns=TRADE_COLUMNS),
-        decisions=_decisions(log, span, forecasts),
-        open_positions=_positions(held, close[-1], span),
-        counts={**count_orders(orders, slippage), **{name: sum for name, sum in received.items() if sum}},
+        decisions=_decisions(account.log[account.log["kind"] != AT_STOP], span, forecasts),
+        open_positions=_positions(account.book, account.panel["close"][-1], span),
+        counts=counts,
     )
 
 
@@ -63,63 +95,67 @@ def equity_and_orders(
     bars, forecasts = traded(bars, forecasts, settings.data.trade_as)
     forecasts = smoothed(forecasts, settings.strategy.smooth_std_bars)
     span = with_frictions(bars, settings.execution).since(forecasts.timestamps[0])
-    equity, _, log, _, _ = _run(span, forecasts, settings, NO_PATH)
-    return span.timestamps, equity, _orders(log[log["quantity"] != 0], span)
+    account = _run(span, forecasts, settings, NO_PATH)
+    return span.timestamps, account.equity, _orders(account.ordered, span)
 
 
-def _run(
-    span: Bars, forecasts: Forecasts, settings: Settings, path: FloatArray
-) -> tuple[FloatArray, FloatArray, Log, FloatArray, FloatArray]:
-    """Return account values [T], totals, log, and the opens and closes [T, S] that the account saw."""
+def _run(span: Bars, forecasts: Forecasts, settings: Settings, path: FloatArray) -> _Account:
     panel = make_panel(span, forecasts, settings.execution, settings.strategy.kind == "cross_section")
-    log = np.empty(span.close.size, LOG)  # pages that nobody writes to cost nothing
-    terms = terms_of(account_terms(span))
-    outputs, targets = run_accounts(panel, make_rules([settings], len(span.symbols)), terms, path, log)
-    return outputs.equity[0], outputs.totals[0], log[:targets], panel["open"], panel["close"]
+    rows = (1 + settings.strategy.stop_orders) * span.close.size
+    log, fills = np.empty(rows, LOG), np.empty(rows, FILLS)  # pages that nobody writes to cost nothing
+    terms = terms_of(account_terms(span, settings))
+    outputs, targets, book = run_accounts(
+        panel, make_rules([settings], len(span.symbols)), terms, path, log, fills
+    )
+    totals = outputs.totals[0]
+    return _Account(outputs.equity[0], totals, log[:targets], fills[: int(totals[BOOKED])], book, panel)
 
 
-def _orders(log: Log, span: Bars) -> pd.DataFrame:
+def _orders(log: Records, span: Bars) -> pd.DataFrame:
     filled = log["filled"] != 0
-    size = np.where(filled, log["filled"], 1.0)
     row = np.where(filled, log["filled_at"], 0)
+    opened, closed = bar_open_times(span)[row], span.timestamps[row]
     table = {
         "decided_at": span.timestamps[log["decided"]],
         "symbol": np.array(span.symbols, dtype=object)[log["symbol"]],
         "side": np.where(log["quantity"] > 0, "buy", "sell").astype(object),
         "quantity": np.abs(log["quantity"]),
-        "type": "market",
+        "type": np.array(KINDS, dtype=object)[log["kind"]],
         "status": np.array(STATUSES, dtype=object)[log["status"]],
         "reason": np.array(REASONS, dtype=object)[log["reason"]],
-        "filled_at": bar_open_times(span)[row].where(filled),
+        "filled_at": opened.where(log["kind"] != AT_CLOSE, closed).where(filled),
         "filled_quantity": np.abs(log["filled"]),
-        "fill_price": np.where(filled, size * log["price"] / size, np.nan),  # as an order averages its fills
+        "fill_price": np.where(filled, log["price"], np.nan),
         "fee": log["fee"],
     }
     return pd.DataFrame(table, columns=ORDER_COLUMNS)
 
 
-def _fills(
-    log: Log, open_: FloatArray, span: Bars
-) -> tuple[RoundTrips, dict[int, tuple[float, float]], float]:
-    """Book the fills; return the round trips, what is held of which column at which price, and the slippage."""
-    trips, held, slippage = RoundTrips(), dict[int, tuple[float, float]](), 0.0
-    opens = bar_open_times(span)
-    columns = (log[name].tolist() for name in ("symbol", "filled_at", "filled", "price", "fee", "held"))
-    for s, bar, size, paid, fee, now in zip(*columns, strict=True):
-        price = size * paid / size * size / size  # the recorder takes it from an order's average
-        trips.book(Fill(span.symbols[s], size, now, price, fee, opens[bar], bar))
-        slippage += abs(size) * abs(price - open_[bar, s])
-        if now == size:
-            held[s] = now, paid
-        elif now:
-            before, average = held[s]
-            held[s] = now, (average * before + size * paid) / now if size * before > 0 else average
-        else:
-            held.pop(s)
-    return trips, held, float(slippage)
+def _fills(account: _Account, span: Bars) -> tuple[RoundTrips, float]:
+    """Book the fills as the recorder does; return the round trips and the slippage."""
+    trips, slippage, seen = RoundTrips(), 0.0, dict[int, tuple[float, float, float]]()
+    opens, open_, close = bar_open_times(span), account.panel["open"], account.panel["close"]
+    columns = (account.fills[name].tolist() for name in ("row", "bar", "filled", "price", "fee", "held"))
+    for row, bar, done, average, paid, now in zip(*columns, strict=True):
+        order = account.log[row]
+        s, kind = int(order["symbol"]), int(order["kind"])
+        before, value, fee = seen.get(row, (0.0, 0.0, 0.0))  # what the order had been filled with
+        size = done - before
+        if not size:
+            continue
+        price = (average * done - value) / size
+        seen[row] = done, average * done, paid
+        at = span.timestamps[bar] if kind == AT_CLOSE else opens[bar]
+        trips.book(Fill(span.symbols[s], size, now, price, paid - fee, at, bar))
+        fair = float((close if kind == AT_CLOSE else open_)[bar, s])
+        if kind == AT_STOP:
+            asked = float(order["asked"])
+            fair = max(fair, asked) if size > 0 else min(fair, asked)
+        slippage += abs(size) * abs(price - (price if kind == AT_LIMIT else fair))
+    return trips, float(slippage)
 
 
-def _decisions(log: Log, span: Bars, forecasts: Forecasts) -> pd.DataFrame:
+def _decisions(log: Records, span: Bars, forecasts: Forecasts) -> pd.DataFrame:
     log = log[np.lexsort((log["symbol"], log["decided"]))]
     row, column = log["decided"], log["symbol"]
     table = {
@@ -133,10 +169,9 @@ def _decisions(log: Log, span: Bars, forecasts: Forecasts) -> pd.DataFrame:
     return pd.DataFrame(table, columns=DECISION_COLUMNS)
 
 
-def _positions(held: dict[int, tuple[float, float]], close: FloatArray, span: Bars) -> pd.DataFrame:
+def _positions(book: Records, close: FloatArray, span: Bars) -> pd.DataFrame:
     rows = []
-    for s in sorted(held):
-        size, entry = held[s]
-        last = float(close[s])
+    for s in np.flatnonzero(book["size"]).tolist():
+        size, entry, last = float(book["size"][s]), float(book["price"][s]), float(close[s])
         rows.append((span.symbols[s], size, entry, last, size * last, size * (last - entry)))
     return pd.DataFrame(rows, columns=POSITION_COLUMNS)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.simulation.compiled.types import PANEL, RULES, SIZINGS
+from engine.simulation.compiled.types import KINDS, PANEL, RULES, SIZINGS, Terms
 from engine.simulation.feeds import feed_lines
 from engine.simulation.money import BPS, IMPACT, dividends_of, half_spread_of, years_between
 from forewalk.errors import ConfigError
@@ -18,9 +18,14 @@ from forewalk.types import Bars, FloatArray, Forecasts
 
 Panel = npt.NDArray[Any]  # records of PANEL
 Rules = npt.NDArray[Any]  # records of RULES
-Terms = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-TERMS = ("years", "dividends", "half_spread", "impact")  # in the order in which the kernels take them
+TERMS = Terms._fields
 NOTHING = np.empty((0, 0))
+KIND_OF = {
+    "market": KINDS.index("market"),
+    "open_auction": KINDS.index("market"),
+    "close_auction": KINDS.index("close"),
+    "limit": KINDS.index("limit"),
+}  # where each style of `execution` is filled
 
 
 def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, ranked: bool) -> Panel:
@@ -42,20 +47,28 @@ def make_panel(span: Bars, forecasts: Forecasts, execution: ExecutionSettings, r
     return panel
 
 
-def account_terms(span: Bars) -> dict[str, FloatArray]:
-    """Return what an account bears besides its orders, by the names of `TERMS`; only what there is."""
+def rests(settings: Settings) -> bool:
+    """Whether orders may be filled elsewhere than at the open: stops, limits, orders for the close."""
+    return settings.strategy.stop_orders or not set(settings.execution.styles) <= {"market", "open_auction"}
+
+
+def account_terms(span: Bars, settings: Settings) -> dict[str, FloatArray]:
+    """Return what an account bears besides its orders, by the names of `Terms`; only what there is."""
     known = {
         "dividends": dividends_of(span),
         "half_spread": half_spread_of(span),
         "impact": span.extras.get(IMPACT),
     }
+    if rests(settings):
+        lines = feed_lines(span, settings.execution)
+        coins = np.array([["/" in symbol for symbol in span.symbols]], dtype=np.float64)
+        known |= {"high": lines["high"], "low": lines["low"], "coins": coins}
     return {"years": years_between(span), **{name: v for name, v in known.items() if v is not None}}
 
 
 def terms_of(arrays: Mapping[str, npt.NDArray[Any]]) -> Terms:
     """Return the terms as the kernels take them; one that is not there is empty."""
-    years, dividends, half_spread, impact = (own(arrays.get(name, NOTHING)) for name in TERMS)
-    return years, dividends, half_spread, impact
+    return Terms(*(own(arrays.get(name, NOTHING)) for name in TERMS))
 
 
 def own(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -99,4 +112,7 @@ def make_rules(settings: Sequence[Settings], symbols: int) -> Rules:
         rules["borrow"] = execution.borrow_bps_per_year * BPS
         rules["margin"] = execution.margin_bps_per_year * BPS
         rules["impact"] = execution.impact
+        rules["entry_kind"], rules["exit_kind"] = (KIND_OF[style] for style in execution.styles)
+        rules["limit_bps"], rules["stop_orders"] = execution.limit_bps, strategy.stop_orders
+        rules["resting"] = rests(each)
     return grid

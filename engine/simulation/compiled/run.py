@@ -19,16 +19,26 @@ from engine.simulation.compiled.inputs import (
     TERMS,
     Panel,
     Rules,
-    Terms,
     account_terms,
     make_panel,
     make_rules,
     own,
+    rests,
     terms_of,
 )
 from engine.simulation.compiled.scope import unsupported
 from engine.simulation.compiled.summary import summary_of
-from engine.simulation.compiled.types import BOOK, LOG, PANEL, STACK, SUMMARY, TOTALS
+from engine.simulation.compiled.types import (
+    BOOK,
+    FILLS,
+    LOG,
+    ORDERS,
+    PANEL,
+    STACK,
+    SUMMARY,
+    TOTALS,
+    Terms,
+)
 from engine.simulation.money import with_frictions
 from forewalk.compute.pool import Processes
 from forewalk.compute.workers import Workers
@@ -42,7 +52,8 @@ Numbers = npt.NDArray[np.int64]
 ALONE = Processes(1)  # this thread
 CHUNK = 32  # settings that a thread takes at a time
 STATUSES = TOTALS[:5]
-NO_PATH, NO_LOG = np.empty((2, 0)), np.empty(0, LOG)
+Records = npt.NDArray[Any]  # of a named type of `engine.simulation.compiled.types`
+NO_PATH, NO_LOG, NO_FILLS = np.empty((2, 0)), np.empty(0, LOG), np.empty(0, FILLS)
 
 
 class Outputs(NamedTuple):
@@ -101,11 +112,12 @@ def simulate_settings(
     groups = _by_capacity(settings)
     arrays: dict[str, npt.NDArray[Any]] = {}
     for which, numbers in enumerate(groups):
-        execution = settings[numbers[0]].execution
+        first = settings[numbers[0]]
+        execution = first.execution
         own_span = with_frictions(bars, execution).since(forecasts.timestamps[0])
-        told = smoothed(forecasts, settings[numbers[0]].strategy.smooth_std_bars)
+        told = smoothed(forecasts, first.strategy.smooth_std_bars)
         arrays[f"panel{which}"] = make_panel(own_span, told, execution, ranked)
-        arrays |= {f"{name}{which}": values for name, values in account_terms(own_span).items()}
+        arrays |= {f"{name}{which}": values for name, values in account_terms(own_span, first).items()}
     parts = [
         (which, numbers[i : i + CHUNK])
         for which, numbers in enumerate(groups)
@@ -146,16 +158,21 @@ def _by_cerebro(
 
 
 def run_accounts(
-    panel: Panel, grid: Rules, terms: Terms, path: FloatArray = NO_PATH, log: npt.NDArray[np.void] = NO_LOG
-) -> tuple[Outputs, int]:
-    """Simulate one account for each record of `grid`; return the outputs and how many rows of `log` are filled.
+    panel: Panel,
+    grid: Rules,
+    terms: Terms,
+    path: FloatArray = NO_PATH,
+    log: Records = NO_LOG,
+    fills: Records = NO_FILLS,
+) -> tuple[Outputs, int, Records]:
+    """Simulate one account for each record of `grid`; return the outputs, the rows of `log` filled, and the book.
 
-    `path` and `log` are those of `broker.run_account`, of the last account.
+    `path`, `log` and `fills` are those of `broker.run_account`, and with the book those of the last account.
     """
     outputs = _outputs(len(grid), len(panel))
     symbols = panel.shape[1]
-    book, sums = np.zeros(symbols, BOOK), np.zeros(2 * symbols + STACK)
-    return outputs, run_settings(panel, grid, terms, book, sums, *outputs, path, log)
+    book, orders, sums = np.zeros(symbols, BOOK), np.zeros(2 * symbols, ORDERS), np.zeros(2 * symbols + STACK)
+    return outputs, run_settings(panel, grid, terms, book, orders, sums, *outputs, path, log, fills), book
 
 
 def warm_up() -> None:
@@ -184,7 +201,7 @@ def _by_capacity(settings: Sequence[Settings]) -> list[Numbers]:
         key = (
             *(execution.max_volume_share, execution.volume_known),
             *(execution.fractional, execution.stale_exit_bars),
-            *(execution.delisting_return, execution.spread, execution.impact > 0),
+            *(execution.delisting_return, execution.spread, execution.impact > 0, rests(each)),
             each.strategy.smooth_std_bars,
         )
         groups.setdefault(key, []).append(number)

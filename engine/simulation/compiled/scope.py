@@ -14,10 +14,6 @@ def unsupported(bars: Bars, settings: Settings) -> str:
         return "markets that close at different times"
     if "rate_close" in bars.extras:
         return "currency pairs and prices in several currencies"
-    if settings.strategy.stop_orders:
-        return "resting stop orders (strategy.stop_orders)"
     if settings.strategy.sizing == "least_variance":
         return "weights from covariances (strategy.sizing = 'least_variance')"
-    if not set(settings.execution.styles) <= {"market", "open_auction"}:  # these two fill at the open
-        return "limit orders and orders for the close (execution.entry_style, exit_style)"
     return ""

@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
 
+from engine.simulation import money
 from forewalk.types import FloatArray
+from strategies import limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _njit: Any = numba.njit  # its stub does not know all that it takes
@@ -55,6 +57,9 @@ DEPTH = 96
 STACK = 3 * DEPTH  # cells that `pairwise` needs beside its values
 NONE, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, NO_FORECAST, LIMIT, TURNOVER, RESIZE = range(9)
 PENDING, FILLED, PARTIAL, CANCELLED, MARGIN = range(5)
+KINDS = ("market", "close", "limit", "stop")
+AT_MARKET, AT_CLOSE, AT_LIMIT, AT_STOP = range(4)
+MOMENTS = 3  # of a bar: its open, within it, its close
 
 
 def _source_digest() -> str:
@@ -63,7 +68,7 @@ def _source_digest() -> str:
     Numba keeps machine code on disk under the types of its arguments and the age of one file only. With this
     digest among the names of RULES, code compiled from other sources is never taken for ours.
     """
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "money.py"]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), Path(money.__file__), Path(limits.__file__)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
@@ -77,12 +82,13 @@ _WHOLE = (
     "hysteresis",
     "fractional",
     "stale_exit_bars",
+    *("entry_kind", "exit_kind", "stop_orders", "resting"),
 )
 _REAL = (
     *("entry", "min_gain", "exit", "stop_loss", "take_profit", "turnover_cap"),
     *("fraction", "target_volatility", "trade_band", "tilt", "max_weight", "max_gross"),
     *("cash", "fee", "fee_per_share", "fee_min", "cash_yield", "borrow"),
-    *("margin", "slippage", "impact", "max_volume_share"),
+    *("margin", "slippage", "impact", "max_volume_share", "limit_bps"),
 )
 RULES = np.dtype(
     [(name, np.int64) for name in _WHOLE]
@@ -90,15 +96,46 @@ RULES = np.dtype(
     + [(f"source_{_source_digest()}", np.int64)],
     align=True,
 )
-TOTALS = ("pending", "filled", "partial", "cancelled", "margin", "fees", "traded", "interest", "dividends")
-FEES, TRADED, INTEREST, DIVIDENDS = 5, 6, 7, 8  # sums; those before count by status
+TOTALS = (
+    "pending",
+    "filled",
+    "partial",
+    "cancelled",
+    "margin",
+    "fees",
+    "traded",
+    "interest",
+    "dividends",
+    "fills",
+)
+FEES, TRADED, INTEREST, DIVIDENDS, BOOKED = 5, 6, 7, 8, 9  # sums and a count; those before count by status
 SUMMARY = ("total_return", "sharpe_per_bar", "max_drawdown", "mean_equity")
 
-# One target that was decided on: at which bar for which column, and what became of its order. `quantity` 0 is no
-# order; `filled` is signed and `held` what was held afterwards.
+# One target that was decided on, or a stop order: at which bar for which column, and what became of its order.
+# `quantity` 0 is no order. `filled` is signed, `price` the average and `fee` the sum of its fills; `asked` is the
+# price that it was made at: the close, a limit, a stop.
 LOG = np.dtype(
-    [(name, np.float64) for name in ("target", "quantity", "filled", "price", "fee", "held")]
-    + [(name, np.int64) for name in ("decided", "symbol", "reason", "status", "filled_at")],
+    [(name, np.float64) for name in ("target", "quantity", "filled", "price", "fee", "asked")]
+    + [(name, np.int64) for name in ("decided", "symbol", "reason", "kind", "status", "filled_at")],
+    align=True,
+)
+
+# One fill: of the order in which row of the log, at which bar, what was `filled` of it so far at which average price
+# and fee, and what was `held` afterwards.
+FILLS = np.dtype(
+    [(name, np.float64) for name in ("filled", "price", "fee", "held")]
+    + [(name, np.int64) for name in ("row", "bar")],
+    align=True,
+)
+
+# The orders, [2 S]: column s has its order in record s and its resting stop in record S + s; `size` 0 is none. `left`
+# and `done` are signed. `queue` from record 0 on lists who waits, in the broker's order; `again` and `touched` are
+# lists of the bar: who goes on waiting, and what was filled.
+ORDERS = np.dtype(
+    [(name, np.float64) for name in ("size", "left", "done", "price")]
+    + [
+        (name, np.int64) for name in ("symbol", "kind", "row", "fresh", "moment", "queue", "again", "touched")
+    ],
     align=True,
 )
 
@@ -111,15 +148,36 @@ PANEL = np.dtype(
     align=True,
 )
 
-# The account's memory, one record per symbol. `held`, `entering` and the orders are lists that begin at record 0.
+# The account's memory, one record per symbol. `held` and `entering` are lists that begin at record 0; `order_symbol`
+# and `order_size` are a list to sort. `claim` is what is held once the orders checked so far are filled, `stays` what
+# the targets leave.
 BOOK = np.dtype(
-    [(name, np.float64) for name in ("size", "price", "weight", "target", "wanted", "order_size")]
-    + [
-        (name, np.int64)
-        for name in ("opened", "reason", "held", "entering", "order_symbol", "order_row", "refused")
-    ],
+    [
+        (name, np.float64)
+        for name in ("size", "price", "weight", "target", "wanted", "order_size", "claim", "stays")
+    ]
+    + [(name, np.int64) for name in ("opened", "reason", "held", "entering", "order_symbol")],
     align=True,
 )
+
+
+class Terms(NamedTuple):
+    """What an account bears besides its orders, and sees of a bar besides the panel; [0, 0] where there is none.
+
+    Attributes:
+        years: since the bar before, [T].
+        dividends, half_spread, impact: paid per share; half the spread; what the root of one unit moves the price by.
+        high, low: of the bar, where orders may be filled within it.
+        coins: whether a symbol is a coin, [1, S], where limits are on the grid of coins.
+    """
+
+    years: FloatArray
+    dividends: FloatArray
+    half_spread: FloatArray
+    impact: FloatArray
+    high: FloatArray
+    low: FloatArray
+    coins: FloatArray
 
 
 @compiled

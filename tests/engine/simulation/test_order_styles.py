@@ -154,11 +154,14 @@ def test_orders_for_the_opening_auction_are_those_at_the_market_in_both_engines(
     np.testing.assert_array_equal(account.equity["equity"], again.equity["equity"])
 
 
-@pytest.mark.parametrize("style", ["limit", "close_auction"])
-def test_the_compiled_account_leaves_other_styles_to_cerebro(style):
-    bars = make_bars(60, 2)
-    assert "execution.entry_style" in unsupported(bars, styled(style))
-    assert "execution.entry_style" in unsupported(bars, styled("market", style))
+@pytest.mark.parametrize("entry", STYLES)
+@pytest.mark.parametrize("exit_", STYLES)
+def test_the_compiled_account_fills_every_style_where_cerebro_does(entry, exit_):
+    bars, settings = make_bars(80, 3), styled(entry, exit_)
+    assert not unsupported(bars, settings)
+    account = simulate_reported(bars, wishes(bars, 5), settings)  # proves that the engines agree
+    kinds = {"market": "market", "open_auction": "market", "close_auction": "close", "limit": "limit"}
+    assert set(account.orders["type"]) == {kinds[entry], kinds[exit_]}
 
 
 def test_a_stop_loss_decided_at_the_close_goes_to_the_market_whatever_the_exits_do():

@@ -112,13 +112,16 @@ def test_stops_decided_at_the_close_stay_what_they_were():
     assert "stop_loss" in set(orders["reason"])
 
 
-def test_the_compiled_account_leaves_them_to_cerebro():
-    pytest.importorskip("numba")
+def test_the_compiled_account_has_the_same_stops():
     bars, settings = make_bars(60, 2), stopped(0.02)
     forecasts = wish(bars, 0.01)
-    assert "stop" in unsupported(bars, settings)
-    swept = simulate_settings(bars, forecasts, [settings])
-    np.testing.assert_array_equal(swept.equity[0], simulate(bars, forecasts, settings).equity["equity"])
+    assert not unsupported(bars, settings)
+    swept, alone = simulate_settings(bars, forecasts, [settings]), simulate(bars, forecasts, settings)
+    assert (alone.orders["type"] == "stop").any()
+    np.testing.assert_array_equal(swept.equity[0], alone.equity["equity"])
+    (row,) = swept.table.to_dict("records")
+    for status in ("pending", "filled", "partial", "cancelled", "margin"):
+        assert row[status] == alone.counts[status]
 
 
 def test_a_stop_order_needs_a_price():

@@ -73,6 +73,16 @@ CASES = {
         "execution": {"max_volume_share": 0.01, "cash": 1e6, "volume_known": "bar"}
     },
     "no cap on the volume": {"execution": {"max_volume_share": None}},
+    "resting stops": {"strategy": {"stop_loss": 0.02, "stop_orders": True, "direction": "long_short"}},
+    "resting stops that a bar fills in part": {
+        "strategy": {"stop_loss": 0.02, "stop_orders": True, "entry": 0.0, "exit": -9.0},
+        "execution": {"max_volume_share": 0.01, "cash": 1e5},
+    },
+    "limits": {"execution": {"entry_style": "limit", "exit_style": "limit", "limit_bps": 10.0}},
+    "in at the close, out at a limit": {
+        "strategy": {"stop_loss": 0.02, "stop_orders": True},
+        "execution": {"entry_style": "close_auction", "exit_style": "limit", "limit_bps": -30.0},
+    },
     "positions trimmed": {"strategy": {"max_weight": 0.1, "max_gross": 0.4, "min_hold_bars": 40}},
 }
 
@@ -95,6 +105,13 @@ WITNESSES = {
     ("filled", "exit"): CASES["by rank with hysteresis"],
     ("filled", "resize"): CASES["constant risk"],
     ("pending", "entry"): {"strategy": {"min_hold_bars": 0}},
+    ("stop", "filled"): CASES["resting stops"],
+    ("stop", "cancelled"): CASES["resting stops"],
+    ("stop", "pending"): CASES["resting stops"],
+    ("stop", "partial"): CASES["resting stops that a bar fills in part"],
+    ("limit", "filled"): CASES["limits"],
+    ("limit", "cancelled"): CASES["limits"],
+    ("close", "filled"): CASES["in at the close, out at a limit"],
 }
 
 
@@ -104,7 +121,25 @@ def test_the_random_worlds_reach_every_way_an_order_can_end(what, tree):
     for seed in range(16):
         orders = simulate_compiled(*make_world(seed, bars=80, symbols=9), settings_from(tree)).orders
         found |= set(zip(orders["status"], orders["reason"], strict=True))
+        found |= set(zip(orders["type"], orders["status"], strict=True))
     assert what in found
+
+
+def test_a_stop_that_no_bar_takes_whole_rests_until_it_is_filled():
+    bars, forecasts = make_world(1, bars=40, symbols=1, holes=0.0)
+    level = np.full(bars.close.shape, 50.0)
+    low = np.where(np.arange(len(bars))[:, None] < 20, level, 44.0)  # through the stop, and back by the close
+    volume = np.where(low < level, 1000.0, 1e6)
+    bars = Bars(bars.timestamps, bars.symbols, level, level, low, level, volume)
+    mean = np.full((40, 1), 0.02)
+    forecasts = make_forecasts(forecasts.timestamps, bars.symbols, mean, mean, np.zeros((40, 1), bool))
+    tree = {"stop_loss": 0.1, "stop_orders": True, "entry": 0.0, "sizing": "fixed_fraction", "fraction": 0.02}
+    orders = assert_equal_runs(
+        bars, forecasts, settings_from({"strategy": tree, "execution": {"max_volume_share": 0.01}})
+    )
+    (stop,) = orders[orders["type"] == "stop"].to_dict("records")[:1]
+    assert (stop["status"], stop["filled_quantity"]) == ("filled", stop["quantity"])
+    assert stop["quantity"] > 10.0  # more than a bar of these takes
 
 
 def test_a_position_of_a_delisted_symbol_is_closed_at_its_last_price():
