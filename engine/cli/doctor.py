@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Config, Json, Set, settings_of_flags
+from engine.cli.options import Config, Json, Set, say_at_once, settings_of_flags
 from forewalk.errors import ForewalkError
 
 PACKAGE = "forewalk"
@@ -57,6 +57,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at this machine and say what is missing and what to do; exit 1 if something must be mended."""
+    say_at_once("looking at this machine")
     found = [
         *_settings(config, set_),
         python(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.options import Json
+from engine.cli.options import Json, say_at_once
 
 if TYPE_CHECKING:
     from broker.journal.journal import Journal
@@ -68,10 +68,10 @@ def live(
     ] = False,
 ) -> None:
     """Run the daemon."""
+    say_at_once("reading the journal" if context.invoked_subcommand else "starting")
     if context.invoked_subcommand is not None:
         return
-    flags = {"live.dry_run": dry_run, "live.approve": approve}
-    given = [f"{key}=true" for key, on in flags.items() if on]
+    given = [f"live.{key}=true" for key, on in (("dry_run", dry_run), ("approve", approve)) if on]
     given += [f"live.retrain={retrain}"] if retrain is not None else []
     settings = settings_of(config, [*(set_ or []), *given])
     if simulator:

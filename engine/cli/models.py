@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from engine.cli.live import Config, Set, market_time, opened_journal, settings_of
+from engine.cli.options import say_at_once
 
 if TYPE_CHECKING:
     from engine.live.models.registry import ModelEntry
@@ -30,6 +31,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array and nothing else.")] = False,
 ) -> None:
     """List the models, oldest first; `*` is the one that is asked about the next bar."""
+    say_at_once("reading the journal")
     if context.invoked_subcommand is not None:
         return
     from broker.trading.commands import now_utc

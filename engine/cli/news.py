@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.options import Json, Set, settings_of_flags
+from engine.cli.options import Json, Set, say_at_once, settings_of_flags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ news_app = typer.Typer(
 @news_app.callback()
 def news() -> None:
     """Look at news and social texts before believing them."""
+    say_at_once("reading")
 
 
 @news_app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from itertools import takewhile
@@ -61,6 +62,12 @@ Progress = Annotated[
         "or not at all.",
     ),
 ]
+
+
+def say_at_once(what: str) -> None:
+    """Say on a terminal what a command is at, before it imports what is slow; not where help is asked for."""
+    if sys.stderr.isatty() and "--help" not in sys.argv:
+        typer.echo(what, err=True)
 
 
 def where_of_flags(jobs: int | None, executor: str | None, address: str | None) -> list[str]:

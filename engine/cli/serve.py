@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.options import say_at_once
 from forewalk.errors import UsageError
 
 EPILOG = """\b
@@ -55,6 +56,7 @@ def serve(
     memory_mb: Annotated[int, typer.Option(help="Memory of one job.", min=100)] = 16_000,
 ) -> None:
     """Serve the web application and the API on this machine; ready when it prints its address."""
+    say_at_once("starting")
     try:
         from engine.web.jobs.desk import Limits
         from engine.web.options import Options

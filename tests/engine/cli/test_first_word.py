@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from engine.cli.app import main
 from helpers.making import REPOSITORY
 
 HEAVY = ("torch", "backtrader", "pandas", "numpy", "scipy", "matplotlib", "pyarrow", "numba")
@@ -30,7 +31,10 @@ main({arguments!r})
 """
 COMMANDS = (
     "backtest", "audit", "reproduce RUN", "sweep RUN", "explain RUN", "tune", "forecast", "track", "trials", "runs",
-    "compare RUN RUN", "data check FILE", "data convert FILE FILE",
+    "compare RUN RUN", "data check FILE", "data convert FILE FILE", "doctor", "serve", "news check FILE",
+    "news fetch FILE --symbols A", "news behind RUN A", "models", "models promote ID", "models retire ID",
+    "models expire --yes", "live", "live --simulator", "live --once", "live status", "live orders", "live halt",
+    "live resume", "live flatten", "live approve ID", "live reject ID", "live parity RUN", "live summary",
 )  # fmt: skip
 
 
@@ -46,3 +50,12 @@ def test_the_first_word_comes_before_the_heavy_imports(command, tmp_path):
     word, imported = json.loads(told.stdout)
     assert word.strip()
     assert imported == []
+
+
+@pytest.mark.parametrize("command", ["live status", "models promote", "news check"])
+def test_help_is_not_preceded_by_a_word_about_work(command, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.argv", ["forewalk", *command.split(), "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert not capsys.readouterr().err
