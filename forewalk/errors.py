@@ -7,6 +7,7 @@ ForewalkError            exit 1   something failed; the message says what and wh
 ├── ConnectionFailed     exit 4   a service could not be reached: try again later or go offline
 │   └── RateLimited      exit 4   it asks to come back later; `after_s` says when
 ├── DataError            exit 5   the data cannot be used: mend it or choose other data
+│   └── Undecided        exit 5   a file can be read in several ways: `setting` says which of `answers` it is
 ├── PackageShadowed      exit 3   a folder of yours has the name of a package of ours: rename it; also an ImportError
 ├── PluginError          exit 1   your own code (a feature, model, strategy) raised: mend it at the line named
 ├── EnginesDiffer        exit 1   Cerebro and the compiled simulation give different accounts: a bug, never caught
@@ -68,6 +69,20 @@ class DataError(ForewalkError):
     """Market data is missing or unusable."""
 
     exit_code = EXIT_DATA
+
+
+class Undecided(DataError):  # noqa: N818 - what is the case
+    """A file can be read in several ways and does not say which: a person may.
+
+    Args:
+        what: is in doubt and why, in words. setting: that decides, such as "data.decimal".
+        answers: (value of the setting, what `example` then means), in the order in which they are offered.
+        example: a text of the file that can be read in several ways.
+    """
+
+    def __init__(self, what: str, setting: str, answers: tuple[tuple[str, str], ...], example: str) -> None:
+        super().__init__(f"{what}; say which: {setting} = {' or '.join(repr(value) for value, _ in answers)}")
+        self.setting, self.answers, self.example = setting, answers, example
 
 
 class PluginError(ForewalkError):

@@ -29,6 +29,7 @@ from engine.web.pages import router as pages
 from engine.web.pages.rendering import error_page
 from engine.web.places import places_of_team
 from engine.web.problems import install
+from engine.web.screens.companies import example_prices
 from engine.web.store.database import Database
 
 STATIC = Path(__file__).parent / "static"
@@ -85,8 +86,7 @@ def create_app(options: Options) -> FastAPI:
 async def _at_work(app: FastAPI) -> AsyncIterator[None]:
     app.state.jobs.start()
     app.state.webhooks.start()
-    warm = threading.Thread(target=import_module, args=("engine.forecast.track",), daemon=True)
-    warm.start()  # pandas takes a second, which the first reader need not wait for
+    threading.Thread(target=_warm, daemon=True).start()
     try:
         yield
     finally:
@@ -94,6 +94,12 @@ async def _at_work(app: FastAPI) -> AsyncIterator[None]:
         app.state.webhooks.stop()
         app.state.practices.stop()
         app.state.database.close()
+
+
+def _warm() -> None:
+    """Load what takes a second, pandas and the example's prices, which the first reader need not wait for."""
+    import_module("engine.forecast.track")
+    example_prices()
 
 
 async def health() -> dict[str, str]:

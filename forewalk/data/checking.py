@@ -11,7 +11,7 @@ import pandas as pd
 from forewalk.calendars import is_forex
 from forewalk.data.loading import load_bars
 from forewalk.data.quality import QualityReport
-from forewalk.errors import ConfigError, DataError
+from forewalk.errors import ConfigError, DataError, Undecided
 from forewalk.sessions import exchange_zone, is_intraday, session_closes, session_numbers
 from forewalk.settings.sections import DataSettings
 from forewalk.types import Bars, FloatArray
@@ -23,12 +23,16 @@ _HINTS = ("data.", "say which", "say it", "mend ", "write it", "write YYYY", "ke
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """What was understood; `bars` is None where nothing can be used, and `problem` says why."""
+    """What was understood; `bars` is None where nothing can be used, and `problem` says why.
+
+    `question` is what only a person can decide, where that is why.
+    """
 
     settings: DataSettings
     bars: Bars | None
     report: QualityReport | None
     problem: str = ""
+    question: Undecided | None = None
 
     @property
     def usable(self) -> bool:
@@ -36,7 +40,7 @@ class Checked:
         return self.bars is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types; with `error` and `remedy` where it cannot be used."""
+        """Return plain JSON types; with `error` and `remedy` where it cannot be used, and `question` where one is."""
         understood = self.report.understood if self.report is not None else None
         symbols = self._symbols()
         found: dict[str, Any] = {
@@ -55,6 +59,10 @@ class Checked:
         if not self.usable:
             what, remedy = split_message(self.problem)
             found |= {"error": what, "remedy": remedy}
+        if self.question is not None:
+            asked = self.question
+            answers = [{"value": value, "means": means} for value, means in asked.answers]
+            found["question"] = {"setting": asked.setting, "example": asked.example, "answers": answers}
         return found
 
     def _warnings(self) -> list[str]:
@@ -102,7 +110,7 @@ def check(settings: DataSettings) -> Checked:
     except ConfigError:
         raise
     except DataError as error:
-        return Checked(settings, None, None, str(error))
+        return Checked(settings, None, None, str(error), error if isinstance(error, Undecided) else None)
     return Checked(settings, bars, report)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, UploadFile
 from starlette.responses import Response
@@ -15,20 +16,21 @@ from engine.runs.overview import overview
 from engine.web.access import Person, RunsReader, RunsWriter, places_of
 from engine.web.api.uploads import keep
 from engine.web.pages.rendering import page, then
-from engine.web.screens.checking import understood
+from engine.web.screens.checking import ASKED, understood
+from engine.web.screens.companies import example_prices, symbols_of
 from forewalk.errors import ForewalkError
 
 router = APIRouter()
 MOST_SYMBOLS = 10
 SHOWN_RUNS = 8
+MOST_ANSWER = 60  # characters
 YEARS = "2015-01-01"  # from when prices of names are fetched
 
 
 @router.get("/")
 async def choose(request: Request, person: RunsReader) -> Response:
     """Show what can be chosen, and the runs that are there."""
-    runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
-    return page(request, "screens/choose.html", "What do you want to look at?", runs=runs, said="", names="")
+    return await _again(request, person, "", "")
 
 
 @router.post("/choose/sample")
@@ -42,10 +44,10 @@ async def names(
     request: Request, person: RunsWriter, names: Annotated[str, Form(max_length=400)]
 ) -> Response:
     """Run companies by their symbols, with prices from Yahoo."""
-    symbols = [name.upper() for name in re.split(r"[\s,;]+", names.strip()) if name]
+    symbols = symbols_of(names)
     if not 1 <= len(symbols) <= MOST_SYMBOLS:
         return await _again(
-            request, person, f"Give one to {MOST_SYMBOLS} symbols, such as AAPL, MSFT.", names
+            request, person, f"Give one to {MOST_SYMBOLS} companies, such as Apple, MSFT.", names
         )
     asked: dict[str, object] = {
         "name": "names",
@@ -72,20 +74,24 @@ async def file(request: Request, person: RunsWriter, prices: UploadFile) -> Resp
 
 @router.get("/files/{name}")
 async def look(request: Request, person: RunsReader, name: str) -> Response:
-    """Say what an uploaded file was understood as."""
+    """Say what an uploaded file was understood as, with the answers that a person has given so far."""
     path = places_of(request, person).upload(name)
-    found = await asyncio.to_thread(understood, path)
-    return page(request, "screens/file.html", "Your file", file=name, found=found)
+    given = _given(request.query_params)
+    found = await asyncio.to_thread(understood, path, given)
+    return page(request, "screens/file.html", "Your file", file=name, found=found, given=given)
 
 
 @router.post("/files/{name}/run")
 async def run(request: Request, person: RunsWriter, name: str) -> Response:
-    """Run an uploaded file."""
+    """Run an uploaded file, read as a person has said it is to be."""
+    answers = _given(await request.form())
     places = places_of(request, person)
     path = places.upload(name)
     given = str(path) if places.is_home else name
     short = re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:24] or "file"
-    return await _queue(request, person, {"name": short, "data.source": "files", "data.path": given})
+    return await _queue(
+        request, person, {"name": short, "data.source": "files", "data.path": given, **answers}
+    )
 
 
 def safe_name(told: str) -> str:
@@ -101,6 +107,12 @@ def free_name(name: str, folder: Path) -> str:
     return next(each for each in names if not (folder / each).exists())
 
 
+def _given(sent: Mapping[str, Any]) -> dict[str, str]:
+    """Return the answers to questions about a file among what was sent."""
+    found = {key: sent.get(key) for key in ASKED}
+    return {key: text[:MOST_ANSWER] for key, text in found.items() if isinstance(text, str) and text}
+
+
 async def _queue(request: Request, person: Person, asked: dict[str, object]) -> Response:
     jobs = request.app.state.jobs
     job = await asyncio.to_thread(jobs.submit, "backtest", asked, person.id, person.team)
@@ -109,5 +121,13 @@ async def _queue(request: Request, person: Person, asked: dict[str, object]) -> 
 
 async def _again(request: Request, person: Person, said: str, names: str) -> Response:
     runs = (await asyncio.to_thread(overview, places_of(request, person).runs)).runs[:SHOWN_RUNS]
-    title = "What do you want to look at?"
-    return page(request, "screens/choose.html", title, 422, runs=runs, said=said, names=names)
+    return page(
+        request,
+        "screens/choose.html",
+        "What do you want to look at?",
+        422 if said else 200,
+        runs=runs,
+        said=said,
+        names=names,
+        example=await asyncio.to_thread(example_prices),
+    )

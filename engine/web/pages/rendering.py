@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from engine.report.wording.words import RISK
 from engine.web.access import Person
 from engine.web.problems import Problem
+from engine.web.screens.companies import company
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 VENDOR = Path(__file__).parents[1] / "static" / "vendor"
@@ -35,7 +36,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.globals["zip"] = zip
+_environment.globals |= {"zip": zip, "company": company}
 
 
 def page(request: Request, template: str, title: str, code: int = 200, **context: Any) -> HTMLResponse:

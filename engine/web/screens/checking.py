@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.report.wording import words
 
@@ -14,6 +16,7 @@ CALENDARS = {
 }
 LENGTHS = {"1d": "a day", "1wk": "a week", "1mo": "a month", "1h": "an hour"}
 SHOWN = 12
+ASKED = ("data.date_format", "data.decimal")  # settings that a person may be asked for, a button an answer
 MOST_UNPACKED = 256_000_000  # bytes of a file that is looked at in the memory of the server
 
 
@@ -23,6 +26,8 @@ class Understood:
 
     Attributes:
         usable: whether a run could use it. sentence: the first, in words. remedy: where it is refused.
+        question: what only a person can decide, "" for nothing. setting: that decides it.
+        answers: (value of the setting, what it means), one button each.
         symbols: (name, first day, last day, last price, rows). warnings: what was dropped, repaired or noted.
     """
 
@@ -31,17 +36,30 @@ class Understood:
     remedy: str
     symbols: tuple[tuple[str, str, str, str, str], ...]
     warnings: tuple[str, ...]
+    question: str = ""
+    setting: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
 
 
-def understood(path: Path) -> Understood:
-    """Look at a file without running anything."""
+def understood(path: Path, given: Mapping[str, str] | None = None) -> Understood:
+    """Look at a file without running anything.
+
+    Args:
+        given: what a person has said of it, of the settings in `ASKED`.
+
+    Raises:
+        ConfigError: that is no value of the setting.
+    """
     from forewalk.data.checking import check
     from forewalk.data.formats.containers import unpacking_at_most
-    from forewalk.settings.sections import DataSettings
+    from forewalk.settings.loading import load_settings
 
+    told = {"data.source": "files", "data.path": str(path), **(given or {})}
     with unpacking_at_most(MOST_UNPACKED):
-        found = check(DataSettings(source="files", path=path, min_history_bars=1)).to_dict()
+        found = check(load_settings(overrides=told, environment={}).data).to_dict()
     warnings = tuple(str(line) for line in found["warnings"])
+    if "question" in found:
+        return _asked(found["question"], warnings)
     if "error" in found:
         return Understood(False, str(found["error"]), str(found["remedy"]), (), warnings)
     symbols = tuple(
@@ -69,3 +87,11 @@ def understood(path: Path) -> Understood:
         symbols,
         warnings,
     )
+
+
+def _asked(question: dict[str, Any], warnings: tuple[str, ...]) -> Understood:
+    """Return the screen of a file that can be read in several ways."""
+    answers = tuple((each["value"], each["means"]) for each in question["answers"])
+    ways = " or ".join(means for _, means in answers)
+    said = f"{question['example']} can be {ways}, and nothing else in the file decides. Which is it?"
+    return Understood(False, said, "", (), warnings, said, question["setting"], answers)

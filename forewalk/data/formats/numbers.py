@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forewalk.errors import DataError
+from forewalk.errors import DataError, Undecided
 from forewalk.types import BoolArray, FloatArray
 
 MISSING = frozenset(
@@ -129,9 +129,12 @@ def decide_decimal(
         mark = "," if "," in doubtful else "."
         other = "." if mark == "," else ","
         name = "comma" if mark == "," else "point"
-        raise DataError(
-            f"{where}: {doubtful!r} can be {doubtful.replace(mark, '')} (a {name} between thousands) or "
-            f"{doubtful.replace(mark, '.')} (a decimal {name}); say which: data.decimal = {other!r} or {mark!r}"
+        whole, fraction = doubtful.replace(mark, ""), doubtful.replace(mark, ".")
+        raise Undecided(
+            f"{where}: {doubtful!r} can be {whole} (a {name} between thousands) or {fraction} (a decimal {name})",
+            "data.decimal",
+            ((other, f"{whole}, a {name} between thousands"), (mark, f"{fraction}, a decimal {name}")),
+            doubtful,
         )
     return "."
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forewalk.data.formats.words import month_number
 from forewalk.data.table import NO_TIME
-from forewalk.errors import DataError
+from forewalk.errors import DataError, Undecided
 from forewalk.sessions import microseconds
 from forewalk.types import BoolArray, IntArray
 
@@ -60,7 +60,7 @@ def read_free(texts: list[str], where: str) -> tuple[IntArray, list[str]]:
     plain = usable & ~words.any(axis=1)
     if plain.any():
         first = next(text for text, one in zip(texts, plain, strict=True) if one)
-        wall[plain] = _numeric(parts[plain], short[plain], where, first, ":" in first)
+        wall[plain] = _numeric(parts[plain], short[plain], where, first, _clock_code(first))
     zones = [""] * len(texts)
     for row, match in enumerate(found):
         if match is None or match["H"] is None or wall[row] == NO_TIME:
@@ -75,10 +75,16 @@ def _spelt(parts: IntArray, words: BoolArray, short: BoolArray, where: str) -> I
     found = _with_month(parts, words, short)
     turned = _with_month(parts[:, ::-1], words[:, ::-1], short)  # 19-Dec-02 with the year first
     if words[:, 1].all() and short.all() and not _in_order(found) and _in_order(turned):
-        raise DataError(
-            f"{where}: {parts[0, 0]:02d} and {parts[0, 2]:02d} around the month can be the day and the year or the "
-            f"other way round, and only then do the rows follow each other; say which: data.date_format = '%d-%b-%y' "
-            f"or '%y-%b-%d'"
+        pair = parts[0, 0], parts[0, 2]
+        raise Undecided(
+            f"{where}: {pair[0]:02d} and {pair[1]:02d} around the month can be the day and the year or the "
+            f"other way round, and only then do the rows follow each other",
+            "data.date_format",
+            (
+                ("%d-%b-%y", f"day {pair[0]} of {pair[1]:02d}"),
+                ("%y-%b-%d", f"day {pair[1]} of {pair[0]:02d}"),
+            ),
+            f"{pair[0]:02d} and {pair[1]:02d}",
         )
     return found
 
@@ -97,8 +103,11 @@ def _with_month(parts: IntArray, words: BoolArray, short: BoolArray) -> IntArray
     return _dates(year, month, day, short)
 
 
-def _numeric(parts: IntArray, short: BoolArray, where: str, example: str, timed: bool) -> IntArray:
-    """Place day, month and year by all rows together: the order in which most of them are dates."""
+def _numeric(parts: IntArray, short: BoolArray, where: str, example: str, clock: str) -> IntArray:
+    """Place day, month and year by all rows together: the order in which most of them are dates.
+
+    `clock` is how the time of day after the date is written, as in strptime, for the question that is asked.
+    """
     orders = list(_ORDERS)
     if not short.any():
         orders = ["year month day"] if (parts[:, 0] > 31).all() else orders[:2]
@@ -123,15 +132,39 @@ def _numeric(parts: IntArray, short: BoolArray, where: str, example: str, timed:
             )
     if not same:
         form = "%Y" if not short.any() else "%y"
-        codes = [_CODES[order].format(mark, form) + (" %H:%M:%S" if timed else "") for order in fitting]
+        codes = [_CODES[order].format(mark, form) + clock for order in fitting]
         walls = [readings[order] for order in fitting]
         row = int(np.argmax([a != b for a, b in zip(walls[0], walls[1], strict=True)]))
         days = [str(np.datetime64(int(wall[row]), "us"))[:10] for wall in walls]
-        raise DataError(
-            f"{where}: {_show(parts[row], mark)} can be {' or '.join(days)}, and no other row decides; say which: "
-            f"data.date_format = {' or '.join(repr(code) for code in codes)}"
+        raise Undecided(
+            f"{where}: {_show(parts[row], mark)} can be {' or '.join(days)}, and no other row decides",
+            "data.date_format",
+            tuple((code, long_date(wall[row])) for code, wall in zip(codes, walls, strict=True)),
+            _show(parts[row], mark).strip("'"),
         )
     return readings[fitting[0]]
+
+
+def long_date(microseconds_: int) -> str:
+    """Return a day as everybody reads it: 1 February 2018."""
+    day = pd.Timestamp(int(microseconds_), unit="us")
+    return f"{day.day} {day:%B %Y}"
+
+
+def _clock_code(text: str) -> str:
+    """Return how the time of day of a text is written, with what stands before it, as in strptime; "" for none."""
+    found = re.search(r"(?P<gap>[,T\s]+(?:at\s+)?)" + _TIME + "$", text)
+    if found is None:
+        return ""
+    hours = "%I" if found["ap"] else "%H"
+    seconds = (":%S" if found["S"] else "") + (".%f" if found["f"] else "")
+    half = re.search(r"\s*(?=[AaPp]\.?\s?[Mm])", text[found.start("M") :]) if found["ap"] else None
+    after = re.search(r"\s*$", text[: found.start("z")]) if found["z"] else None
+    return (
+        f"{found['gap']}{hours}:%M{seconds}"
+        + (f"{half[0]}%p" if half else "")
+        + (f"{after[0]}%z" if after else "")
+    )
 
 
 def _show(parts: IntArray, mark: str) -> str:

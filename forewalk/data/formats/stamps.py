@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forewalk.data.formats.spelling import YEARS, read_free
+from forewalk.data.formats.spelling import YEARS, long_date, read_free
 from forewalk.data.table import NO_TIME
-from forewalk.errors import ConfigError, DataError
+from forewalk.errors import ConfigError, DataError, Undecided
 from forewalk.sessions import microseconds
 from forewalk.types import BoolArray, IntArray
 from forewalk.zones import to_utc
@@ -290,10 +290,13 @@ def _packed(numbers: pd.Series, size: int, where: str) -> IntArray:
     chosen = fitting[0]
     if any(not np.array_equal(readings[form], readings[chosen]) for form in fitting[1:]) and best:
         example = texts[readings[chosen] != NO_TIME].iloc[0]
-        raise DataError(
+        row = int(np.argmax(readings[chosen] != NO_TIME))
+        raise Undecided(
             f"{where}: {example!r} can be read as {' or as '.join(dates[form] for form in fitting)}, and no other "
-            f"stamp "
-            f"decides; say which: data.date_format = {' or '.join(repr(form + clock) for form in fitting)}"
+            "stamp decides",
+            "data.date_format",
+            tuple((form + clock, long_date(readings[form][row])) for form in fitting),
+            str(example),
         )
     return readings[chosen]
 

@@ -241,3 +241,17 @@ def test_the_first_screen_is_light(visit):
     person.page.on("response", lambda answer: sizes.append(len(answer.body())))
     person.open("/")
     assert 0 < sum(sizes) < 150_000
+
+
+def test_a_file_of_doubtful_dates_is_answered_with_one_of_two_buttons_by_keyboard(visit, tmp_path):
+    file = tmp_path / "doubtful.csv"
+    rows = [f"{day:02}/0{1 + day % 2}/2018,{100 + day}.5" for day in range(3, 12)]
+    file.write_text("\n".join(["date,close", *rows, ""]), encoding="utf-8")
+    person = visit("phone")
+    person.open("/")
+    person.page.get_by_label("Price file").set_input_files(file)
+    person.click("button", "Look at the file")
+    assert "Which is it?" in person.text()
+    person.press("button", "3 February 2018")
+    assert "This is understood as 9 prices" in person.text()
+    playwright.expect(person.page.get_by_role("button", name="That is right: go on")).to_be_visible()

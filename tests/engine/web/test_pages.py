@@ -122,7 +122,7 @@ def test_the_runs_can_be_found(browser):
 
 def test_the_first_screen_offers_the_example_a_file_and_names(tmp_path):
     text = seen(client_in(tmp_path).get("/"))
-    for words in ("Pick up to ten companies", "Look at the example", "Price file", "Symbols"):
+    for words in ("Pick up to ten companies", "Look at the example", "Price file", "Names or symbols"):
         assert words in text
     assert len(client_in(tmp_path).get("/").content) < 20_000
 
