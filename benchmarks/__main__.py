@@ -18,7 +18,12 @@ from rich.table import Table
 from benchmarks.measure import Report
 
 SUITES = ("train", "predict", "simulate", "sweep", "scale", "memory", "startup", "parallel", "gpu")
-NAMED = ("peers", "news", "serve")  # run where they are named: they need more than is here for everyone
+NAMED = (
+    "peers",
+    "news",
+    "serve",
+    "whole",
+)  # run where they are named: they need more than is here for everyone
 RESULTS = Path(__file__).resolve().parent / "results"
 USAGE = (
     f"usage: python -m benchmarks [SUITE ...]\nsuites: {', '.join((*SUITES, *NAMED))}; "

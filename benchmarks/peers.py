@@ -12,14 +12,19 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import backtrader as bt
 import numpy as np
 
 from benchmarks.data import kdd17
-from benchmarks.measure import Report, median_cpu
+from benchmarks.measure import Report, median_cpu, side_by_side
 from benchmarks.simulate import made_up_forecasts
 from benchmarks.train import problem
+from engine.simulation.account import simulated_broker
 from engine.simulation.cerebro import simulate
+from engine.simulation.compiled.account import simulate_compiled
+from engine.simulation.feeds import feed_columns, feed_for
 from forewalk.settings.loading import settings_from
+from forewalk.settings.sections import Settings
 from forewalk.types import Bars, Forecasts
 from models.base import fit
 from models.recurrent.forecaster import LSTMForecaster
@@ -39,10 +44,74 @@ def run() -> Report:
     forecasts = made_up_forecasts(bars, 0.95)
     one = bars.symbols[:1]
     _simulation(report, "backtesting", bars.select(one), made_up_forecasts(bars.select(one), 0.95))
+    floor_lines(report, bars.select(one))
     _simulation(report, "pybroker", bars, forecasts)
     _simulation(report, "ml4t", bars, forecasts)
     _training(report, bars)
     return report
+
+
+class Nothing(bt.Strategy):
+    """Does nothing at any bar."""
+
+
+class Bare(bt.Strategy):
+    """Holds while the signal [T] is positive, with nothing beside it: no sizes, no rules, no record."""
+
+    params = (("signal", ()),)
+
+    def next(self) -> None:
+        """Buy or sell, or do nothing."""
+        wanted, held = self.p.signal[len(self) - 1] > 0, self.position.size
+        if wanted and not held:
+            self.buy(size=1000)
+        elif held and not wanted:
+            self.sell(size=held)
+
+
+def held_while_positive() -> Settings:
+    """Return the settings of what every peer does: hold a symbol while its signal is positive."""
+    return settings_from(
+        {
+            "strategy": {"entry": 0.0, "min_hold_bars": 0},
+            "execution": {"max_volume_share": None, "cash": 10_000_000.0},
+        }
+    )
+
+
+def floor_lines(report: Report, bars: Bars, runs: int = 3) -> None:
+    """Add what backtrader takes for bars on which nothing happens, beside our runs with and without it."""
+    settings, forecasts = held_while_positive(), made_up_forecasts(bars, 0.95)
+
+    def only_backtrader(strategy: type[bt.Strategy], **params: object) -> None:
+        cerebro = bt.Cerebro(stdstats=False)
+        cerebro.setbroker(simulated_broker(settings.execution, bars))
+        for symbol, columns in zip(bars.symbols, feed_columns(bars, settings.execution), strict=True):
+            cerebro.adddata(feed_for(columns)(columns=columns), name=symbol)
+        cerebro.addstrategy(strategy, **params)
+        cerebro.run()
+
+    def stock_backtrader() -> None:
+        cerebro = bt.Cerebro(stdstats=False)
+        for symbol in bars.symbols:
+            frame = bars.frame(symbol).tz_localize(None)
+            cerebro.adddata(bt.feeds.PandasData(dataname=frame, openinterest=None))
+        cerebro.addstrategy(Nothing)
+        cerebro.run()
+
+    signal = forecasts.mean[:, 0].tolist()
+    simulate_compiled(bars, forecasts, settings)
+    works = {
+        "backtrader's PandasData, a strategy that does nothing": stock_backtrader,
+        "backtrader's loop over our feeds, a strategy that does nothing": lambda: only_backtrader(Nothing),
+        "the same with the orders and nothing else": lambda: only_backtrader(Bare, signal=signal),
+        "our Cerebro": lambda: simulate(bars, forecasts, settings),
+        "compiled, every table": lambda: simulate_compiled(bars, forecasts, settings),
+    }
+    for what, seconds in side_by_side(works, runs).items():
+        report.add(
+            f"{what}, {len(bars.symbols)} symbol x {len(bars)} bars", bars.close.size / seconds, "bars/s"
+        )
 
 
 def _simulation(report: Report, peer: str, bars: Bars, forecasts: Forecasts) -> None:
@@ -51,12 +120,7 @@ def _simulation(report: Report, peer: str, bars: Bars, forecasts: Forecasts) -> 
     if "error" in found:
         report.add(f"{what}: not measured", float("nan"), "", note=found["error"])
         return
-    settings = settings_from(
-        {
-            "strategy": {"entry": 0.0, "min_hold_bars": 0},
-            "execution": {"max_volume_share": None, "cash": 10_000_000.0},
-        }
-    )
+    settings = held_while_positive()
     result = simulate(bars, forecasts, settings)
     seconds = median_cpu(lambda: simulate(bars, forecasts, settings), 3)
     theirs, own = found["units"] / found["seconds"], bars.close.size / seconds
