@@ -78,7 +78,7 @@ async def look(request: Request, person: RunsReader, name: str) -> Response:
     path = places_of(request, person).upload(name)
     given = _given(request.query_params)
     found = await asyncio.to_thread(understood, path, given)
-    return page(request, "screens/file.html", "Your file", file=name, found=found, given=given)
+    return page(request, "screens/file.html", "Your file", step="choose", file=name, found=found, given=given)
 
 
 @router.post("/files/{name}/run")
@@ -126,6 +126,7 @@ async def _again(request: Request, person: Person, said: str, names: str) -> Res
         "screens/choose.html",
         "What do you want to look at?",
         422 if said else 200,
+        step="choose",
         runs=runs,
         said=said,
         names=names,

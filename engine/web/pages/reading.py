@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
@@ -104,7 +105,8 @@ async def runs(
     found = await asyncio.to_thread(overview, places_of(request, person).runs)
     word = find.strip().lower()
     shown = [each for each in found.runs if word in f"{each.name} {each.model} {each.verdict}".lower()]
-    return page(request, "runs/list.html", "Runs", runs=shown, problems=found.problems, find=find)
+    problems = found.problems
+    return page(request, "runs/list.html", "Runs", step="runs", runs=shown, problems=problems, find=find)
 
 
 @router.get("/compare")
@@ -114,7 +116,8 @@ async def compare(
     """Runs side by side."""
     run = run or []
     if len(run) < 2:
-        return page(request, "runs/compare.html", "Compare", lines=["Choose two runs or more."], names=run)
+        said = [["Choose two runs or more."]]
+        return page(request, "runs/compare.html", "Compare", step="compare", blocks=said, names=run)
     from engine.compare.job import compare_runs
     from engine.compare.text import lines as lines_of
 
@@ -123,10 +126,11 @@ async def compare(
         lines = lines_of(await asyncio.to_thread(compare_runs, folders, False))
     except ForewalkError as problem:
         lines = [str(problem)]
-    return page(request, "runs/compare.html", "Compare", lines=lines, names=run)
+    blocks = [list(block) for full, block in groupby(lines, key=lambda line: bool(line.strip())) if full]
+    return page(request, "runs/compare.html", "Compare", step="compare", blocks=blocks, names=run)
 
 
 @router.get("/words")
 async def meanings(request: Request) -> Response:
     """What the words mean."""
-    return page(request, "words.html", "Words", words=glossary())
+    return page(request, "words.html", "Words", step="words", words=glossary())

@@ -23,6 +23,9 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 STEPS = ("Track record", "What if", "Luck")
 MOST_TABS = 80
+CUT = """() => [...document.querySelectorAll('.wide')]
+    .filter((each) => window.innerWidth < 640 && each.scrollWidth > each.clientWidth + 1)
+    .map((each) => each.getAttribute('aria-label'))"""
 VIOLATIONS = "() => axe.run().then((r) => r.violations.map((v) => `${v.id}: ${v.nodes[0].html}`))"
 
 
@@ -90,13 +93,14 @@ class Visit:
         self.look()
 
     def look(self):
-        """No violation of axe's rules, nothing wider than the window, no problem noted."""
+        """No violation of axe's rules, nothing wider than the window, no table cut on a phone, no problem noted."""
         self.page.wait_for_load_state()
         self.page.evaluate(self.axe)
         found = self.page.evaluate(VIOLATIONS)
         assert found == [], self.page.url
         wide = self.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"{self.page.url} is {wide} pixels wider than the window"
+        assert self.page.evaluate(CUT) == [], f"{self.page.url}: tables that are cut on a phone"
         assert self.problems == [], self.page.url
 
     def heading(self):
