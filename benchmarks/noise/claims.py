@@ -137,6 +137,7 @@ def _of_forecasts(metrics: Metrics) -> dict[str, float | None]:
 def _of_account(luck: LuckMetrics) -> dict[str, float | None]:
     passed = luck.deflated.probability
     return {
+        "more than luck claimed": None if passed is None else float(passes(luck)),
         "more than luck p": None if passed is None else 1.0 - passed,
         "alpha p": luck.alpha.p_greater,
         "Sharpe difference p": luck.sharpe_difference.p_greater,
