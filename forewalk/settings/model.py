@@ -77,6 +77,13 @@ class ModelSettings(Chosen):
     """Dropout between layers and before the output."""
     attention: bool = False
     """Causal attention over the last `lookback_bars` hidden states."""
+    layer_norm: bool = False
+    """Normalise what the head reads at every step. Nothing has been measured; docs/skill.md."""
+    symbol_embedding: int = Field(0, ge=0, le=64)
+    """Learned numbers of each symbol beside its features, `pooled` alone; a symbol that was not trained on has their
+    mean. 0 leaves them out. Nothing has been measured; docs/skill.md."""
+    residual: Literal["none", "ridge"] = "none"
+    """`ridge`: the network learns what a ridge on the same rows leaves. Nothing has been measured; docs/skill.md."""
     input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """`rank_correlation`: dropout on the inputs of the network that ranks."""
     loss: Literal["gaussian_nll", "mse", "huber", "quantile", "rank_correlation"] = "gaussian_nll"
@@ -116,6 +123,7 @@ class ModelSettings(Chosen):
     def _ranks_as_it_can(self) -> ModelSettings:
         problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
         problem = problem or augment_problem(self.loss, self.augment)
+        problem = problem or embedding_problem(self.symbol_embedding, self.scope, self.augment)
         if problem:
             raise ValueError(problem)
         return self
@@ -163,4 +171,19 @@ def augment_problem(loss: str, augment: AugmentSettings) -> str:
                 f"augment.{name} changes sequences that begin with a state of their own; {RANK_LOSS!r} carries "
                 "the state on from bar to bar; set it to 0"
             )
+    return ""
+
+
+def embedding_problem(size: int, scope: str, augment: AugmentSettings) -> str:
+    """Say what does not go with numbers of each symbol; empty where all does."""
+    if size and scope != "pooled":
+        return (
+            f"symbol_embedding = {size} tells symbols apart in one network, but scope = {scope!r} has one for each; "
+            "set symbol_embedding = 0, or scope = 'pooled'"
+        )
+    if size and augment.mixup:
+        return (
+            f"augment.mixup = {augment.mixup:g} mixes sequences of two symbols, and symbol_embedding = {size} has to "
+            "know whose a sequence is; set one of them to 0"
+        )
     return ""

@@ -184,10 +184,16 @@ def _fit_ridge(data: TrainingData, forecaster: BaselineForecaster) -> Rule:
     x_valid, y_valid = learning_rows(data, data.valid, scaler)
     if not len(y) or not len(y_valid):
         raise DataError(f"{data.model_id} ridge: no training bar has a label; load a longer history")
+    return RidgeRule(scaler, *best_ridge(x, y, x_valid, y_valid))
+
+
+def best_ridge(
+    x: FloatArray, y: FloatArray, x_valid: FloatArray, y_valid: FloatArray
+) -> tuple[FloatArray, float, float]:
+    """Return slopes [F], intercept and penalty of the ridge of x [n, F] and y [n] that misses the others by least."""
     fits = [(*ridge(x, y, penalty * len(y)), penalty) for penalty in RIDGE_PENALTIES]
     losses = [np.mean((y_valid - intercept - x_valid @ slope) ** 2) for slope, intercept, _ in fits]
-    slope, intercept, penalty = fits[int(np.argmin(losses))]
-    return RidgeRule(scaler, slope, intercept, penalty)
+    return fits[int(np.argmin(losses))]
 
 
 def ridge(x: FloatArray, y: FloatArray, penalty: float) -> tuple[FloatArray, float]:

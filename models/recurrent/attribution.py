@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from forewalk.features.panel import FeaturePanel
 from forewalk.types import FloatArray
-from models.recurrent.fitted import FittedLSTM
+from models.recurrent.fitted import FittedLSTM, Member
 
 STEPS = 64  # on the way from the baseline to the input
 
@@ -71,13 +72,13 @@ def attribution(model: FittedLSTM, panel: FeaturePanel, row: int, column: int) -
         raise ValueError(f"{panel.symbols[column]} has no forecast at {panel.timestamps[row]}")
     found = []
     for member, inputs in model.inputs_of(panel, row, column):
-        found.append(integrated_gradients(lambda x, net=member.network: _mean(net, x), inputs))  # type: ignore[misc]
+        found.append(integrated_gradients(partial(_mean, member, panel.symbols[column]), inputs))
     values, baselines, parts = zip(*found, strict=True)
     total = np.mean([each.sum(axis=0) for each in parts], axis=0)
     return Attribution(float(np.mean(values)), float(np.mean(baselines)), total)
 
 
-def _mean(network: torch.nn.Module, x: Tensor) -> Tensor:
-    """Return the mean (or score) of the last step of x [L, B, F]."""
-    mean, _, _ = network(x)
+def _mean(member: Member, symbol: str, x: Tensor) -> Tensor:
+    """Return the mean (or score) of the last step of x [L, B, F], all of them of one symbol."""
+    mean, _, _ = member.network(x, None, member.whose((symbol,) * x.shape[1]))
     return mean[-1]  # type: ignore[no-any-return]

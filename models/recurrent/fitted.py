@@ -31,7 +31,8 @@ FORMAT = 1
 class Member:
     """One trained network and what belongs to it; `symbols` is empty for a pooled one.
 
-    The last two belong to a network that ranks: what a unit of its score is worth, and how far its spread is off.
+    `return_per_score` and `std_factor` belong to a network that ranks: what a unit of its score is worth, and how far
+    its spread is off. `embedded` are the symbols that a network with `symbol_embedding` knows, in its order.
     """
 
     name: str
@@ -41,6 +42,14 @@ class Member:
     symbols: tuple[str, ...]
     return_per_score: float = 1.0
     std_factor: float = 1.0
+    embedded: tuple[str, ...] = ()
+
+    def whose(self, symbols: Sequence[str]) -> Tensor | None:
+        """Return where each symbol is in `embedded`, its length where it was not trained on; None without any."""
+        if not self.embedded:
+            return None
+        places = {symbol: number for number, symbol in enumerate(self.embedded)}
+        return torch.tensor([places.get(symbol, len(places)) for symbol in symbols])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +76,7 @@ class FittedLSTM:
         reads = []
         for member in self.members:  # one pass, so that a forecast has the same bits wherever the panel ends
             x = self._inputs(member, panel, start, stop)
-            mean, log_std = run_network(member.network, x)
+            mean, log_std = run_network(member.network, x, who=member.whose(panel.symbols))
             reads.append((mean[-(stop - first) :], log_std[-(stop - first) :]))
         if self.settings.loss == "rank_correlation":
             return self._ranked(panel, slice(first, stop), reads)
@@ -186,6 +195,7 @@ class FittedLSTM:
                     "symbols": member.symbols,
                     "return_per_score": member.return_per_score,
                     "std_factor": member.std_factor,
+                    **({"embedded": member.embedded} if member.embedded else {}),
                 }
                 for member in self.members
             },
@@ -234,7 +244,8 @@ def make_member(
 ) -> Member:
     """Put one network together from its weights and what `Member` says about it; DataError where they do not fit."""
     kind = RankForecaster if settings.loss == "rank_correlation" else RecurrentForecaster
-    network = kind(features, settings)
+    embedded = tuple(header.get("embedded", ()))
+    network = kind(features, settings, len(embedded))
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -247,6 +258,7 @@ def make_member(
         symbols=tuple(header["symbols"]),
         return_per_score=float(header.get("return_per_score", 1.0)),
         std_factor=float(header.get("std_factor", 1.0)),
+        embedded=embedded,
     )
 
 

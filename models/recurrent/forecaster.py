@@ -18,6 +18,7 @@ from models.base import ModelInfo, TrainingData
 from models.checkpoint import pack, unpack
 from models.recurrent.fitted import FittedLSTM, load_lstm, make_member
 from models.recurrent.ranking import RankRows, train_ranker
+from models.recurrent.residual import ridge_line
 from models.recurrent.stacked import can_stack, train_stacked
 from models.recurrent.training import Sequences, Trained, make_sequences, train_network
 from models.scaler import Scaler
@@ -36,6 +37,7 @@ class _Prepared:
     scaler: Scaler
     sequences: Sequences
     seed: int
+    embedded: tuple[str, ...]
 
     def finished(self, trained: Trained) -> tuple[bytes, TrainingCurve]:
         """Serialise what came out of the training."""
@@ -44,6 +46,7 @@ class _Prepared:
             "std": self.scaler.std,
             "residual_std": trained.residual_std,
             "symbols": self.symbols,
+            **_known(self.embedded),
         }
         curve = TrainingCurve(
             self.model_id, self.member, trained.train_loss, trained.valid_loss, trained.best_epoch
@@ -114,7 +117,10 @@ class LSTMForecaster:
         columns = [data.panel.symbols.index(symbol) for symbol in data.symbols]
         values, scores = data.panel.values[:, columns], ranked_cells(data)[:, columns]
         scaler = Scaler.fit(values[_as_slice(data.train)])
-        rows = RankRows.of(scaler.transform(values), scores, data.target[:, columns], data.train, data.valid)
+        x = scaler.transform(values)
+        rows = RankRows.of(x, scores, data.target[:, columns], data.train, data.valid)
+        if self.settings.residual == "ridge":
+            rows = replace(rows, line=ridge_line(x, scores, data.train, data.valid))
         trained = train_ranker(rows, self.settings, _seed(self.seed, data.model_id, member))
         header = {
             "mean": scaler.mean,
@@ -123,6 +129,7 @@ class LSTMForecaster:
             "symbols": (),
             "return_per_score": trained.return_per_score,
             "std_factor": trained.std_factor,
+            **_known(self._embedded(data.symbols)),
         }
         losses = trained.train_loss, trained.valid_loss, trained.best_epoch
         return pack(trained.network.state_dict(), header), TrainingCurve(data.model_id, member, *losses)
@@ -137,14 +144,24 @@ class LSTMForecaster:
             if not np.isfinite(target[rows]).any():
                 raise DataError(f"{data.model_id} {member}: no {what} bar has a label; load a longer history")
         scaler = Scaler.fit(values[_as_slice(data.train)])
+        x = scaler.transform(values)
+        sequences = make_sequences(x, target, data.train, data.valid, self.settings)
+        if self.settings.residual == "ridge":
+            complete = np.where(np.isfinite(values).all(axis=2), target, np.nan)
+            sequences = replace(sequences, line=ridge_line(x, complete, data.train, data.valid))
         return _Prepared(
             model_id=data.model_id,
             member=member,
             symbols=() if self.settings.scope == "pooled" else symbols,
             scaler=scaler,
-            sequences=make_sequences(scaler.transform(values), target, data.train, data.valid, self.settings),
+            sequences=sequences,
             seed=_seed(self.seed, data.model_id, member),
+            embedded=self._embedded(symbols),
         )
+
+    def _embedded(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the symbols that have numbers of their own."""
+        return symbols if self.settings.symbol_embedding else ()
 
     def assemble(self, info: ModelInfo, parts: Sequence[bytes]) -> FittedLSTM:
         """Put the trained networks together."""
@@ -172,6 +189,11 @@ class LSTMForecaster:
         if not_before is None or not_before <= model.valid_from:
             return model
         return replace(model, valid_from=not_before)
+
+
+def _known(embedded: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Return what a header says of the symbols that have numbers of their own; nothing where none has."""
+    return {"embedded": embedded} if embedded else {}
 
 
 def _as_slice(rows: IntArray) -> slice | IntArray:

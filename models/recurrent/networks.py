@@ -1,6 +1,7 @@
 """Recurrent networks that read a sequence once and answer at every step.
 
-Shapes: L steps, B sequences, F features, H hidden units. Time-major, so that step t is one contiguous block.
+Shapes: L steps, B sequences, F features, H hidden units, N embedded symbols, E numbers of each. Time-major, so that
+step t is one contiguous block.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from forewalk.settings.sections import ModelSettings
 
 # At these sizes intra-op threads cost several times the CPU for less speed; processes are the parallelism.
 torch.set_num_threads(1)
 
+EMBEDDING_STD = 0.1  # of a symbol's numbers before anything is learned
 LOG_STD_LIMIT = 4.0  # std of a scaled return between 0.018 and 55
 
 
@@ -31,13 +34,26 @@ class Carried:
 
 
 class RecurrentForecaster(nn.Module):
-    """LSTM or GRU, optionally causal attention, then mean and log std of the scaled return at every step."""
+    """LSTM or GRU, optionally causal attention, then mean and log std of the scaled return at every step.
 
-    def __init__(self, features: int, settings: ModelSettings) -> None:
+    With `symbol_embedding` each symbol has E learned numbers beside its features (Guo & Berkhahn 2016,
+    arXiv:1604.06737), and `who` [B] says which of `symbols` a sequence is of: `symbols` itself stands for any other,
+    which has the mean of all. With `layer_norm` what the head reads is normalised at every step (Ba, Kiros & Hinton
+    2016, arXiv:1607.06450). With `residual` a fixed line is added to the mean, [F + 1], the intercept last: see
+    `models.recurrent.residual`.
+    """
+
+    line: Tensor | None
+
+    def __init__(self, features: int, settings: ModelSettings, symbols: int = 0) -> None:
         super().__init__()
+        embedded = settings.symbol_embedding
+        self.embedding = nn.Parameter(EMBEDDING_STD * torch.randn(symbols, embedded)) if embedded else None
+        self.norm = nn.LayerNorm(settings.hidden_size) if settings.layer_norm else None
+        self.register_buffer("line", torch.zeros(features + 1) if settings.residual == "ridge" else None)
         cell = nn.LSTM if settings.cell == "lstm" else nn.GRU
         between = settings.dropout if settings.layers > 1 else 0.0
-        self.cell = cell(features, settings.hidden_size, settings.layers, dropout=between)
+        self.cell = cell(features + embedded, settings.hidden_size, settings.layers, dropout=between)
         self.attention = (
             CausalAttention(settings.hidden_size, settings.lookback_bars) if settings.attention else None
         )
@@ -46,23 +62,42 @@ class RecurrentForecaster(nn.Module):
         nn.init.zeros_(self.head.bias)  # start from the honest forecast: mean 0, std 1
         nn.init.normal_(self.head.weight, std=0.01)
 
-    def forward(self, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Tensor, Carried]:
+    def forward(
+        self, x: Tensor, state: Carried | None = None, who: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Carried]:
         """Read x [L, B, F] from `state`; return mean [L, B], log std [L, B] and the state after it."""
-        out, after = self.read(x, state)
+        out, after = self.read(x, state, who)
         return *mean_and_log_std(out), after
 
-    def read(self, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Carried]:
+    def read(
+        self, x: Tensor, state: Carried | None = None, who: Tensor | None = None
+    ) -> tuple[Tensor, Carried]:
         """Read x [L, B, F] from `state`; return its answers [L, B, 2] and the state after it."""
-        hidden, recurrent = self.cell(x, None if state is None else state.recurrent)  # [L, B, H]
+        inputs = self._beside(x, who)
+        hidden, recurrent = self.cell(inputs, None if state is None else state.recurrent)  # [L, B, H]
         recent = None
         if self.attention is not None:
             hidden, recent = self.attention(hidden, None if state is None else state.recent)
-        return self.head(self.dropout(hidden)), Carried(recurrent, recent)
+        if self.norm is not None:
+            hidden = self.norm(hidden)
+        out = self.head(self.dropout(hidden))
+        if self.line is not None:
+            out = out + functional.pad(on_line(x, self.line)[..., None], (0, 1))
+        return out, Carried(recurrent, recent)
+
+    def _beside(self, x: Tensor, who: Tensor | None) -> Tensor:
+        """Return x [L, B, F] with the numbers of its symbols beside it, [L, B, F + E]; x itself without any."""
+        if self.embedding is None:
+            return x
+        if who is None:
+            raise ValueError("a network with symbol_embedding must be told whose sequences it reads")
+        known = torch.cat([self.embedding, self.embedding.mean(dim=0, keepdim=True)])  # [N + 1, E]
+        return torch.cat([x, known[who].expand(len(x), -1, -1)], dim=-1)
 
     @torch.no_grad()
-    def warmed(self, x: Tensor) -> Carried:
+    def warmed(self, x: Tensor, who: Tensor | None = None) -> Carried:
         """Read x [L, B, F] from a fresh state, without a forecast and without a gradient; return the state."""
-        hidden, recurrent = self.cell(x)  # [L, B, H]
+        hidden, recurrent = self.cell(self._beside(x, who))  # [L, B, H]
         if self.attention is None:
             return Carried(recurrent)
         return Carried(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])
@@ -99,6 +134,11 @@ class CausalAttention(nn.Module):
         found = (weights @ value).transpose(0, 1)  # [L, B, H]
         keep = min(self.lookback - 1, len(past))
         return hidden + found, past[len(past) - keep :]
+
+
+def on_line(x: Tensor, line: Tensor) -> Tensor:
+    """Return x [..., F] times the first F of `line` [F + 1], plus its last."""
+    return (x * line[:-1]).sum(dim=-1) + line[-1]
 
 
 def mean_and_log_std(out: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from forewalk.settings.features import FEWEST_SYMBOLS
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
 from models.recurrent.augment import changed_inputs, noise_of
-from models.recurrent.networks import Carried, RecurrentForecaster, gaussian_nll
+from models.recurrent.networks import Carried, RecurrentForecaster, gaussian_nll, on_line
 from models.recurrent.training import TARGET_LIMIT, FlatAdamW, run_network
 from models.scores import return_per_score, standardised
 
@@ -39,37 +39,62 @@ class CarriedPair:
 class RankForecaster(nn.Module):
     """Two networks on the same inputs: one scores the symbols of a bar, one knows the spread of their returns."""
 
-    def __init__(self, features: int, settings: ModelSettings) -> None:
-        super().__init__()
-        self.ranker = RecurrentForecaster(features, settings)
-        self.sizer = RecurrentForecaster(features, settings)
-        self.input_dropout = nn.Dropout(settings.input_dropout)
+    line: Tensor | None
 
-    def forward(self, x: Tensor, state: CarriedPair | None = None) -> tuple[Tensor, Tensor, CarriedPair]:
+    def __init__(self, features: int, settings: ModelSettings, symbols: int = 0) -> None:
+        super().__init__()
+        own = settings.model_copy(
+            update={"residual": "none"}
+        )  # the line is of the scores, and misses no input
+        self.ranker = RecurrentForecaster(features, own, symbols)
+        self.sizer = RecurrentForecaster(features, own, symbols)
+        self.input_dropout = nn.Dropout(settings.input_dropout)
+        self.register_buffer("line", torch.zeros(features + 1) if settings.residual == "ridge" else None)
+
+    def forward(
+        self, x: Tensor, state: CarriedPair | None = None, who: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, CarriedPair]:
         """Read x [L, S, F] from `state`; return scores and log std of the scaled return [L, S], and the new state."""
-        score, _, ranker = self.ranker(self.input_dropout(x), None if state is None else state.ranker)
-        _, log_std, sizer = self.sizer(x, None if state is None else state.sizer)
+        score, _, ranker = self.ranker(self.input_dropout(x), None if state is None else state.ranker, who)
+        _, log_std, sizer = self.sizer(x, None if state is None else state.sizer, who)
+        if self.line is not None:
+            score = score + on_line(x, self.line)
         return score, log_std, CarriedPair(ranker, sizer)
 
 
 @dataclass(frozen=True, eq=False)
 class RankRows:
-    """Training arrays of one network: x [N, S, F], scores and scaled returns [N, S], NaN where unknown."""
+    """Training arrays of one network: x [N, S, F], scores and scaled returns [N, S], NaN where unknown.
+
+    `line` [F + 1] is what a ridge has learned of the scores.
+    """
 
     x: Tensor
     scores: Tensor
     target: Tensor
     train: IntArray
     valid: IntArray
+    line: Tensor | None = None
+
+    @property
+    def who(self) -> Tensor:
+        """The column of each symbol, [S]."""
+        return torch.arange(self.x.shape[1])
 
     @classmethod
     def of(
-        cls, x: Float32Array, scores: FloatArray, target: FloatArray, train: IntArray, valid: IntArray
+        cls,
+        x: Float32Array,
+        scores: FloatArray,
+        target: FloatArray,
+        train: IntArray,
+        valid: IntArray,
+        line: Tensor | None = None,
     ) -> RankRows:
         """Prepare scaled features (0 where missing), rank labels and scaled returns."""
         cut = np.clip(target, -TARGET_LIMIT, TARGET_LIMIT)
         x32, scores32, cut32 = (torch.from_numpy(values.astype(np.float32)) for values in (x, scores, cut))
-        return cls(x32, scores32, cut32, train, valid)
+        return cls(x32, scores32, cut32, train, valid, line)
 
     def only(self, rows: IntArray) -> RankRows:
         """Return the same rows with labels on `rows` alone."""
@@ -103,7 +128,9 @@ def train_ranker(rows: RankRows, settings: ModelSettings, seed: int) -> TrainedR
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = RankForecaster(rows.x.shape[2], settings)
+        network = RankForecaster(rows.x.shape[2], settings, rows.x.shape[1])
+        if network.line is not None and rows.line is not None:
+            network.line.copy_(rows.line)
         return _train(network, rows, settings, np.random.default_rng(seed))
 
 
@@ -145,7 +172,7 @@ def _one_pass(
     for first, stop in _steps(rows, settings, generator):
         x = rows.x[first:stop]
         x = x if noise is None else changed_inputs(x, settings.augment, noise)
-        score, log_std, state = network(x, state)
+        score, log_std, state = network(x, state, rows.who)
         state = CarriedPair(_detached(state.ranker), _detached(state.sizer))
         correlations = row_correlations(score, rows.scores[first:stop])
         if not len(correlations):
@@ -210,7 +237,7 @@ def _validated(network: RankForecaster, rows: RankRows, settings: ModelSettings)
     network.eval()
     first, stop = int(rows.valid[0]), int(rows.valid[-1]) + 1
     begin = max(0, first - settings.lookback_bars)
-    score, log_std = run_network(network, rows.x[begin:stop])
+    score, log_std = run_network(network, rows.x[begin:stop], who=rows.who)
     chosen = torch.from_numpy(rows.valid - begin)
     return score[chosen], log_std[chosen]
 

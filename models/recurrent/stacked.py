@@ -34,8 +34,11 @@ from models.recurrent.training import (
 
 
 def can_stack(settings: ModelSettings) -> bool:
-    """Whether networks of these settings can be stacked: LSTMs without attention and dropout."""
-    return settings.cell == "lstm" and not settings.attention and settings.dropout == 0.0
+    """Whether networks of these settings can be stacked: LSTMs with a head and nothing else."""
+    more = (
+        settings.attention or settings.layer_norm or settings.symbol_embedding or settings.residual != "none"
+    )
+    return settings.cell == "lstm" and not more and settings.dropout == 0.0
 
 
 def train_stacked(

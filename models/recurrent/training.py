@@ -38,7 +38,7 @@ class Sequences:
 
     Symbol-major, so that a sequence is one block of memory. x [S, P + N + K, F] starts with P = lookback rows
     of zeros and ends with K; y and the two masks [S, N + K] are not padded in front: the sequence at row a of
-    symbol s reads x[s, a : a + P + K] and is scored on y[s, a : a + K].
+    symbol s reads x[s, a : a + P + K] and is scored on y[s, a : a + K]. `line` [F + 1] is what a ridge has learned.
     """
 
     x: Tensor
@@ -47,6 +47,7 @@ class Sequences:
     valid: Tensor
     first_valid: int
     rows: int
+    line: Tensor | None = None
 
     def to(self, device: str) -> Sequences:
         """Return the same arrays on `device`."""
@@ -113,7 +114,10 @@ def train_network(sequences: Sequences, settings: ModelSettings, seed: int, devi
 def new_network(sequences: Sequences, settings: ModelSettings, seed: int) -> RecurrentForecaster:
     """Return the network that `seed` begins with; sets torch's random numbers."""
     torch.manual_seed(seed)
-    return RecurrentForecaster(sequences.x.shape[2], settings)
+    network = RecurrentForecaster(sequences.x.shape[2], settings, len(sequences.x))
+    if network.line is not None and sequences.line is not None:
+        network.line.copy_(sequences.line)
+    return network
 
 
 def _train(
@@ -205,8 +209,8 @@ def _one_pass(
     network.train()
     slope_of = SLOPES[settings.loss]
     total, count, burn = 0.0, 0, settings.lookback_bars
-    for x, y, mask in batches(sequences, settings, generator):
-        out, _ = network.read(x[burn:], network.warmed(x[:burn]))
+    for (x, y, mask), who in batches_of_symbols(sequences, settings, generator):
+        out, _ = network.read(x[burn:], network.warmed(x[:burn], who), who)
         targets = int(mask.sum())
         loss, slope = slope_of(out, y, mask * (1.0 / targets))
         optimizer.step(out, slope)
@@ -216,10 +220,17 @@ def _one_pass(
 
 
 def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.Generator) -> Iterator[Batch]:
+    """Yield the batches of `batches_of_symbols` without their symbols."""
+    return (batch for batch, _ in batches_of_symbols(sequences, settings, generator))
+
+
+def batches_of_symbols(
+    sequences: Sequences, settings: ModelSettings, generator: np.random.Generator
+) -> Iterator[tuple[Batch, Tensor]]:
     """Cut the training rows into sequences at a random phase and yield them in random order.
 
-    Yields x [lookback + K, B, F], y [K, B] and its mask [K, B]; every training target comes once. What
-    `settings.augment` changes is changed in them, and in nothing else.
+    Yields x [lookback + K, B, F], y [K, B] and its mask [K, B], and the column of each sequence's symbol [B]; every
+    training target comes once. What `settings.augment` changes is changed in them, and in nothing else.
     """
     noise = noise_of(settings, generator)
     size, burn = settings.sequence_targets, settings.lookback_bars
@@ -239,14 +250,14 @@ def batches(sequences: Sequences, settings: ModelSettings, generator: np.random.
     y, train = _blocks(sequences.y.flatten(), size), _blocks(sequences.train.flatten(), size)
     steps = torch.arange(size, device=device)[:, None]
     together = batch_size(len(order), settings)
-    parts = (each.split(together) for each in (at_x, at_y, length))
-    for inputs, rows, until in zip(*parts, strict=True):
+    parts = (each.split(together) for each in (at_x, at_y, length, symbol.to(device)))
+    for inputs, rows, until, who in zip(*parts, strict=True):
         batch = (
             x.index_select(0, inputs).view(len(inputs), burn + size, -1).transpose(0, 1),
             y.index_select(0, rows).t().contiguous(),
             train.index_select(0, rows).t() & (steps < until),
         )
-        yield augmented(batch, settings, noise)
+        yield augmented(batch, settings, noise), who
 
 
 def _blocks(values: Tensor, length: int) -> Tensor:
@@ -275,7 +286,8 @@ def validation_loss(
     loss_of = LOSSES[settings.loss]
     first, burn = sequences.first_valid, settings.lookback_bars
     x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1).contiguous()
-    mean, log_std = run_network(network, x[burn:], network.warmed(x[:burn]))
+    who = torch.arange(len(sequences.x), device=x.device)
+    mean, log_std = run_network(network, x[burn:], network.warmed(x[:burn], who), who)
     mask = sequences.valid[:, first : sequences.rows].t()
     y = sequences.y[:, first : sequences.rows].t()
     count = max(int(mask.sum()), 1)
@@ -285,14 +297,16 @@ def validation_loss(
 
 
 @torch.no_grad()
-def run_network(network: nn.Module, x: Tensor, state: Carried | None = None) -> tuple[Tensor, Tensor]:
+def run_network(
+    network: nn.Module, x: Tensor, state: Carried | None = None, who: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Run x [L, B, F], L > 0, through the network; return mean and log std, each [L, B].
 
-    Without `state` the network starts fresh.
+    Without `state` the network starts fresh. `who` [B] says whose sequences these are, for `symbol_embedding`.
     """
     means, log_stds = [], []
     for block in x.split(PREDICT_STEPS):
-        mean, log_std, state = network(block, state)
+        mean, log_std, state = network(block, state, who)
         means.append(mean)
         log_stds.append(log_std)
     return torch.cat(means), torch.cat(log_stds)

@@ -13,6 +13,9 @@ VARIANTS = [
     {"model__layers": 2, "model__dropout": 0.1},
     {"model__loss": "mse"},
     {"model__scope": "per_symbol"},
+    {"model__layer_norm": True},
+    {"model__symbol_embedding": 3},
+    {"model__residual": "ridge"},
     {"model__seeds": 2, "label__kind": "market_relative", "label__horizon_bars": 3},
 ]
 

@@ -38,6 +38,9 @@ SETTINGS = {
             "mixup": 0.2,
         },
     },
+    "layer norm, numbers of each symbol, a line": {
+        "model__layer_norm": True, "model__symbol_embedding": 2, "model__residual": "ridge",
+    },
     "across symbols": {
         "strategy__kind": "cross_section", "strategy__direction": "long_short", "strategy__top": 1,
         "strategy__hysteresis": 0, "strategy__turnover_cap": 1.0, "strategy__sizing": "volatility_target",
