@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from engine.runs.counts import Tried
+    from engine.runs.trial import Trial
     from forewalk.folds import Fold
     from forewalk.settings.news import NewsSettings
 from engine.backtest.job import Backtest
 
+_RECORDED: WeakKeyDictionary[Backtest, dict[Path, Trial]] = WeakKeyDictionary()  # by the file of the ledger
+
 
 def write_backtest(result: Backtest, out: Path | None = None) -> Path:
     """Write the run folder, record the trial in the ledger beside it, and return the folder.
+
+    A backtest that this process has recorded in that ledger already is one try: it is not recorded again.
 
     See `engine.runs.folder` for what is inside.
 
@@ -23,13 +29,20 @@ def write_backtest(result: Backtest, out: Path | None = None) -> Path:
         ForewalkError: the trial could not be recorded; the run folder is complete nevertheless.
     """
     from engine.runs.folder import write_run
-    from engine.runs.ledger import record_backtest
+    from engine.runs.ledger import LEDGER_FILE, leave_receipt, record_backtest
     from forewalk.plugins.sources import hashes
 
     subject = result.subject
     folder = write_run(out, subject.settings.name, lambda folder: fill_folder(folder, result))
-    plugins = hashes(subject.plugins)
-    record_backtest(folder, subject.bars, subject.settings, subject.simulation, plugins)
+    ledger = (folder.parent / LEDGER_FILE).resolve()
+    recorded = _RECORDED.setdefault(result, {})
+    if ledger in recorded:
+        leave_receipt(folder, recorded[ledger])
+    else:
+        plugins = hashes(subject.plugins)
+        recorded[ledger] = record_backtest(
+            folder, subject.bars, subject.settings, subject.simulation, plugins
+        )
     return folder
 
 
@@ -43,7 +56,8 @@ def record_try(result: Backtest) -> None:
     subject, settings = result.subject, result.subject.settings
     plugins = hashes(subject.plugins)
     trial = make_trial("backtest", settings.name, subject.bars, settings, subject.account, plugins=plugins)
-    Ledger(RUNS / LEDGER_FILE).record(trial)
+    file = RUNS / LEDGER_FILE
+    _RECORDED.setdefault(result, {})[file.resolve()] = Ledger(file).record(trial)
 
 
 def earlier_trials(out: Path | None = None) -> Callable[[], Tried]:

@@ -105,8 +105,8 @@ class Ledger:
             if connection is not None:
                 query = "SELECT sum(bars) FROM trials WHERE kind = ?"
                 booked = connection.execute(query, (LOSS,)).fetchone()[0]
-            noticed = [_missing(_witness(path), connection) for path in self._witnesses()]
-            return max(int(booked or 0) + _missing(_witness(self._head), connection), *noticed, 0)
+            noticed = [_missing(read_receipt(path), connection) for path in self._witnesses()]
+            return max(int(booked or 0) + _missing(read_receipt(self._head), connection), *noticed, 0)
 
     def _witnesses(self) -> list[Path]:
         runs = [folder for folder in sorted(self.path.parent.glob("*")) if not folder.is_symlink()]
@@ -130,7 +130,7 @@ class Ledger:
 
     def _unwitnessed(self, connection: sqlite3.Connection | None) -> Iterator[str]:
         for path in self._witnesses():
-            witness = _witness(path)
+            witness = read_receipt(path)
             if witness is not None and not _holds(connection, witness):
                 shown = path.relative_to(self.path.parent)
                 yield (
@@ -140,7 +140,7 @@ class Ledger:
 
     def _book_losses(self, connection: sqlite3.Connection) -> None:
         """Write down, for good, that trials are gone; otherwise the next head would cover it up."""
-        witness = _witness(self._head)
+        witness = read_receipt(self._head)
         missing = _missing(witness, connection)
         if not missing or witness is None:
             return
@@ -269,7 +269,8 @@ def _write_witness(path: Path, number: int, seal: str) -> None:
         ) from None
 
 
-def _witness(path: Path) -> tuple[int, str] | None:
+def read_receipt(path: Path) -> tuple[int, str] | None:
+    """Return number and hash of the trial that a receipt names, None where there is none; ForewalkError: damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return int(content["number"]), str(content["hash"])

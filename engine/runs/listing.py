@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from engine.runs.counts import count_tries, distinct_trials, related_trials
-from engine.runs.ledger import Ledger
+from engine.runs.ledger import WITNESS_FILE, Ledger, read_receipt
 from engine.runs.trial import Trial, seconds_of
-from forewalk.errors import ConfigError
+from forewalk.errors import ConfigError, ForewalkError
 from forewalk.returns import same_symbols, simple_returns
 from forewalk.settings.loading import load_settings
 
@@ -78,9 +80,8 @@ def _held_returns(trials: list[Trial], runs: Path) -> pd.Series | None:
 
     None without such a folder, and for a book that is compared with cash.
     """
-    for name in dict.fromkeys(trial.name.partition("/")[0] for trial in reversed(trials)):
-        folder = runs / name
-        if name in ("", "..") or not (folder / EQUITY_FILE).is_file():
+    for folder in _folders(trials, runs):
+        if not (folder / EQUITY_FILE).is_file():
             continue
         try:
             if load_settings(folder / "config.toml", environment={}).strategy.market_neutral:
@@ -91,6 +92,21 @@ def _held_returns(trials: list[Trial], runs: Path) -> pd.Series | None:
         except (ConfigError, OSError, ValueError, KeyError):
             continue  # `forewalk runs` names a damaged folder
     return None
+
+
+def _folders(trials: list[Trial], runs: Path) -> Iterator[Path]:
+    """Yield the folders of these runs: by the names of the trials, the last first, then by the receipts in them.
+
+    A run that was recorded when it was made and saved later is known by its receipt alone.
+    """
+    for name in dict.fromkeys(trial.name.partition("/")[0] for trial in reversed(trials)):
+        if name not in ("", ".."):
+            yield runs / name
+    known = {(trial.number, trial.hash) for trial in trials}
+    for receipt in sorted(runs.glob(f"*/{WITNESS_FILE}"), reverse=True):
+        with suppress(ForewalkError):  # `Ledger.verify` names one that is damaged
+            if read_receipt(receipt) in known:
+                yield receipt.parent
 
 
 def ledger_lines(ledger: Ledger, listed: int = 0) -> list[str]:

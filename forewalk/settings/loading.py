@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -55,7 +55,7 @@ def load_settings(
             _put(tree, name[len(ENV_PREFIX) :].lower().split("__"), value_of(value), source=name)
     if isinstance(overrides, Mapping):
         for key, value in dotted(overrides).items():
-            _put(tree, key.split("."), value, source=key)
+            _put(tree, _parts(key), value, source=key)
     else:
         _put_texts(tree, overrides)
     tree = _with_own_paths(
@@ -91,7 +91,7 @@ def _put_texts(tree: dict[str, Any], overrides: Sequence[str]) -> None:
         key, equals, value = override.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--set {override!r}: write it as section.key=value, e.g. model.hidden_size=64")
-        _put(tree, key.strip().split("."), value_of(value.strip()), source=f"--set {override}")
+        _put(tree, _parts(key.strip()), value_of(value.strip()), source=f"--set {override}")
 
 
 def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,6 +198,28 @@ def _nones(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _nones(item) for key, item in value.items()}
     return None if value == "none" else value
+
+
+def _parts(key: str) -> list[str]:
+    """Return the parts of a dotted key; what follows a table of free names is one name: `data.calendars.7203.T`."""
+    parts = key.split(".")
+    for depth in range(1, len(parts) - 1):
+        if tuple(parts[: depth + 1]) in _TABLES:
+            return [*parts[: depth + 1], ".".join(parts[depth + 1 :])]
+    return parts
+
+
+def _tables(section: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the settings that are tables of free names, each by its parts."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _tables(kind, (*prefix, name))
+        elif get_origin(kind) in (Mapping, dict) and get_args(kind)[1] is not Any:  # else a tree of its own
+            yield (*prefix, name)
+
+
+_TABLES = frozenset(_tables(Settings))
 
 
 def _put(tree: dict[str, Any], keys: Sequence[str], value: Any, source: str) -> None:

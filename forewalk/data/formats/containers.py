@@ -58,6 +58,18 @@ def _check_unpacked(size: int, where: str) -> None:
         raise DataError(f"{where}: {size} bytes unpacked, at most {most} are read; split the file")
 
 
+def _probe(content: bytes, kind: str, where: str) -> None:
+    """Refuse a file of a stranger that becomes too large, whatever it says of itself; one's own is believed."""
+    from forewalk.data.formats.probing import unpacked_bytes
+
+    most = _fewer.get()
+    if most >= MAX_UNPACKED_BYTES:
+        return
+    size = unpacked_bytes(content, kind, most)
+    if size > most:
+        raise DataError(f"{where}: more than the {most} bytes unpacked that are read at most; split the file")
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """One table of a file.
@@ -217,6 +229,7 @@ def _columnar(content: bytes, stem: str, where: str) -> Sheet:
     import pyarrow as pa
     from pyarrow import feather, parquet
 
+    _probe(content, "columnar", where)
     try:
         if content[:4] == b"PAR1":
             file = parquet.ParquetFile(io.BytesIO(content))
@@ -260,6 +273,7 @@ def _spreadsheet(content: bytes, stem: str, where: str) -> Iterator[Sheet]:
     if zipfile.is_zipfile(io.BytesIO(content)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_unpacked(sum(member.file_size for member in archive.infolist()), where)
+    _probe(content, "spreadsheet", where)
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         pages = [(name, book.get_sheet_by_name(name).to_python()) for name in book.sheet_names]

@@ -43,6 +43,21 @@ def test_a_try_is_recorded_though_nothing_is_saved(result, desk):
     assert [entry.name for entry in (desk / "runs").iterdir() if entry.is_dir()] == []
 
 
+def test_saving_a_run_again_and_again_stays_one_try(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = fw.backtest(quick_bars(), QUICK)
+    folders = [run.save(), run.save(tmp_path / "runs" / "mine"), fw.Result.of(run.run).save("runs/again")]
+    ledger = Ledger(tmp_path / "runs" / LEDGER_FILE)
+    (trial,) = ledger.trials()
+    assert ledger.verify() == []
+    receipts = [json.loads((folder / "trial.json").read_text()) for folder in folders]
+    assert receipts == [{"number": trial.number, "hash": trial.hash}] * 3
+    elsewhere = [run.save(tmp_path / "other" / name) for name in ("one", "two")]
+    other = Ledger(tmp_path / "other" / LEDGER_FILE)
+    assert [each.name for each in other.trials()] == [elsewhere[0].name]
+    assert other.verify() == []
+
+
 def test_a_saved_run_opened_again_is_the_same(result, saved):
     opened = fw.open_run(saved)
     for name in TABLES:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from engine.cli.app import app
 from engine.runs.counts import count_tries
-from engine.runs.ledger import LEDGER_FILE, Ledger
+from engine.runs.ledger import LEDGER_FILE, Ledger, leave_receipt
 from engine.runs.listing import ledger_summary
 from engine.runs.stored import stored_forecasts
 from engine.runs.trial import seconds_of
@@ -151,7 +151,10 @@ def test_the_list_of_the_ledger_counts_as_the_sweep_and_the_verdict_do(run):
         pd.Series(simple_returns(held.to_numpy()), seconds_of(pd.DatetimeIndex(held.index))),
     )
     assert of_a_run.counted == entry.effective
-    shutil.rmtree(run)
+    leave_receipt(run, ledger.trials()[-1])
+    moved = run.rename(run.with_name("moved"))  # known by its receipt alone, as one that was saved later
+    assert ledger_summary(ledger)[0].effective == entry.effective
+    shutil.rmtree(moved)
     assert ledger_summary(ledger)[0].effective <= entry.effective  # as accounts: the market makes them alike
 
 

@@ -17,6 +17,7 @@ from broker.journal.journal import Journal
 from broker.orders import IllegalStep, OrderState
 from broker.trading import commands
 from engine.web.screens.checking import MOST_UNPACKED
+from helpers.bombs import repeated, spreadsheet, zeros
 from helpers.web import Client, client_in, server
 from helpers.web_content import write_book
 from helpers.web_jobs import Desk
@@ -116,6 +117,13 @@ def test_a_full_disk_refuses_writes_in_words_lets_reading_go_on_and_is_over_when
 A_FEW = 1_000_000
 
 
+HUGE = {
+    "text.parquet": repeated(10_000, 100_000),
+    "zeros.feather": zeros(1_000_000),
+    "far.xlsx": spreadsheet(((1, "A1", "date"), (1048576, "XFD1048576", 1))),
+}
+
+
 def bomb(kind):
     """Return a file of a few kilobytes that unpacks to more than `A_FEW` bytes."""
     lines = b"2020-01-02,1.0,1.0,1.0,1.0,1\n" * 4_000
@@ -142,6 +150,18 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_in_words(client, kin
     assert sent.status_code == 201
     found = client.get(f"{API}/uploads/bomb.{kind}/check")
     assert "bytes unpacked, at most" in found.text
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_columnar_file_or_a_spreadsheet_that_stands_for_a_huge_one_is_refused_in_words(
+    client, name, monkeypatch
+):
+    monkeypatch.setattr("engine.web.api.uploads.MOST_UNPACKED", A_FEW)
+    monkeypatch.setattr("engine.web.screens.checking.MOST_UNPACKED", A_FEW)
+    assert client.post(f"{API}/uploads", files={"file": (name, HUGE[name])}).status_code == 201
+    for path in (f"{API}/uploads/{name}/check", f"/files/{name}"):
+        answer = client.get(path)
+        assert (answer.status_code, "bytes unpacked" in answer.text) == (200, True), answer.text
 
 
 def test_an_upload_that_the_disk_does_not_hold_is_refused_in_words_and_leaves_nothing(
