@@ -6,6 +6,7 @@ Every function looks backwards only: the answer for a row is the same whatever r
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
@@ -106,12 +107,22 @@ def _suspicious(close: FloatArray, code: IntArray) -> BoolArray:
 def _outliers_of_symbol(rows: Rows, begin: int, stop: int) -> tuple[FloatArray, FloatArray]:
     close = rows.prices[begin:stop, CLOSE]
     factors, switches = np.ones(len(close)), np.ones(len(close))
+    usable = np.flatnonzero((close > 0) & (close < np.inf))
+    prices = close[usable].tolist()
+    jumps = np.append(np.flatnonzero(_leaps(close[usable])), len(prices)).tolist()
     accepted: deque[float] = deque(maxlen=MEDIAN_BARS)
     pending: list[float] = []
     pending_factor = 1.0
-    for row, price in enumerate(close.tolist()):
-        if not 0 < price < np.inf:
-            continue
+    at = calm = 0  # calm: how many closes up to here were accepted one after the other
+    while at < len(prices):
+        if not pending and calm >= min(at, MEDIAN_BARS):  # until the next leap every close is accepted
+            leap = jumps[bisect_left(jumps, at)]
+            accepted.extend(prices[max(at, leap - MEDIAN_BARS) : leap])
+            if leap == len(prices):
+                break
+            at, calm = leap, calm + leap - at
+        row, price = int(usable[at]), prices[at]
+        at += 1
         ratio = price / median(accepted) if accepted else 1.0
         factor = _off_by(ratio)
         if pending and not 1 / 3 < ratio < 3 and 0.5 < price / median(pending) < 2:
@@ -120,19 +131,33 @@ def _outliers_of_symbol(rows: Rows, begin: int, stop: int) -> tuple[FloatArray, 
         if far and not pending and _is_split(rows, begin + row, accepted[-1]):
             accepted.clear()
             accepted.append(price)
+            calm = 0
         elif factor == 1.0:
             accepted.append(price)
             pending = []
+            calm += 1
         elif factor == pending_factor and len(pending) == LASTING_BARS:
             accepted.clear()
             accepted.extend([*pending, price])
             switches[row] = pending_factor
             pending = []
+            calm = 0
         else:
             pending = [*pending, price] if factor == pending_factor else [price]
             pending_factor = factor
             factors[row] = factor
+            calm = 0
     return factors, switches
+
+
+def _leaps(close: FloatArray) -> BoolArray:
+    """True where a close is far from one of the five before, far enough to be looked at; all are > 0."""
+    limit = min(math.log(min(OUTLIER_FACTORS) / OUTLIER_TOLERANCE), math.log(3.0)) * 0.999
+    level = np.log(close)
+    leaps = np.zeros(len(level), bool)
+    for lag in range(1, min(MEDIAN_BARS, len(level) - 1) + 1):
+        leaps[lag:] |= np.abs(level[lag:] - level[:-lag]) >= limit
+    return leaps
 
 
 def _is_split(rows: Rows, row: int, before: float) -> bool:
