@@ -21,12 +21,11 @@ def write_tuning(found: Tuning) -> Path:
 def tuning_page(found: Tuning) -> str:
     """Return the page, self-contained."""
     first, spent, *_ = tuning_lines(found)
-    test = found.outer.test
     context = {
         "title": "Tuned against default",
         "subtitle": f"{found.trials} trials, nested in {len(found.choices)} folds",
         "verdict": first,
-        "good": test is not None and test.a_is_better,
+        "good": found.outer.better,
         "spent": spent,
         "loss": "minus the rank correlation" if found.ranks else "the Gaussian negative log likelihood",
         "chosen": chosen_table(found),

@@ -147,7 +147,7 @@ def _volume(known: _Known) -> dict[str, FloatArray]:
     shock = np.log((1.0 + _share(known.worth, rolling_mean(known.worth, MONTH_BARS))) / 2.0)
     return {
         "volume_shock": _share(volume, rolling_mean(volume, MONTH_BARS)),
-        "volume_score": _score(np.log(np.where(volume > 0.0, volume, np.nan)), MONTH_BARS),
+        "volume_score": score_over(np.log(np.where(volume > 0.0, volume, np.nan)), MONTH_BARS),
         "volume_trend": _share(rolling_mean(known.worth, 5), rolling_mean(known.worth, QUARTER_BARS)),
         "signed_volume": shock * np.sign(known.relative),
     }
@@ -240,8 +240,11 @@ def _share(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.where(whole > 0.0, part / whole, np.where(np.isnan(whole) | np.isnan(part), np.nan, 1.0))
 
 
-def _score(values: FloatArray, bars: int) -> FloatArray:
-    """Return values less their mean over the last `bars` rows, over the standard deviation of these."""
+def score_over(values: FloatArray, bars: int) -> FloatArray:
+    """Return values less their mean over the last `bars` rows, over the standard deviation of these.
+
+    NaN where one of these is, or where they stand still.
+    """
     mean = rolling_mean(values, bars)
     spread = np.sqrt(np.maximum(rolling_mean(values**2, bars) - mean**2, 0.0))
     return (values - mean) / np.where(spread > SMALLEST_SPREAD, spread, np.nan)

@@ -13,12 +13,18 @@ import numpy as np
 from scipy.special import ndtri
 
 from forewalk.errors import ConfigError
-from forewalk.features.characteristics import OwnBars, characteristics, root_mean_square
-from forewalk.features.technical import SMALLEST_VOLATILITY
+from forewalk.features.characteristics import (
+    YEAR_BARS,
+    OwnBars,
+    characteristics,
+    root_mean_square,
+    score_over,
+)
+from forewalk.features.technical import LIMIT, SMALLEST_VOLATILITY
 from forewalk.settings.features import FEWEST_SYMBOLS, FeatureSettings
 from forewalk.types import Bars, BoolArray, FloatArray
 
-PREFIX = "rank_"
+PREFIX, OVER_TIME = "rank_", "own_"
 MIDDLE = 0.0  # score of a symbol whose bars do not reach back as far as a characteristic does
 
 
@@ -54,6 +60,26 @@ def cross_section_features(
         scores = normal_scores(_spread(values, bars), bars.member)
         ranked[name] = np.where(compared & np.isnan(scores), MIDDLE, scores)
     return {f"{PREFIX}{name}": values for name, values in ranked.items()}
+
+
+def features_over_time(
+    bars: Bars, technical: Mapping[str, FloatArray], market: FloatArray, settings: FeatureSettings
+) -> dict[str, FloatArray]:
+    """Return the same characteristics where there are too few symbols to rank them, float64 [T, S] each.
+
+    Each is compared with the symbol's own past year instead: less its mean over 252 of the symbol's bars, over their
+    standard deviation, cut at +-10. Arguments as for `cross_section_features`. A value of bar t depends on bars up to
+    t only. Where all of `technical` is known and a characteristic is not, since it reaches further back or stands
+    still, it is 0.
+    """
+    own = _own_bars(bars, market)
+    found = characteristics(own, settings.volatility_bars, settings.cross_section_groups)
+    usable = np.logical_and.reduce([np.isfinite(values) for values in technical.values()])
+    result = {}
+    for name, values in found.items():
+        over_time = np.clip(_spread(score_over(values, YEAR_BARS), bars), -LIMIT, LIMIT)
+        result[f"{OVER_TIME}{name}"] = np.where(usable & np.isnan(over_time), MIDDLE, over_time)
+    return result
 
 
 def market_volatility(market: FloatArray, span: int) -> FloatArray:

@@ -16,7 +16,12 @@ import pandas as pd
 
 from forewalk.data.cleaning.together import each_market, spread_out
 from forewalk.errors import ConfigError
-from forewalk.features.cross_section import cross_section_features, market_volatility, normal_scores
+from forewalk.features.cross_section import (
+    cross_section_features,
+    features_over_time,
+    market_volatility,
+    normal_scores,
+)
 from forewalk.features.technical import LIMIT, log_returns, technical_features, usable_volatility
 from forewalk.sessions import microseconds
 from forewalk.settings.sections import FeatureSettings, LabelSettings
@@ -226,6 +231,9 @@ def _built_in(bars: Bars, volatility: FloatArray, settings: FeatureSettings) -> 
         features = cross_section_features(bars, technical, market, settings)
     else:
         features = _technical(bars, settings)
+    if settings.characteristics:
+        market = _mean_over_symbols(one_bar_returns(bars), bars.member)
+        features |= features_over_time(bars, features, market, settings)
     if settings.market_return:
         features["market_return"] = _market_return(bars, volatility)[:, None]
     if settings.cross_section:

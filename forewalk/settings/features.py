@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from forewalk.settings.base import Names, Section, Spans, split_commas
 
@@ -47,10 +47,21 @@ class FeatureSettings(Section):
     The market's volatility joins `market_return`. A symbol too young for a characteristic stands in its middle."""
     cross_section_groups: Annotated[tuple[Group, ...], BeforeValidator(split_commas)] = GROUPS
     """Groups of characteristics with `cross_section`; see `forewalk.features.characteristics` for each one."""
+    characteristics: bool = False
+    """For few symbols: add `cross_section_groups` unranked, each against the symbol's own past year of bars."""
     extra: Names = ()
     """Features of your own, `module:function` each: from the bars to an array [T, S]; see docs/plugins.md."""
     columns: Names = ()
     """Columns of your own file that are features as they stand, e.g. `vix, score`; `vix_known_at` dates values."""
+
+    @model_validator(mode="after")
+    def _ranked_or_not(self) -> FeatureSettings:
+        if self.cross_section and self.characteristics:
+            raise ValueError(
+                "cross_section ranks the characteristics, characteristics leaves them unranked: set one of them to "
+                "false"
+            )
+        return self
 
 
 class LabelSettings(Section):

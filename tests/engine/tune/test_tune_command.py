@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from typer.testing import CliRunner
 
 from engine.cli.app import app
+from engine.evaluation.metrics.statistics import diebold_mariano
 from engine.runs.ledger import LEDGER_FILE, Ledger
 from engine.tune.job import LOCK_FILE, Effort
-from engine.tune.result import FoldChoice, Outer, Tuning, compared, summary
+from engine.tune.result import FoldChoice, Outer, Tuning, compared, p_over_folds, summary
 from engine.tune.space import DEFAULT_SPACE, own_values, parse_space, with_own, with_values
 from engine.tune.study import Tried, best_of
 from forewalk.errors import ConfigError, DataError, UsageError
@@ -126,3 +128,28 @@ def test_forecasts_without_a_known_outcome_are_not_called_the_same():
     )  # fmt: skip
     with pytest.raises(DataError, match="cannot be compared"):
         compared(made, made, nothing, np.ones((5, 1)), settings)
+
+
+@pytest.mark.parametrize("folds", [2, 5, 9])
+def test_networks_that_differ_in_luck_alone_are_called_better_no_oftener_than_in_twenty(folds):
+    random = np.random.default_rng(folds)
+    names = np.repeat([f"fold-{number:02d}" for number in range(folds)], 150)
+    by_bars = by_both = 0
+    for _ in range(400):
+        luck = np.repeat(random.normal(0.0, 0.02, folds), 150)  # of a fold's networks, all through its test
+        gap = luck + random.normal(0.0, 0.1, len(names))
+        outer = Outer(0.0, 0.0, diebold_mariano(gap, np.zeros_like(gap)), p_over_folds(gap, names))
+        by_bars += outer.test.a_is_better
+        by_both += outer.better
+    assert by_bars > 1.5 * 0.05 * 400
+    assert by_both <= stats.binom.ppf(0.999, 400, 0.05)
+
+
+def test_what_helps_in_every_fold_is_called_better_and_one_fold_never_is():
+    random = np.random.default_rng(0)
+    gap = random.normal(-0.05, 0.1, 600)
+    dm = diebold_mariano(gap, np.zeros_like(gap))
+    names = np.repeat(["a", "b", "c", "d"], 150)
+    assert Outer(0.0, 0.05, dm, p_over_folds(gap, names)).better
+    assert p_over_folds(gap, np.repeat(["a"], 600)) is None
+    assert not Outer(0.0, 0.05, dm, None).better
