@@ -86,10 +86,14 @@ class ModelSettings(Chosen):
     """`ridge`: the network learns what a ridge on the same rows leaves. Nothing has been measured; docs/skill.md."""
     input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """`rank_correlation`: dropout on the inputs of the network that ranks."""
-    loss: Literal["gaussian_nll", "mse", "huber", "quantile", "rank_correlation"] = "gaussian_nll"
+    loss: Literal["gaussian_nll", "mse", "huber", "quantile", "rank_correlation", "sharpe"] = "gaussian_nll"
     """Gaussian likelihood (mean and std are learned), squared error (std is the residual's), `huber` (as that, large
-    errors by their size), pinball loss of nine quantiles (mean and std are learned), or minus the correlation over
-    the symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only)."""
+    errors by their size), pinball loss of nine quantiles (mean and std are learned), minus the correlation over the
+    symbols of a bar with `label.kind = "rank"` (a second network learns the std by likelihood; CPU only), or
+    `sharpe`: minus the Sharpe ratio of positions after `turnover_cost` (to be tried, not trusted; docs/skill.md)."""
+    turnover_cost: float = Field(0.05, ge=0.0, le=10.0)
+    """`sharpe`: cost of a change of position by one, in units of the symbol's volatility over the horizon; 0.05 are
+    5 bp where that is 1 %."""
     scope: Literal["pooled", "per_symbol"] = "pooled"
     """One model over all symbols, or one for each."""
     lookback_bars: int = Field(60, ge=1, le=2048)
@@ -124,6 +128,11 @@ class ModelSettings(Chosen):
         problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
         problem = problem or augment_problem(self.loss, self.augment)
         problem = problem or embedding_problem(self.symbol_embedding, self.scope, self.augment)
+        if not problem and self.loss == "sharpe" and self.residual != "none":
+            problem = (
+                f"residual = {self.residual!r} stands on forecasts of returns, loss = 'sharpe' learns positions; "
+                "set residual = 'none', or another loss"
+            )
         if problem:
             raise ValueError(problem)
         return self

@@ -72,13 +72,15 @@ def attribution(model: FittedLSTM, panel: FeaturePanel, row: int, column: int) -
         raise ValueError(f"{panel.symbols[column]} has no forecast at {panel.timestamps[row]}")
     found = []
     for member, inputs in model.inputs_of(panel, row, column):
-        found.append(integrated_gradients(partial(_mean, member, panel.symbols[column]), inputs))
+        worth = 1.0 if model.settings.loss == "rank_correlation" else member.return_per_score
+        answer = partial(_mean, member, panel.symbols[column], worth)
+        found.append(integrated_gradients(answer, inputs))
     values, baselines, parts = zip(*found, strict=True)
     total = np.mean([each.sum(axis=0) for each in parts], axis=0)
     return Attribution(float(np.mean(values)), float(np.mean(baselines)), total)
 
 
-def _mean(member: Member, symbol: str, x: Tensor) -> Tensor:
-    """Return the mean (or score) of the last step of x [L, B, F], all of them of one symbol."""
+def _mean(member: Member, symbol: str, worth: float, x: Tensor) -> Tensor:
+    """Return the mean (or score) of the last step of x [L, B, F], all of them of one symbol, times `worth`."""
     mean, _, _ = member.network(x, None, member.whose((symbol,) * x.shape[1]))
-    return mean[-1]  # type: ignore[no-any-return]
+    return worth * mean[-1]  # type: ignore[no-any-return]

@@ -31,8 +31,9 @@ FORMAT = 1
 class Member:
     """One trained network and what belongs to it; `symbols` is empty for a pooled one.
 
-    `return_per_score` and `std_factor` belong to a network that ranks: what a unit of its score is worth, and how far
-    its spread is off. `embedded` are the symbols that a network with `symbol_embedding` knows, in its order.
+    `return_per_score` is what a unit of the score of a network that ranks is worth, or of a position with the loss
+    `sharpe`; `std_factor` how far the spread of one that ranks is off. `embedded` are the symbols that a network with
+    `symbol_embedding` knows, in its order.
     """
 
     name: str
@@ -88,7 +89,7 @@ class FittedLSTM:
         total, square, count = np.zeros(shape), np.zeros(shape), np.zeros(len(panel.symbols))
         for member, (mean, log_std) in zip(self.members, reads, strict=True):
             columns = _columns(member, panel)
-            means = mean.double().numpy()
+            means = member.return_per_score * mean.double().numpy()
             of_residuals = self.settings.loss in OF_RESIDUALS
             std = member.residual_std if of_residuals else np.exp(log_std.double().numpy())
             total[:, columns] += means

@@ -48,6 +48,8 @@ class _Prepared:
             "symbols": self.symbols,
             **_known(self.embedded),
         }
+        if trained.return_per_position != 1.0:
+            header["return_per_score"] = trained.return_per_position
         curve = TrainingCurve(
             self.model_id, self.member, trained.train_loss, trained.valid_loss, trained.best_epoch
         )

@@ -72,4 +72,8 @@ SLOPES: dict[str, Slope] = {
     "huber": slope_by_autograd(huber),
     "quantile": slope_by_autograd(quantile),
 }
-OF_RESIDUALS = ("mse", "huber")  # these learn no spread: it is that of the residuals on the validation rows
+OF_RESIDUALS = (
+    "mse",
+    "huber",
+    "sharpe",
+)  # these learn no spread: it is that of the residuals on the validation rows

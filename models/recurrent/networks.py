@@ -39,8 +39,8 @@ class RecurrentForecaster(nn.Module):
     With `symbol_embedding` each symbol has E learned numbers beside its features (Guo & Berkhahn 2016,
     arXiv:1604.06737), and `who` [B] says which of `symbols` a sequence is of: `symbols` itself stands for any other,
     which has the mean of all. With `layer_norm` what the head reads is normalised at every step (Ba, Kiros & Hinton
-    2016, arXiv:1607.06450). With `residual` a fixed line is added to the mean, [F + 1], the intercept last: see
-    `models.recurrent.residual`.
+    2016, arXiv:1607.06450). With `loss = "sharpe"` the mean is a position in [-1, 1]. With `residual` a fixed line is
+    added to the mean, [F + 1], the intercept last: see `models.recurrent.residual`.
     """
 
     line: Tensor | None
@@ -57,6 +57,7 @@ class RecurrentForecaster(nn.Module):
         self.attention = (
             CausalAttention(settings.hidden_size, settings.lookback_bars) if settings.attention else None
         )
+        self.bounded = settings.loss == "sharpe"
         self.dropout = nn.Dropout(settings.dropout)
         self.head = nn.Linear(settings.hidden_size, 2)
         nn.init.zeros_(self.head.bias)  # start from the honest forecast: mean 0, std 1
@@ -83,6 +84,8 @@ class RecurrentForecaster(nn.Module):
         out = self.head(self.dropout(hidden))
         if self.line is not None:
             out = out + functional.pad(on_line(x, self.line)[..., None], (0, 1))
+        if self.bounded:
+            out = torch.cat([torch.tanh(out[..., :1]), out[..., 1:]], dim=-1)
         return out, Carried(recurrent, recent)
 
     def _beside(self, x: Tensor, who: Tensor | None) -> Tensor:

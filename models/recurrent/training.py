@@ -23,8 +23,9 @@ from forewalk.features.panel import Float32Array
 from forewalk.settings.sections import ModelSettings
 from forewalk.types import FloatArray, IntArray
 from models.recurrent.augment import Batch, augmented, noise_of
-from models.recurrent.losses import LOSSES, SLOPES
+from models.recurrent.losses import LOSSES
 from models.recurrent.networks import Carried, RecurrentForecaster
+from models.recurrent.positions import SHARPE, minus_sharpe, return_per_position, slope_of
 
 PREDICT_STEPS = 256  # rows per pass; the state carries over, so it bounds memory and changes nothing else
 TARGET_LIMIT = 8.0  # scaled returns beyond 8 standard deviations are cut in training only
@@ -59,13 +60,17 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The kept weights, the losses per epoch, and the residual std of the validation targets."""
+    """The kept weights, the losses per epoch, and the residual std of the validation targets.
+
+    `return_per_position` is the scaled return that a position of one was worth there; 1 where the answer is a return.
+    """
 
     network: RecurrentForecaster
     train_loss: tuple[float, ...]
     valid_loss: tuple[float, ...]
     best_epoch: int
     residual_std: float
+    return_per_position: float = 1.0
 
 
 def make_sequences(
@@ -141,7 +146,12 @@ def _train(
         elif epoch - best_epoch >= settings.patience:
             break
     optimizer.weights.copy_(best_weights)
-    return Trained(network.eval(), tuple(train_losses), tuple(valid_losses), best_epoch, best_residual)
+    worth = 1.0
+    if settings.loss == SHARPE:
+        position, _, y, mask = _validated(network, sequences)
+        worth = return_per_position(position, y, mask)
+    curves = tuple(train_losses), tuple(valid_losses)
+    return Trained(network.eval(), *curves, best_epoch, best_residual, worth)
 
 
 class FlatAdamW:
@@ -207,13 +217,13 @@ def _one_pass(
     The state is warmed without a gradient: no error is carried back into the bars before the first target.
     """
     network.train()
-    slope_of = SLOPES[settings.loss]
+    slope = slope_of(settings)
     total, count, burn = 0.0, 0, settings.lookback_bars
     for (x, y, mask), who in batches_of_symbols(sequences, settings, generator):
         out, _ = network.read(x[burn:], network.warmed(x[:burn], who), who)
         targets = int(mask.sum())
-        loss, slope = slope_of(out, y, mask * (1.0 / targets))
-        optimizer.step(out, slope)
+        loss, gradient = slope(out, y, mask * (1.0 / targets))
+        optimizer.step(out, gradient)
         total += float(loss) * targets
         count += targets
     return total / max(count, 1)
@@ -282,18 +292,28 @@ def validation_loss(
     network: RecurrentForecaster, sequences: Sequences, settings: ModelSettings
 ) -> tuple[float, float]:
     """Return the mean loss of the validation targets and the root mean square of their residuals."""
+    mean, log_std, y, mask = _validated(network, sequences)
+    count = max(int(mask.sum()), 1)
+    if settings.loss == SHARPE:
+        loss = float(minus_sharpe(mean, y, mask.to(y.dtype), settings.turnover_cost))
+        mean = mean * return_per_position(mean, y, mask)
+    else:
+        loss = float((LOSSES[settings.loss](mean, log_std, y) * mask).sum() / count)
+    residual = float((((y - mean) ** 2 * mask).sum() / count).sqrt())
+    return loss, residual
+
+
+@torch.no_grad()
+def _validated(network: RecurrentForecaster, sequences: Sequences) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return mean and log std from the first validation row on, the targets and which of them count, each [n, S]."""
     network.eval()
-    loss_of = LOSSES[settings.loss]
-    first, burn = sequences.first_valid, settings.lookback_bars
+    first = sequences.first_valid
+    burn = sequences.x.shape[1] - sequences.y.shape[1]  # y is not padded in front
     x = sequences.x[:, first : sequences.rows + burn].transpose(0, 1).contiguous()
     who = torch.arange(len(sequences.x), device=x.device)
     mean, log_std = run_network(network, x[burn:], network.warmed(x[:burn], who), who)
-    mask = sequences.valid[:, first : sequences.rows].t()
-    y = sequences.y[:, first : sequences.rows].t()
-    count = max(int(mask.sum()), 1)
-    loss = float((loss_of(mean, log_std, y) * mask).sum() / count)
-    residual = float((((y - mean) ** 2 * mask).sum() / count).sqrt())
-    return loss, residual
+    own = slice(first, sequences.rows)
+    return mean, log_std, sequences.y[:, own].t(), sequences.valid[:, own].t()
 
 
 @torch.no_grad()

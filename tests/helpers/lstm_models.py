@@ -16,6 +16,7 @@ VARIANTS = [
     {"model__layer_norm": True},
     {"model__symbol_embedding": 3},
     {"model__residual": "ridge"},
+    {"model__loss": "sharpe"},
     {"model__seeds": 2, "label__kind": "market_relative", "label__horizon_bars": 3},
 ]
 

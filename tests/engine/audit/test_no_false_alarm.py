@@ -27,6 +27,7 @@ SETTINGS = {
     "per symbol": {"model__scope": "per_symbol"},
     "squared error": {"model__loss": "mse"},
     "quantiles": {"model__loss": "quantile"},
+    "positions": {"model__loss": "sharpe"},
     "rolling folds": {"folds__scheme": "rolling"},
     "horizon 5": {"label__horizon_bars": 5, "folds__embargo_bars": 5},
     "market relative": {"label__kind": "market_relative"},
