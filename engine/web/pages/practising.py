@@ -19,7 +19,9 @@ from engine.web.api import live
 from engine.web.api.asked import OfRun, Settings
 from engine.web.api.book import NoBook, journal_of, settings_of
 from engine.web.pages.rendering import page, then
+from engine.web.places import Places
 from engine.web.screens.quant.drift import NOT_SKILL, DriftScreen, drift_screen
+from engine.web.screens.quant.paper import BookScreen, book_screen
 
 router = APIRouter()
 SHOWN_RUNS = 8
@@ -39,6 +41,7 @@ async def paper(request: Request, person: BookReader, said: str = "", by: str = 
     try:
         status = await asyncio.to_thread(live.status, request, person)
         orders = await asyncio.to_thread(live.orders, request, person, True)
+        book = await asyncio.to_thread(_book, places)
     except NoBook as problem:
         return page(request, "paper/no_book.html", "On paper", step="paper", said=str(problem), **given)
     halt = next((each for each in status.halts if each.symbol is None), None)
@@ -55,6 +58,7 @@ async def paper(request: Request, person: BookReader, said: str = "", by: str = 
         halted=halt is not None,
         waiting=waiting,
         orders=others,
+        book=book,
         said=said if hmac.compare_digest(by.encode(), _mark(said).encode()) else "",
         **given,
     )
@@ -126,6 +130,12 @@ async def resume(request: Request, person: Trader) -> Response:
     """Go on after a stop, once the account has been looked at."""
     done = await asyncio.to_thread(live.resume, request, person, live.Resume())
     return _said(*done.lines)
+
+
+def _book(places: Places) -> BookScreen:
+    settings = settings_of(places)
+    with journal_of(settings, readonly=True) as journal:
+        return book_screen(journal, settings, settings.live.state.expanduser() / "models")
 
 
 def _said(*lines: str) -> Response:
