@@ -123,6 +123,12 @@ class ModelSettings(Chosen):
     max_age_bars: int = Field(504, ge=1)
     """Bars after `valid_from` from which a model gives no forecast any more."""
 
+    @field_validator("residual", mode="before")
+    @classmethod
+    def _none_is_a_choice(cls, value: object) -> object:
+        """Take what a settings file reads `"none"` as, no value, for the choice of that name."""
+        return "none" if value is None else value
+
     @model_validator(mode="after")
     def _ranks_as_it_can(self) -> ModelSettings:
         problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
