@@ -22,6 +22,7 @@ from benchmarks.skill import BARS_A_YEAR, Judged, judge, lines_of, settings_of
 BARS = SHARED / "market" / "equity_pit_unadjusted_daily_2015_2017.parquet"
 ACTIONS = SHARED / "market" / "equity_pit_corporate_actions_2015_2017.parquet"
 SPLITS = ("split_like", "reverse_or_other")
+LEAP = 2.0
 TRAIN, REFIT = 378, 63  # bars: a year and a half, then a quarter at a time
 
 
@@ -32,6 +33,19 @@ def spans_of(bars: pd.DataFrame, still_there: bool = False) -> pd.DataFrame:
     until = ends["max"].where(gone, "")
     spans = pd.DataFrame({"symbol": ends.index, "from": ends["min"].to_numpy(), "to": until.to_numpy()})
     return spans[~gone.to_numpy()] if still_there else spans
+
+
+def without_leaps(bars: pd.DataFrame, actions: pd.DataFrame) -> pd.DataFrame:
+    """Return bars without those from the first close on that is more than `LEAP` times the one before, unexplained.
+
+    Such a name has become another share (a company out of bankruptcy, one exchanged for another), or the close is an
+    error; nobody who held it has earned that. It leaves on the bar before. Falls stay: they may be true.
+    """
+    bars = bars.sort_values(["symbol", "date"])
+    told = set(zip(actions["symbol"], actions["ex_date"].dt.strftime("%Y-%m-%d"), strict=True))
+    explained = pd.Series(list(zip(bars["symbol"], bars["date"], strict=True)), index=bars.index).isin(told)
+    leap = (bars["close"] > LEAP * bars.groupby("symbol")["close"].shift()) & ~explained
+    return bars[~leap.groupby(bars["symbol"]).cummax()]
 
 
 def events_of(actions: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bars, actions = pd.read_parquet(BARS), pd.read_parquet(ACTIONS)
     bars["date"] = bars["date"].astype(str)
     names = sorted(bars["symbol"].unique())[: given.symbols or None]
-    bars = bars[bars["symbol"].isin(names)]
+    bars = without_leaps(bars[bars["symbol"].isin(names)], actions)
     found = []
     for title, still_there in (("All that were there", False), ("Those that still are", True)):
         print(f"\n## {title}", flush=True)

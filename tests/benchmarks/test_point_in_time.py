@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.point_in_time import BARS, events_of, flattery, spans_of
+from benchmarks.point_in_time import BARS, events_of, flattery, spans_of, without_leaps
 from benchmarks.skill import Judged
 
 
@@ -23,6 +23,21 @@ def test_a_symbol_that_stops_early_leaves_and_the_others_stay_to_the_end():
     assert spans.loc["A"].tolist() == ["2016-01-04", ""]
     assert spans.loc["B"].tolist() == ["2016-01-18", "2016-02-01"]
     assert spans_of(bars, still_there=True)["symbol"].tolist() == ["A"]
+
+
+def test_a_name_leaves_before_a_leap_that_nothing_explains_and_stays_through_a_fall_or_a_split():
+    day = pd.bdate_range("2016-01-04", periods=4).strftime("%Y-%m-%d").tolist()
+    close = {"A": [1.0, 1.0, 75.0, 75.0], "B": [3.0, 1.0, 1.0, 1.0], "C": [1.0, 1.0, 3.0, 3.0]}
+    bars = pd.DataFrame(
+        [
+            {"symbol": name, "date": d, "close": c}
+            for name, of in close.items()
+            for d, c in zip(day, of, strict=True)
+        ]
+    )
+    actions = pd.DataFrame({"symbol": ["C"], "ex_date": pd.to_datetime([day[2]])})
+    left = without_leaps(bars, actions).groupby("symbol").size()
+    assert left.to_dict() == {"A": 2, "B": 4, "C": 4}
 
 
 def test_splits_are_new_shares_and_dividends_are_money():
