@@ -29,6 +29,8 @@ class AccountScreen:
         value, fall, invested: charts. said: of this window, in words.
         moves: (what, query) of links to other windows. since, until: first and last day of this one.
         months: (month, value at its end, change, change of just holding) of the window, the newest first, as text.
+        years: chart of the change of each year beside that of just holding. calendar: (year, January to December, the
+            year, just holding), each change in 100 as text, "" where there is none, the newest first.
     """
 
     value: Markup
@@ -39,6 +41,8 @@ class AccountScreen:
     months: tuple[tuple[str, str, str, str], ...]
     since: str
     until: str
+    years: Markup
+    calendar: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ def account_screen(folder: Path, bars: int = WHOLE, to: str | None = None) -> Ac
         months=_months(dates, shown, beside),
         since=f"{dates[0]:%Y-%m-%d}",
         until=f"{dates[-1]:%Y-%m-%d}",
+        years=_years(dates, shown, beside),
+        calendar=_calendar(dates, shown, beside),
     )
 
 
@@ -173,11 +179,7 @@ def _months(
     dates: pd.DatetimeIndex, own: FloatArray, held: FloatArray
 ) -> tuple[tuple[str, str, str, str], ...]:
     """Return the months of the window; the first is counted from its first bar."""
-    table = pd.DataFrame({"own": own, "held": held}, index=dates.tz_localize(None).to_period("M"))
-    ends = table.groupby(level=0).last()
-    before = ends.shift(1)
-    before.iloc[0] = own[0], held[0]
-    change = ends / before - 1
+    ends, change = _spans(dates, own, held, "M")
     return tuple(
         (
             str(month),
@@ -186,4 +188,41 @@ def _months(
             f"{change['held'][month]:+.1%}",
         )
         for month in reversed(ends.index)
+    )
+
+
+def _spans(
+    dates: pd.DatetimeIndex, own: FloatArray, held: FloatArray, each: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the values at the end of each month ("M") or year ("Y"), and the changes in it; of `own` and `held`."""
+    table = pd.DataFrame({"own": own, "held": held}, index=dates.tz_localize(None).to_period(each))
+    ends = table.groupby(level=0).last()
+    before = ends.shift(1)
+    before.iloc[0] = own[0], held[0]
+    return ends, ends / before - 1
+
+
+def _years(dates: pd.DatetimeIndex, own: FloatArray, held: FloatArray) -> Markup:
+    _, change = _spans(dates, own, held, "Y")
+    heights = (100 * change[["own", "held"]]).to_numpy().tolist()
+    parts = drawing.columns(("own", "held"), [str(year) for year in change.index], heights)
+    return drawing.chart(
+        f"Change of each year beside just holding, in 100, {dates[0]:%Y-%m-%d} to {dates[-1]:%Y-%m-%d}", parts
+    )
+
+
+def _calendar(dates: pd.DatetimeIndex, own: FloatArray, held: FloatArray) -> tuple[tuple[str, ...], ...]:
+    _, months = _spans(dates, own, held, "M")
+    _, years = _spans(dates, own, held, "Y")
+    each = pd.PeriodIndex(months.index)
+    changes = zip(each.year, each.month, months["own"].tolist(), strict=True)
+    told = {(year, month): f"{100 * value:+.1f}" for year, month, value in changes}
+    return tuple(
+        (
+            str(year),
+            *(told.get((year.year, month), "") for month in range(1, 13)),
+            f"{100 * years['own'][year]:+.1f}",
+            f"{100 * years['held'][year]:+.1f}",
+        )
+        for year in reversed(years.index)
     )

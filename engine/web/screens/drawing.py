@@ -16,6 +16,7 @@ from forewalk.types import FloatArray
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 72, 12, 16, 28
 MOST_POINTS = 400
+MOST_LABELS = 8  # of groups of columns
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,28 @@ def frame(y: Scale, form: str, begin: str, end: str) -> Markup:
         parts.append(Markup('<path class="grid" d="M{} {}H{}"/>').format(LEFT, at, WIDTH - RIGHT))
         parts.append(words("tick", LEFT - 6, at + 4, form.format(value), "end"))
     return Markup("").join(parts)
+
+
+def columns(kinds: Sequence[str], labels: Sequence[str], heights: Sequence[Sequence[float]]) -> list[Markup]:
+    """Columns from zero, in groups with a label below, each `kinds` in its place; `heights` has a row for each group.
+
+    Of many groups only some are labelled, the first and the last among them.
+    """
+    known = [0.0, *(value for group in heights for value in group)]
+    _, y = axes(known, 2)
+    parts, room = [frame(y, "{:,.0f}", "", "")], (WIDTH - LEFT - RIGHT) / max(len(heights), 1)
+    wide = round(0.8 * room / len(kinds), 1)
+    named = {round(k * (len(labels) - 1) / max(MOST_LABELS - 1, 1)) for k in range(MOST_LABELS)}
+    for number, group in enumerate(heights):
+        begin = LEFT + (number + 0.1) * room
+        for place, (kind, value) in enumerate(zip(kinds, group, strict=True)):
+            top, foot = sorted((y(value), y(0.0)))
+            at = round(begin + place * wide, 1)
+            form = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>')
+            parts.append(form.format(kind, at, top, wide, round(foot - top, 1)))
+        if number in named:
+            parts.append(words("tick", round(begin + 0.4 * room, 1), HEIGHT - 6, labels[number], "middle"))
+    return parts
 
 
 def round_values(low: float, high: float) -> list[float]:

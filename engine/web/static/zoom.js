@@ -46,7 +46,7 @@ const draw = (chart, lines, days) => {
 
 const begin = async () => {
   const [slider, said] = [place.querySelector("input"), place.querySelector("output")];
-  const charts = [...document.querySelectorAll("svg.chart")];
+  const charts = [...document.querySelectorAll("svg.chart")].slice(0, 3); // the years below stay those of the page
   let [data, days] = [null, []];
   const look = () => {
     const row = Number(slider.value);

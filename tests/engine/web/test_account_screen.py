@@ -66,7 +66,24 @@ def test_the_words_and_the_months_of_a_window_are_those_of_the_account(run, bars
     assert [row[0] for row in found.months] == sorted((row[0] for row in found.months), reverse=True)
 
 
-def test_the_page_shows_three_charts_of_one_window_and_leads_closer(folder):
+@given(bars=st.integers(1, 3000), to=asked)
+def test_years_are_made_of_their_months_and_the_window_of_its_years(run, bars, to):
+    found = account_screen(run, bars, to)
+    whole = 1.0
+    for year, *months, own, _ in found.calendar:
+        grown = np.prod([1 + float(month) / 100 for month in months if month])
+        assert grown == pytest.approx(1 + float(own) / 100, abs=0.0006 * 13 * 2)
+        assert {row[0][:4] for row in found.months if row[0].startswith(year)} == {year}
+        assert sum(row[0].startswith(year) for row in found.months) == sum(map(bool, months))
+        whole *= 1 + float(own) / 100
+    table = pd.read_parquet(run / "equity.parquet")
+    first, last, _ = window_of(pd.DatetimeIndex(table["time"]), bars, to)
+    own = table["equity"].to_numpy()[first:last]
+    assert whole == pytest.approx(own[-1] / own[0], abs=0.0006 * 2 * len(found.calendar))
+    assert found.years.count("<rect") == 2 * len(found.calendar)
+
+
+def test_the_page_shows_four_charts_of_one_window_and_leads_closer(folder):
     browser = client_in(folder)
     page = browser.get("/runs/one/account").text
     charts = re.findall(r'<svg class="chart"[^>]*aria-label="([^"]+)"', page)
@@ -74,10 +91,11 @@ def test_the_page_shows_three_charts_of_one_window_and_leads_closer(folder):
         "Value of the account beside just holding",
         "How far below its highest value so far",
         "How much was invested",
+        "Change of each year beside just holding",
     ]
     assert len({label[-24:] for label in charts}) == 1
     closer = re.search(r'href="(/runs/one/account\?[^"]+)">closer', page)[1].replace("&amp;", "&")
-    assert browser.get(closer).text.count('class="chart"') == 3
+    assert browser.get(closer).text.count('class="chart"') == 4
     assert 'aria-current="page">Account' in page
 
 
