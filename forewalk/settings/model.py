@@ -82,7 +82,7 @@ class ModelSettings(Chosen):
     symbol_embedding: int = Field(0, ge=0, le=64)
     """Learned numbers of each symbol beside its features, `pooled` alone; a symbol that was not trained on has their
     mean. 0 leaves them out. Nothing has been measured; docs/skill.md."""
-    residual: Literal["none", "ridge"] = "none"
+    residual: Literal["off", "ridge"] = "off"
     """`ridge`: the network learns what a ridge on the same rows leaves. Nothing has been measured; docs/skill.md."""
     input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """`rank_correlation`: dropout on the inputs of the network that ranks."""
@@ -134,10 +134,10 @@ class ModelSettings(Chosen):
         problem = ranking_problem(self.loss, self.scope, self.device, self.input_dropout)
         problem = problem or augment_problem(self.loss, self.augment)
         problem = problem or embedding_problem(self.symbol_embedding, self.scope, self.augment)
-        if not problem and self.loss == "sharpe" and self.residual != "none":
+        if not problem and self.loss == "sharpe" and self.residual != "off":
             problem = (
                 f"residual = {self.residual!r} stands on forecasts of returns, loss = 'sharpe' learns positions; "
-                "set residual = 'none', or another loss"
+                "set residual = 'off', or another loss"
             )
         if problem:
             raise ValueError(problem)

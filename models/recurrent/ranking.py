@@ -44,7 +44,7 @@ class RankForecaster(nn.Module):
     def __init__(self, features: int, settings: ModelSettings, symbols: int = 0) -> None:
         super().__init__()
         own = settings.model_copy(
-            update={"residual": "none"}
+            update={"residual": "off"}
         )  # the line is of the scores, and misses no input
         self.ranker = RecurrentForecaster(features, own, symbols)
         self.sizer = RecurrentForecaster(features, own, symbols)

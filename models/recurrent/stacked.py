@@ -36,7 +36,7 @@ from models.recurrent.training import (
 def can_stack(settings: ModelSettings) -> bool:
     """Whether networks of these settings can be stacked: LSTMs with a head and nothing else, cell by cell."""
     more = (
-        settings.attention or settings.layer_norm or settings.symbol_embedding or settings.residual != "none"
+        settings.attention or settings.layer_norm or settings.symbol_embedding or settings.residual != "off"
     )
     return settings.cell == "lstm" and not more and settings.dropout == 0.0 and settings.loss in LOSSES
 

@@ -13,6 +13,7 @@ from forewalk.compute.pool import Processes
 from forewalk.errors import ConfigError, DataError
 from forewalk.features.panel import build_features, build_labels
 from forewalk.folds import walk_forward_folds
+from forewalk.settings.loading import load_settings, settings_to_toml
 from helpers.lstm_models import fitted, prepared
 from helpers.making import make_bars, make_settings
 from models.base import fit
@@ -157,3 +158,10 @@ def test_networks_with_more_than_a_head_are_trained_one_after_the_other(name):
 def test_numbers_of_each_symbol_are_refused_where_symbols_are_not_told_apart(changes, message):
     with pytest.raises(ConfigError, match=message):
         make_settings(model__symbol_embedding=3, **changes)
+
+
+@pytest.mark.parametrize("changes", [{}, ALL, {"model__loss": "sharpe"}], ids=["off", "all", "sharpe"])
+def test_the_settings_of_a_run_are_read_again_from_its_file(changes, tmp_path):
+    settings = make_settings(**changes)
+    (tmp_path / "config.toml").write_text(settings_to_toml(settings), encoding="utf-8")
+    assert load_settings(tmp_path / "config.toml").model == settings.model

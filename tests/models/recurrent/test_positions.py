@@ -132,7 +132,7 @@ def test_networks_of_positions_are_trained_one_after_the_other():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model__residual": "ridge"}, "learns positions; set residual = 'none', or another loss"),
+        ({"model__residual": "ridge"}, "learns positions; set residual = 'off', or another loss"),
         ({"label__kind": "rank"}, "do not go together"),
     ],
 )
