@@ -22,6 +22,7 @@ NAMED = (
     "peers",
     "news",
     "serve",
+    "pages",
     "whole",
 )  # run where they are named: they need more than is here for everyone
 RESULTS = Path(__file__).resolve().parent / "results"
