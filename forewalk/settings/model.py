@@ -125,9 +125,9 @@ class ModelSettings(Chosen):
 
     @field_validator("residual", mode="before")
     @classmethod
-    def _none_is_a_choice(cls, value: object) -> object:
-        """Take what a settings file reads `"none"` as, no value, for the choice of that name."""
-        return "none" if value is None else value
+    def _none_is_off(cls, value: object) -> object:
+        """Take `"none"`, which a settings file reads as no value, for `off`."""
+        return "off" if value in (None, "none") else value
 
     @model_validator(mode="after")
     def _ranks_as_it_can(self) -> ModelSettings:

@@ -57,8 +57,9 @@ def test_what_is_no_table_is_refused_as_ever(key):
 
 
 @pytest.mark.parametrize("overrides", [{}, {"model.residual": "ridge"}, {"model.residual": "none"}])
-def test_a_choice_that_is_called_none_is_read_back_from_a_file(tmp_path, overrides):
+def test_a_choice_is_read_back_from_a_file_and_none_is_off(tmp_path, overrides):
     made = load_settings(overrides=overrides, environment={})
     file = tmp_path / "settings.toml"
     file.write_text(settings_to_toml(made), encoding="utf-8")
     assert load_settings(file, environment={}) == made
+    assert made.model.residual == ("ridge" if "ridge" in overrides.values() else "off")
