@@ -16,7 +16,7 @@ from forewalk.types import FloatArray
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 72, 12, 16, 28
 MOST_POINTS = 400
-MOST_LABELS = 8  # of groups of columns
+MOST_LABELS = 12  # of groups of columns
 
 
 @dataclass(frozen=True)
