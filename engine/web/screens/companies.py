@@ -33,7 +33,7 @@ NAMES: Mapping[str, str] = {
     "CSCO": "Cisco",
     "CVX": "Chevron",
     "DIS": "Walt Disney",
-    "FB": "Facebook",
+    "FB": "Facebook (until 2022)",
     "GE": "General Electric",
     "GM": "General Motors",
     "GOOG": "Alphabet (Google)",

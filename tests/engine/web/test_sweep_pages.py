@@ -137,7 +137,9 @@ def test_the_page_says_the_tries_the_discounted_best_and_that_no_cell_is_skill(b
 def test_the_table_holds_the_medians_that_the_map_shows(browser, result, metric):
     page = browser.get(f"/runs/one/sweeps/001?metric={metric}").text
     table = page[page.index('aria-label="The surface"') :].partition("</table>")[0]
-    rows = [re.findall(r"<td>([^<]*)</td>", row) for row in re.findall(r"<tbody>.*", table)[0].split("</tr>")]
+    rows = [
+        re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tbody>.*", table)[0].split("</tr>")
+    ]
     found = np.array([[float(cell.replace(",", "")) for cell in row] for row in rows if row])
     expected = heat_table(result, metric)
     np.testing.assert_allclose(found, expected, atol=0.005 if np.abs(expected).max() < 10 else 0.5)
