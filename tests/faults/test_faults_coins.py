@@ -130,8 +130,7 @@ def test_a_daemon_that_stays_decides_at_midnight_and_closes_at_any_hour(coins):
     coins.until(lambda: coins.positions())
     coins.control.advance(seconds=20 * 3600)
     coins.command("flatten")
-    coins.until(lambda: coins.positions() == {})
+    coins.until(lambda: coins.positions() == coins.ledger() == {})  # sold, and booked
     daemon.signal(signal.SIGTERM)
     daemon.wait()
-    assert coins.ledger() == {}
     coins.check()
