@@ -171,7 +171,7 @@ def test_names_that_are_no_symbols_are_answered_on_the_page(tmp_path):
     browser = client_in(tmp_path)
     answer = browser.post("/choose/names", data={"names": ", ".join(f"A{k}" for k in range(11))})
     assert answer.status_code == 422
-    assert "Give one to 10 symbols" in answer.text
+    assert "Give one to 10 companies" in answer.text
 
 
 def test_a_name_with_script_in_it_is_only_text(tmp_path):
