@@ -24,13 +24,11 @@ def noise_of(settings: ModelSettings, generator: np.random.Generator) -> np.rand
     return generator.spawn(1)[0] if settings.augment.on else None
 
 
-def augmented(batch: Batch, settings: ModelSettings, noise: np.random.Generator | None) -> Batch:
-    """Return x [L, B, F], y [K, B] and its mask [K, B], changed as `settings.augment` says; without noise as is.
+def augmented(batch: Batch, settings: ModelSettings, noise: np.random.Generator) -> Batch:
+    """Return x [L, B, F], y [K, B] and its mask [K, B], changed as `settings.augment` says.
 
     With mixup only targets count that both of a pair have; a sequence that shares none with its other stays alone.
     """
-    if noise is None:
-        return batch
     x, y, mask = _mixed(batch, settings.augment.mixup, noise)
     x = changed_inputs(x, settings.augment, noise)
     return _shortened(x, settings, noise), y, mask

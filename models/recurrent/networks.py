@@ -74,7 +74,7 @@ class RecurrentForecaster(nn.Module):
         self, x: Tensor, state: Carried | None = None, who: Tensor | None = None
     ) -> tuple[Tensor, Carried]:
         """Read x [L, B, F] from `state`; return its answers [L, B, 2] and the state after it."""
-        inputs = self._beside(x, who)
+        inputs = x if self.embedding is None else self._beside(x, who, self.embedding)
         hidden, recurrent = self.cell(inputs, None if state is None else state.recurrent)  # [L, B, H]
         recent = None
         if self.attention is not None:
@@ -88,19 +88,19 @@ class RecurrentForecaster(nn.Module):
             out = torch.cat([torch.tanh(out[..., :1]), out[..., 1:]], dim=-1)
         return out, Carried(recurrent, recent)
 
-    def _beside(self, x: Tensor, who: Tensor | None) -> Tensor:
-        """Return x [L, B, F] with the numbers of its symbols beside it, [L, B, F + E]; x itself without any."""
-        if self.embedding is None:
-            return x
+    @staticmethod
+    def _beside(x: Tensor, who: Tensor | None, numbers: Tensor) -> Tensor:
+        """Return x [L, B, F] with the `numbers` [N, E] of its symbols beside it, [L, B, F + E]."""
         if who is None:
             raise ValueError("a network with symbol_embedding must be told whose sequences it reads")
-        known = torch.cat([self.embedding, self.embedding.mean(dim=0, keepdim=True)])  # [N + 1, E]
+        known = torch.cat([numbers, numbers.mean(dim=0, keepdim=True)])  # [N + 1, E]
         return torch.cat([x, known[who].expand(len(x), -1, -1)], dim=-1)
 
     @torch.no_grad()
     def warmed(self, x: Tensor, who: Tensor | None = None) -> Carried:
         """Read x [L, B, F] from a fresh state, without a forecast and without a gradient; return the state."""
-        hidden, recurrent = self.cell(self._beside(x, who))  # [L, B, H]
+        inputs = x if self.embedding is None else self._beside(x, who, self.embedding)
+        hidden, recurrent = self.cell(inputs)  # [L, B, H]
         if self.attention is None:
             return Carried(recurrent)
         return Carried(recurrent, hidden[max(0, len(hidden) - self.attention.lookback + 1) :])

@@ -267,7 +267,7 @@ def batches_of_symbols(
             y.index_select(0, rows).t().contiguous(),
             train.index_select(0, rows).t() & (steps < until),
         )
-        yield augmented(batch, settings, noise), who
+        yield batch if noise is None else augmented(batch, settings, noise), who
 
 
 def _blocks(values: Tensor, length: int) -> Tensor:

@@ -20,6 +20,12 @@ BARS = Bars(TIMES, ("A",), *[np.ones((30, 1))] * 5)
 EQUITY = 1e5 * np.cumprod(1 + np.random.default_rng(0).normal(0, 0.01, 20))
 
 
+class Result(SimpleNamespace):
+    """Itself and no other, as a run is."""
+
+    __hash__ = object.__hash__
+
+
 @pytest.fixture
 def written(tmp_path, monkeypatch):
     """Return a function that writes a run with an account but no pages."""
@@ -30,7 +36,7 @@ def written(tmp_path, monkeypatch):
         simulation = SimpleNamespace(equity=pd.DataFrame({"equity": EQUITY}))
         tree = settings_from({"name": name, **settings})
         subject = SimpleNamespace(settings=tree, bars=BARS, simulation=simulation, plugins=())
-        return engine.backtest.writing.write_backtest(SimpleNamespace(subject=subject), tmp_path / name)
+        return engine.backtest.writing.write_backtest(Result(subject=subject), tmp_path / name)
 
     return write
 
