@@ -28,7 +28,7 @@ A_BAR = {1: (249, 185), 8: (725, 290)}
 AN_ORDER = (245, 808)
 A_TRAINING_STEP = 43
 FEATURES_OF_A_SYMBOL = 197
-A_COMPILED_ACCOUNT = 446  # resting stops and limits, what is known of a volume, and stds over a window among them
+A_COMPILED_ACCOUNT = 446  # with resting stops and limits, volume known before and stds over a window
 
 
 def of_simulation(settings, rows, symbols):
