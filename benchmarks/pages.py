@@ -6,7 +6,6 @@ Debian's Chromium at the width of a phone, a server of its own on loopback, a sm
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import httpx
 import numpy as np
 
 from benchmarks.measure import Report
+from benchmarks.serve import serving
 
 CHROMIUM = "/usr/bin/chromium"
 PHONE = {"width": 390, "height": 844}
@@ -100,13 +100,5 @@ def _server(folder: Path) -> Iterator[str]:
         [sys.executable, "-m", "engine.backtest", "--out", str(runs / "bench"), *words],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    command = [sys.executable, "-m", "engine.web", "--port", "0", "--state", str(folder / "serve")]
-    process = subprocess.Popen([*command, "--runs", str(runs)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    found = re.search(r"http://\S+", process.stdout.readline())
-    assert found
-    try:
-        yield found[0]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+    with serving(folder) as address:
+        yield address

@@ -100,6 +100,13 @@ async def _followed(address: str, job: str) -> str:
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
     _write_log(folder / "runs" / "forecasts.sqlite")
+    with serving(folder) as address:
+        yield address
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the runs in `folder`/runs with the state in `folder`/serve until left; gives the address."""
     command = [sys.executable, "-m", "engine.web", "--port", "0", "--state", folder / "serve"]
     process = subprocess.Popen([*command, "--runs", folder / "runs"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
