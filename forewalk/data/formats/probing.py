@@ -97,7 +97,9 @@ def main(kind: str, most: int) -> None:
     limits(most)
     try:
         found = (columnar_bytes if kind == COLUMNAR else spreadsheet_bytes)(content)
-    except MemoryError:  # ArrowMemoryError is one
+    except ModuleNotFoundError:  # who reads it in earnest says what to install
+        found = 0
+    except (MemoryError, ImportError):  # ArrowMemoryError is one; so is a library that finds no room to load
         found = most + 1
     except Exception:  # noqa: BLE001 - whatever is wrong with it, who reads it in earnest says it
         found = 0
